@@ -1,0 +1,1341 @@
+"""Data, loaders, metrics and figures for the course on normalizing flows.
+
+Everything here is a helper: what the course teaches lives in ``flows.py``. The sections are
+
+1. device and seeds      4. data loaders           7. helpers for the notebooks
+2. the ring: samples     5. metrics and integrals     (sliders, measured bands)
+3. the ring: exact facts 6. figures
+
+Three promises, each with a test:
+
+* Importing this module changes no global state: no seed, no style, no number of threads.
+* No function reads or advances a global random stream. Functions that make a data set take
+  ``seed=`` or ``generator=``; with neither they use seed 0, so the same call always gives the
+  same points. ``sample_ring``, made for training loops, insists on a generator: without one it
+  would return the same batch at every step.
+* Without ipywidgets all of it still works; ``sliders`` then says what to install.
+
+"The ring" is a mixture of 8 equally likely Gaussians on a circle of radius 3, each with standard
+deviation 0.25 in both coordinates. Its density is known exactly, so a model can be judged in
+nats above the entropy and not only by eye.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import numbers
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba_array
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+# ------------------------------------------------------------------------ 1. device and seeds
+
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+# torch's CPU generator keeps only the low 32 bits of a seed. Seeds below 2**31 are for training
+# data; held-out sets add this offset, so that no training seed can reproduce a held-out point.
+HELD_OUT_OFFSET = 2**31
+
+
+def _integer(name: str, value, minimum: int, maximum: float = math.inf) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if not minimum <= value <= maximum:
+        limit = f"at least {minimum}" if maximum == math.inf else f"in [{minimum}, {maximum}]"
+        raise ValueError(f"{name} must be {limit}, got {value}")
+    return int(value)
+
+
+def _number(name: str, value, *, positive: bool) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    allowed = "positive" if positive else "zero or positive"
+    if not math.isfinite(value) or value < 0 or (positive and value == 0):
+        raise ValueError(f"{name} must be finite and {allowed}, got {value}")
+    return float(value)
+
+
+def _seed(seed) -> int:
+    return _integer("seed", seed, 0, HELD_OUT_OFFSET - 1)
+
+
+def _generator(generator: torch.Generator | None, seed: int | None) -> torch.Generator:
+    """A local generator: the one given, or a fresh one from ``seed`` (0 if neither is given)."""
+    if generator is None:
+        return torch.Generator().manual_seed(_seed(0 if seed is None else seed))
+    if seed is not None:
+        raise ValueError("give either seed or generator, not both")
+    if not isinstance(generator, torch.Generator):
+        raise TypeError(f"generator must be a torch.Generator, got {type(generator).__name__}")
+    return generator
+
+
+def _points(x, name: str, dim: int | None = 2, nan_ok: bool = False) -> Tensor:
+    """``x`` as a floating tensor (n, D), n >= 1; torch keeps its device and its gradient."""
+    if isinstance(x, Tensor):
+        tensor = x
+    else:
+        try:
+            tensor = torch.as_tensor(np.asarray(x))
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(f"{name} must be an array or a tensor of numbers: {error}") from None
+    expected = f"(n, {'D' if dim is None else dim})"
+    if tensor.ndim != 2 or (dim is not None and tensor.shape[1] != dim) or tensor.numel() == 0:
+        raise ValueError(
+            f"{name} must have shape {expected} with n >= 1, got {tuple(tensor.shape)}"
+        )
+    if tensor.dtype == torch.bool or tensor.is_complex():
+        raise TypeError(f"{name} must hold real numbers, got {tensor.dtype}")
+    if not tensor.is_floating_point():
+        tensor = tensor.to(torch.get_default_dtype())
+    if not nan_ok and tensor.isnan().any():
+        rows = int(tensor.isnan().any(dim=1).sum())
+        raise ValueError(f"{name} must not hold NaN, got NaN in {rows} of {len(tensor)} rows")
+    return tensor
+
+
+def _radius(radius, n: int, like: Tensor) -> float | Tensor:
+    """A radius as a float, or one radius per point as a column (n, 1)."""
+    if not isinstance(radius, (Tensor, np.ndarray)):
+        return _number("radius", radius, positive=False)
+    radius = torch.as_tensor(radius).to(like)
+    if radius.ndim == 0:
+        return _number("radius", radius.item(), positive=False)
+    if tuple(radius.shape) not in {(n,), (n, 1)}:
+        raise ValueError(f"radius must be a number or have shape ({n},), got {tuple(radius.shape)}")
+    if not (radius.isfinite() & (radius >= 0)).all():
+        raise ValueError("radius must be finite and zero or positive in every entry")
+    return radius.reshape(n, 1)
+
+
+def _numpy(x) -> np.ndarray:
+    return x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
+
+
+# ---------------------------------------------------------------------- 2. the ring: samples
+
+
+def _directions(n_modes: int, like: Tensor) -> Tensor:
+    """Unit vectors (n_modes, 2) towards the modes, computed in float64 and then rounded."""
+    angle = 2 * math.pi * torch.arange(n_modes, dtype=torch.float64) / n_modes
+    return torch.stack([angle.cos(), angle.sin()], dim=1).to(like)
+
+
+def ring_centers(n_modes: int = 8, radius: float = 3.0) -> Tensor:
+    """Return the centres of the ring's modes, counter-clockwise from the positive x1-axis.
+
+    Args:
+        n_modes: Number of modes, at least 1.
+        radius: Distance of every centre from the origin.
+
+    Returns:
+        Tensor (n_modes, 2), float64.
+
+    Example:
+        >>> ring_centers(4, 3.0).round(decimals=3)[0]
+        tensor([3., 0.], dtype=torch.float64)
+    """
+    radius = _number("radius", radius, positive=False)
+    like = torch.empty(0, dtype=torch.float64)
+    return radius * _directions(_integer("n_modes", n_modes, 1), like)
+
+
+def sample_ring(
+    n: int,
+    generator: torch.Generator,
+    device: torch.device | str | None = None,
+    *,
+    n_modes: int = 8,
+    radius: float | Tensor = 3.0,
+    cluster_std: float = 0.25,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor]:
+    """Draw points from the ring, as torch tensors: fresh data for a training step.
+
+    The numbers are drawn on the generator's device and then moved. A CPU generator therefore
+    gives the same points whether the model lives on a CPU or on a GPU.
+
+    Args:
+        n: Number of points, at least 1.
+        generator: Source of randomness; it is advanced. There is no default on purpose.
+        device: Where the result lives; by default the generator's device.
+        n_modes: Number of modes, at least 1.
+        radius: Radius of the ring, or one radius per point, shape (n,) or (n, 1).
+        cluster_std: Standard deviation of each mode in each coordinate, positive.
+        dtype: Floating type of the points.
+
+    Returns:
+        Points (n, 2) and the index of the mode each came from (n,), int64.
+
+    Raises:
+        TypeError, ValueError: An argument is outside what is listed above.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> x, labels = sample_ring(5, generator)
+        >>> x.shape, labels.shape
+        (torch.Size([5, 2]), torch.Size([5]))
+    """
+    n = _integer("n", n, 1)
+    n_modes = _integer("n_modes", n_modes, 1)
+    cluster_std = _number("cluster_std", cluster_std, positive=True)
+    if generator is None:
+        raise TypeError(
+            "sample_ring needs a generator, for example torch.Generator().manual_seed(0)"
+        )
+    generator = _generator(generator, None)
+    home = generator.device
+    labels = torch.randint(n_modes, (n,), generator=generator, device=home)
+    noise = torch.randn(n, 2, generator=generator, device=home, dtype=dtype)
+    x = _radius(radius, n, noise) * _directions(n_modes, noise)[labels] + cluster_std * noise
+    device = home if device is None else device
+    return x.to(device), labels.to(device)
+
+
+def create_ring_gaussians(
+    n_samples: int = 5000,
+    n_modes: int = 8,
+    radius: float = 3.0,
+    cluster_std: float = 0.25,
+    *,
+    seed: int | None = None,
+    generator: torch.Generator | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a fixed data set from the ring, as numpy arrays.
+
+    Modes are drawn independently, so their counts vary as they do in real samples.
+
+    Args:
+        n_samples: Number of points, at least 1.
+        n_modes: Number of modes, at least 1.
+        radius: Radius of the ring.
+        cluster_std: Standard deviation of each mode in each coordinate, positive.
+        seed: Seed in [0, 2**31) of a fresh local generator; 0 if neither is given.
+        generator: A generator to draw from instead; it is advanced.
+
+    Returns:
+        Points (n_samples, 2), float32, and mode indices (n_samples,), int64.
+
+    Example:
+        >>> x, labels = create_ring_gaussians(n_samples=2000)
+        >>> x.shape, x.dtype.name, labels.dtype.name
+        ((2000, 2), 'float32', 'int64')
+    """
+    x, labels = sample_ring(
+        _integer("n_samples", n_samples, 1),
+        _generator(generator, seed),
+        n_modes=n_modes,
+        radius=_number("radius", radius, positive=False),
+        cluster_std=cluster_std,
+    )
+    return x.cpu().numpy(), labels.cpu().numpy()
+
+
+def held_out_ring(
+    n: int = 100_000,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+    *,
+    n_modes: int = 8,
+    radius: float | Tensor = 3.0,
+    cluster_std: float = 0.25,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor]:
+    """Draw points to judge a model on, from seeds that no training set can use.
+
+    Args:
+        n: Number of points. With 100,000 the mean NLL is known to about 0.003 nats.
+        seed: Seed in [0, 2**31); ``HELD_OUT_OFFSET`` is added to it.
+        device: Where the result lives; by default the CPU.
+        n_modes, radius, cluster_std, dtype: As in ``sample_ring``.
+
+    Returns:
+        Points (n, 2) and mode indices (n,), int64.
+
+    Example:
+        >>> x, _ = held_out_ring(1000)
+        >>> bool(-3 < ring_log_prob(x).mean() < -1)
+        True
+    """
+    generator = torch.Generator().manual_seed(HELD_OUT_OFFSET + _seed(seed))
+    settings = {"n_modes": n_modes, "radius": radius, "cluster_std": cluster_std, "dtype": dtype}
+    return sample_ring(n, generator, device, **settings)
+
+
+# ------------------------------------------------------------------ 3. the ring: exact facts
+
+
+def _mode_terms(x: Tensor, n_modes: int, radius, cluster_std: float) -> Tensor:
+    """log p(x | mode) for every mode, (n, n_modes)."""
+    n_modes = _integer("n_modes", n_modes, 1)
+    variance = _number("cluster_std", cluster_std, positive=True) ** 2
+    radius = _radius(radius, len(x), x)
+    if isinstance(radius, Tensor):
+        radius = radius[:, :, None]  # (n, 1, 1)
+    offset = x[:, None, :] - radius * _directions(n_modes, x)  # (n, n_modes, 2)
+    return -0.5 * offset.square().sum(dim=2) / variance - math.log(2 * math.pi * variance)
+
+
+def ring_log_prob(
+    x, n_modes: int = 8, radius: float | Tensor = 3.0, cluster_std: float = 0.25
+) -> Tensor:
+    """Return the exact log-density of the ring.
+
+    Args:
+        x: Points (n, 2), any floating type and device; gradients flow through.
+        n_modes: Number of modes, at least 1.
+        radius: Radius of the ring, or one per point, (n,) or (n, 1): then it is log p(x | R).
+        cluster_std: Standard deviation of each mode in each coordinate, positive.
+
+    Returns:
+        Log-density in nats, (n,).
+
+    Raises:
+        TypeError, ValueError: Wrong shape, NaN, or a parameter outside what is listed above.
+
+    Example:
+        >>> print(round(ring_log_prob(torch.tensor([[3.0, 0.0]])).item(), 4))
+        -1.1447
+    """
+    x = _points(x, "x")
+    return _mode_terms(x, n_modes, radius, cluster_std).logsumexp(dim=1) - math.log(n_modes)
+
+
+def ring_posterior(
+    x, n_modes: int = 8, radius: float | Tensor = 3.0, cluster_std: float = 0.25
+) -> Tensor:
+    """Return p(mode | x) by Bayes' rule, exactly.
+
+    Args:
+        x: Points (n, 2).
+        n_modes, radius, cluster_std: As in ``ring_log_prob``.
+
+    Returns:
+        Probabilities (n, n_modes); every row sums to 1.
+
+    Example:
+        >>> ring_posterior(torch.tensor([[0.0, 0.0]])).round(decimals=3)[0, :3]
+        tensor([0.1250, 0.1250, 0.1250])
+    """
+    return _mode_terms(_points(x, "x"), n_modes, radius, cluster_std).softmax(dim=1)
+
+
+def ring_entropy(n_modes: int = 8, radius: float = 3.0, cluster_std: float = 0.25) -> float:
+    """Return the ring's entropy H(X) in nats: the NLL that no model can beat on average.
+
+    All modes look alike, so H(X) is the mean of -log p(x) over ONE mode. That mean is a smooth
+    2D integral against a Gaussian; an even grid in units of ``cluster_std`` gives at least nine
+    digits.
+
+    Args:
+        n_modes: Number of modes, at least 1.
+        radius: Radius of the ring.
+        cluster_std: Standard deviation of each mode in each coordinate, positive.
+
+    Returns:
+        The entropy in nats.
+
+    Example:
+        >>> print(f"{ring_entropy():.6f}")
+        2.144717
+    """
+    radius = _number("radius", radius, positive=False)
+    cluster_std = _number("cluster_std", cluster_std, positive=True)
+    u = torch.linspace(-9, 9, 91, dtype=torch.float64)
+    weight = torch.exp(-0.5 * u.square())
+    weight = weight / weight.sum()
+    offset = cluster_std * torch.cartesian_prod(u, u)
+    x = offset + torch.tensor([radius, 0.0], dtype=torch.float64)
+    log_prob = _in_chunks(lambda points: ring_log_prob(points, n_modes, radius, cluster_std), x)
+    return -float(weight @ log_prob.reshape(len(u), len(u)) @ weight)
+
+
+def ring_conditional_entropy(cluster_std: float = 0.25) -> float:
+    """Return H(X | mode) in nats: the entropy log(2 pi e std^2) of one 2D Gaussian.
+
+    Args:
+        cluster_std: Standard deviation of each mode in each coordinate, positive.
+
+    Returns:
+        The entropy in nats. For 0.25 it is just above zero, and for less than 0.242 it is
+        negative: a density may exceed 1.
+
+    Example:
+        >>> print(f"{ring_conditional_entropy():.6f}")
+        0.065288
+    """
+    cluster_std = _number("cluster_std", cluster_std, positive=True)
+    return 1 + math.log(2 * math.pi) + 2 * math.log(cluster_std)
+
+
+# ------------------------------------------------------------------------- 4. data loaders
+
+
+def _loader(tensors: Sequence[Tensor], batch_size: int, generator, seed) -> DataLoader:
+    batch_size = _integer("batch_size", batch_size, 1)
+    n = len(tensors[0])
+    if batch_size > n:
+        raise ValueError(f"batch_size must not exceed the number of points, got {batch_size} > {n}")
+    generator = _generator(generator, seed)
+    # The last, smaller batch is kept: dropping it would throw away data at every epoch.
+    return DataLoader(
+        TensorDataset(*tensors), batch_size=batch_size, shuffle=True, generator=generator
+    )
+
+
+def make_loader(
+    data,
+    batch_size: int,
+    *,
+    seed: int | None = None,
+    generator: torch.Generator | None = None,
+) -> DataLoader:
+    """Make a shuffling loader over points. Every point comes once an epoch.
+
+    Args:
+        data: Points (n, D), array or tensor.
+        batch_size: Points in a batch, from 1 to n; the last batch may be smaller.
+        seed: Seed in [0, 2**31) of the shuffling; 0 if neither is given.
+        generator: A CPU generator for the shuffling instead.
+
+    Returns:
+        A DataLoader of 1-tuples ``(x,)`` with x (b, D), float32.
+
+    Example:
+        >>> data, _ = create_ring_gaussians(1000)
+        >>> [len(x) for (x,) in make_loader(data, 256)]
+        [256, 256, 256, 232]
+    """
+    return _loader([_points(data, "data", None).float()], batch_size, generator, seed)
+
+
+def make_conditional_loader_onehot(
+    data,
+    labels,
+    batch_size: int,
+    n_classes: int,
+    *,
+    seed: int | None = None,
+    generator: torch.Generator | None = None,
+) -> DataLoader:
+    """Make a shuffling loader over points and one-hot labels.
+
+    Args:
+        data: Points (n, D).
+        labels: Class indices (n,), integers in [0, n_classes).
+        batch_size: Points in a batch, from 1 to n; the last batch may be smaller.
+        n_classes: Number of classes, at least 1.
+        seed, generator: As in ``make_loader``.
+
+    Returns:
+        A DataLoader of ``(x, y)`` with x (b, D) and y (b, n_classes), both float32.
+
+    Example:
+        >>> data, labels = create_ring_gaussians(1000)
+        >>> x, y = next(iter(make_conditional_loader_onehot(data, labels, 256, 8)))
+        >>> x.shape, y.shape
+        (torch.Size([256, 2]), torch.Size([256, 8]))
+    """
+    x = _points(data, "data", None).float()
+    n_classes = _integer("n_classes", n_classes, 1)
+    labels = _labels(labels, len(x), n_classes).to(x.device)
+    y = torch.nn.functional.one_hot(labels, n_classes).float()
+    return _loader([x, y], batch_size, generator, seed)
+
+
+def make_conditional_loader_radius(
+    data,
+    batch_size: int,
+    *,
+    seed: int | None = None,
+    generator: torch.Generator | None = None,
+) -> DataLoader:
+    """Make a shuffling loader over points x and their distance r = |x| from the origin.
+
+    A warning that chapter 6 explains: given r, the point x lies on a circle, and no density in
+    the plane exists there. A flow trained on these pairs chases an NLL with no lower bound.
+
+    Args:
+        data: Points (n, D).
+        batch_size: Points in a batch, from 1 to n; the last batch may be smaller.
+        seed, generator: As in ``make_loader``.
+
+    Returns:
+        A DataLoader of ``(x, r)`` with x (b, D) and r (b, 1), both float32.
+
+    Example:
+        >>> data, _ = create_ring_gaussians(1000)
+        >>> x, r = next(iter(make_conditional_loader_radius(data, 256)))
+        >>> bool(torch.allclose(r[:, 0], x.norm(dim=1)))
+        True
+    """
+    x = _points(data, "data", None).float()
+    return _loader([x, x.norm(dim=1, keepdim=True)], batch_size, generator, seed)
+
+
+def _labels(labels, n: int, n_classes: int | None = None) -> Tensor:
+    labels = labels if isinstance(labels, Tensor) else torch.as_tensor(np.asarray(labels))
+    if tuple(labels.shape) != (n,):
+        raise ValueError(f"labels must have shape ({n},), got {tuple(labels.shape)}")
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise TypeError(f"labels must be integers, got {labels.dtype}")
+    labels = labels.long()
+    top = math.inf if n_classes is None else n_classes - 1
+    if labels.min() < 0 or labels.max() > top:
+        bad = int(labels.min() if labels.min() < 0 else labels.max())
+        limit = "at least 0" if n_classes is None else f"in [0, {n_classes - 1}]"
+        raise ValueError(f"labels must be {limit}, got {bad}")
+    return labels
+
+
+# -------------------------------------------------------------- 5. metrics and integrals
+
+
+def compute_diversity_metric(samples) -> float:
+    """Return the mean of the coordinates' variances, a first, blind look at "diversity".
+
+    For the ring the right value is radius^2 / 2 + cluster_std^2 = 4.5625. The number is blind:
+    4 of the 8 modes, 2 opposite ones, one broad Gaussian or a uniform circle score the same. Use
+    the held-out NLL, ``mode_shares`` and ``beyond_sigma_share`` beside it.
+
+    Args:
+        samples: Points (n, D).
+
+    Returns:
+        The mean variance, in squared units of the data.
+
+    Example:
+        >>> x, _ = held_out_ring(100_000)
+        >>> abs(compute_diversity_metric(x) - 4.5625) < 0.05
+        True
+    """
+    x = _points(samples, "samples", None).detach().double()
+    return float(x.var(dim=0, correction=0).mean())
+
+
+def _distances(samples, n_modes: int, radius: float) -> Tensor:
+    x = _points(samples, "samples").detach().double()
+    # Without the matrix product, which is faster and loses half of the digits.
+    return torch.cdist(
+        x, ring_centers(n_modes, radius).to(x), compute_mode="donot_use_mm_for_euclid_dist"
+    )
+
+
+def nearest_mode(samples, n_modes: int = 8, radius: float = 3.0) -> Tensor:
+    """Return the index of the nearest mode centre, measured in data space.
+
+    Args:
+        samples: Points (n, 2).
+        n_modes: Number of modes, at least 1.
+        radius: Radius of the ring.
+
+    Returns:
+        Mode indices (n,), int64, on the samples' device.
+
+    Example:
+        >>> nearest_mode(torch.tensor([[3.1, 0.2], [0.0, 2.5]]))
+        tensor([0, 2])
+    """
+    return _distances(samples, n_modes, radius).argmin(dim=1)
+
+
+def mode_shares(samples, n_modes: int = 8, radius: float = 3.0) -> Tensor:
+    """Return the share of samples nearest to each mode; 1 / n_modes each for the true ring.
+
+    Args:
+        samples: Points (n, 2).
+        n_modes: Number of modes, at least 1.
+        radius: Radius of the ring.
+
+    Returns:
+        Shares (n_modes,), float64, on the CPU; they sum to 1.
+
+    Example:
+        >>> mode_shares(torch.tensor([[3.0, 0.0], [3.1, 0.0], [-3.0, 0.0]]), n_modes=2)
+        tensor([0.6667, 0.3333], dtype=torch.float64)
+    """
+    labels = nearest_mode(samples, n_modes, radius).cpu()
+    return torch.bincount(labels, minlength=n_modes).double() / len(labels)
+
+
+def beyond_sigma_share(
+    samples,
+    n_sigma: float = 3.0,
+    *,
+    n_modes: int = 8,
+    radius: float = 3.0,
+    cluster_std: float = 0.25,
+) -> float:
+    """Return the share of samples farther than ``n_sigma`` standard deviations from EVERY mode.
+
+    For the true ring it is exp(-n_sigma^2 / 2): 1.11 % beyond 3, 0.03 % beyond 4 (the modes are
+    9 standard deviations apart, so none reaches into another). A flow that leaves bridges
+    between the modes scores more.
+
+    Args:
+        samples: Points (n, 2).
+        n_sigma: Distance in units of ``cluster_std``, zero or positive.
+        n_modes: Number of modes, at least 1.
+        radius: Radius of the ring.
+        cluster_std: Standard deviation of each mode in each coordinate, positive.
+
+    Returns:
+        The share, from 0 to 1.
+
+    Example:
+        >>> x, _ = held_out_ring(100_000)
+        >>> abs(beyond_sigma_share(x) - math.exp(-4.5)) < 0.002
+        True
+    """
+    limit = _number("n_sigma", n_sigma, positive=False)
+    limit = limit * _number("cluster_std", cluster_std, positive=True)
+    return float((_distances(samples, n_modes, radius).amin(dim=1) > limit).double().mean())
+
+
+def _home(function, dtype, device) -> tuple[torch.dtype, torch.device]:
+    """Where to evaluate ``function``: as asked, else like the module whose method it is."""
+    module = function if isinstance(function, torch.nn.Module) else None
+    module = module or getattr(function, "__self__", None)
+    if isinstance(module, torch.nn.Module):
+        for tensor in (*module.parameters(), *module.buffers()):
+            if tensor.is_floating_point():
+                return dtype or tensor.dtype, torch.device(device or tensor.device)
+    return dtype or torch.get_default_dtype(), torch.device(device or "cpu")
+
+
+def _extent(extent) -> tuple[float, ...]:
+    try:
+        values = tuple(float(value) for value in extent)
+    except (TypeError, ValueError):
+        values = ()
+    pairs = list(zip(values[::2], values[1::2], strict=False))
+    if len(values) not in (2, 4) or not all(math.isfinite(v) for v in values):
+        raise ValueError(
+            f"extent must be (low, high) or (x1_low, x1_high, x2_low, x2_high), got {extent!r}"
+        )
+    if any(low >= high for low, high in pairs):
+        raise ValueError(f"extent must have every low below its high, got {extent!r}")
+    return values
+
+
+def _cell_centers(low: float, high: float, n: int, **kind) -> Tensor:
+    return low + (high - low) * (torch.arange(n, **kind) + 0.5) / n
+
+
+def _in_chunks(function: Callable, points: Tensor, size: int = 2**15) -> Tensor:
+    return torch.cat([function(chunk) for chunk in points.split(size)])
+
+
+@torch.no_grad()
+def _on_grid(log_prob: Callable, extent, n: int, dtype, device) -> Tensor:
+    """Log-density at the cell centres, float64 on the CPU: (n,), or (n, n) with rows along x2."""
+    n = _integer("n", n, 1)
+    dtype, device = _home(log_prob, dtype, device)
+    if len(extent) == 2:
+        points = _cell_centers(*extent, n, dtype=dtype, device=device)
+    else:
+        x1 = _cell_centers(*extent[:2], n, dtype=dtype, device=device)
+        x2 = _cell_centers(*extent[2:], n, dtype=dtype, device=device)
+        points = torch.cartesian_prod(x2, x1).flip(1)  # (n * n, 2), x1 runs fastest
+    values = _in_chunks(log_prob, points)
+    if tuple(values.shape) != (len(points),):
+        raise ValueError(
+            f"log_prob must return one value a point, shape ({len(points)},), "
+            f"got {tuple(values.shape)}"
+        )
+    values = values.double().cpu()
+    return values if len(extent) == 2 else values.reshape(n, n)
+
+
+def integrate_density(
+    log_prob: Callable[[Tensor], Tensor],
+    extent: Sequence[float],
+    n: int = 400,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+) -> float:
+    """Integrate exp(log_prob) over an interval or a rectangle with the midpoint rule.
+
+    A density must give 1, up to what lies outside ``extent``. The rule never touches the edges,
+    so it also suits densities on an open interval such as (-1, 1).
+
+    Args:
+        log_prob: In 1D a function of x (n,), in 2D of x (n, 2); returns log-densities (n,).
+        extent: ``(low, high)`` in 1D, ``(x1_low, x1_high, x2_low, x2_high)`` in 2D.
+        n: Number of cells along each axis.
+        dtype: Type of the grid. By default that of the module whose method ``log_prob`` is, else
+            torch's default. The sum is always taken in float64.
+        device: Device of the grid, found in the same way; else the CPU.
+
+    Returns:
+        The integral.
+
+    Raises:
+        ValueError: Bad extent, wrong shape returned, or NaN among the values.
+
+    Example:
+        >>> print(round(integrate_density(ring_log_prob, (-5, 5, -5, 5)), 4))
+        1.0
+        >>> gaussian = torch.distributions.Normal(0.0, 1.0)
+        >>> print(round(integrate_density(gaussian.log_prob, (-1, 1)), 4))
+        0.6827
+    """
+    extent = _extent(extent)
+    density = _on_grid(log_prob, extent, n, dtype, device).exp()
+    if density.isnan().any():
+        raise ValueError(
+            f"log_prob must not return NaN, got it at {int(density.isnan().sum())} of "
+            f"{density.numel()} grid points"
+        )
+    cell = math.prod(high - low for low, high in zip(extent[::2], extent[1::2], strict=True))
+    return float(density.mean()) * cell
+
+
+# --------------------------------------------------------------------------- 6. figures
+
+# Colours that stay apart under simulated protanopia, deuteranopia and tritanopia: seaborn's
+# "colorblind" palette, with brown and violet for its two palest colours.
+BLUE, ORANGE, GREEN, PINK = "#0173b2", "#d55e00", "#029e73", "#cc78bc"
+GRAY, LIGHT_GRAY = "#5f5f5f", "#c4c4c4"
+CURVE_COLORS = (BLUE, ORANGE, GREEN, PINK, "#8c564b", "#56b4e9")
+MODE_COLORS = (BLUE, "#de8f05", GREEN, ORANGE, PINK, "#8c564b", "#5b3a8c", "#56b4e9")
+RING_EXTENT = (-4.5, 4.5, -4.5, 4.5)
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Give the figures made inside a ``with`` block the look of the book; nothing after it.
+
+    Example:
+        >>> before = dict(plt.rcParams)
+        >>> with style():
+        ...     fig, ax = plt.subplots()
+        >>> plt.close(fig)
+        >>> before == dict(plt.rcParams)
+        True
+    """
+    import seaborn as sns  # here, because it takes a second and only figures need it
+
+    look = {
+        **sns.axes_style("ticks"),
+        **sns.plotting_context("notebook", font_scale=0.9),
+        "axes.prop_cycle": plt.cycler(color=CURVE_COLORS),
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": "#e6e6e6",
+        "axes.axisbelow": True,
+        "axes.titlesize": 11,
+        "figure.figsize": (8, 3.6),  # 8 inches fill the width of the book's text
+        "figure.dpi": 120,  # sharper than the page asks for, and still small files
+        "figure.constrained_layout.use": True,
+        "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
+        "legend.frameon": False,
+        "lines.linewidth": 1.8,
+    }
+    with plt.rc_context(look):
+        yield
+
+
+def mode_colors(labels) -> np.ndarray:
+    """Return one colour per label, the same in every figure of the course.
+
+    Args:
+        labels: Integers (n,), zero or positive. Beyond 8 modes the colours repeat.
+
+    Returns:
+        RGBA colours (n, 4).
+
+    Example:
+        >>> mode_colors([0, 1, 0]).shape
+        (3, 4)
+    """
+    labels = _numpy(labels)
+    return to_rgba_array(MODE_COLORS)[_labels(labels, labels.size).cpu().numpy() % len(MODE_COLORS)]
+
+
+def _frame(ax: Axes, extent) -> Axes:
+    ax.set_aspect("equal")
+    for axis in (ax.xaxis, ax.yaxis):  # the same spacing both ways, as the scales are the same
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    if extent is not None:
+        ax.set(xlim=extent[:2], ylim=extent[2:])
+    return ax
+
+
+def _extent_2d(extent) -> tuple[float, ...]:
+    extent = _extent(extent)
+    if len(extent) != 4:
+        raise ValueError(f"extent must be (x1_low, x1_high, x2_low, x2_high), got {extent!r}")
+    return extent
+
+
+def density_heatmap(
+    ax: Axes,
+    log_prob: Callable[[Tensor], Tensor],
+    extent: Sequence[float] = RING_EXTENT,
+    *,
+    n: int = 200,
+    vmax: float | None = None,
+    colorbar: bool = False,
+    title: str | None = None,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+) -> Axes:
+    """Draw a 2D density as an image: white is zero, dark is high.
+
+    Args:
+        ax: Axes to draw on.
+        log_prob: Function of x (n, 2), returns log-densities (n,). NaN is left blank.
+        extent: ``(x1_low, x1_high, x2_low, x2_high)``.
+        n: Cells along each axis.
+        vmax: Density of the darkest colour; give it to compare figures. Default: the maximum.
+        colorbar: Whether to add a scale.
+        title: Title of the axes.
+        dtype, device: As in ``integrate_density``.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> fig, ax = plt.subplots()
+        >>> ax = density_heatmap(ax, ring_log_prob, n=50)
+        >>> plt.close(fig)
+    """
+    extent = _extent_2d(extent)
+    density = _on_grid(log_prob, extent, n, dtype, device).exp().numpy()
+    image = ax.imshow(
+        np.ma.masked_invalid(density),
+        extent=extent,
+        origin="lower",
+        cmap="Blues",
+        vmin=0.0,
+        vmax=vmax,
+        interpolation="bilinear",
+    )
+    ax.grid(False)
+    if colorbar:
+        ax.figure.colorbar(image, ax=ax, label="density", shrink=0.85)
+    if title is not None:
+        ax.set_title(title)
+    return _frame(ax, extent)
+
+
+@torch.no_grad()
+def grid_warp(
+    ax: Axes,
+    transform: Callable,
+    extent: Sequence[float] = (-3, 3, -3, 3),
+    *,
+    n_lines: int = 13,
+    n_points: int = 201,
+    view: Sequence[float] | None = None,
+    title: str | None = None,
+    linewidth: float = 1.0,
+    alpha: float = 0.9,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+) -> Axes:
+    """Draw what a map makes of a square grid: the lines along z1 blue, those along z2 orange.
+
+    Args:
+        ax: Axes to draw on.
+        transform: Function of points (n, 2); returns points (n, 2), or a tuple that starts with
+            them, as ``decode`` and ``encode`` do.
+        extent: Region of the grid before the map, ``(low, high, low, high)``.
+        n_lines: Lines in each direction, at least 2.
+        n_points: Points on each line, at least 2.
+        view: Region shown, as ``extent``; by default all of the warped grid.
+        title: Title of the axes.
+        linewidth, alpha: Of the lines.
+        dtype, device: As in ``integrate_density``.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> fig, ax = plt.subplots()
+        >>> ax = grid_warp(ax, lambda z: 2 * z)
+        >>> len(ax.lines)
+        26
+        >>> plt.close(fig)
+    """
+    extent = _extent_2d(extent)
+    n_lines, n_points = _integer("n_lines", n_lines, 2), _integer("n_points", n_points, 2)
+    dtype, device = _home(transform, dtype, device)
+    kind = {"dtype": dtype, "device": device}
+    along = [torch.linspace(*extent[i : i + 2], n_points, **kind) for i in (0, 2)]
+    levels = [torch.linspace(*extent[i : i + 2], n_lines, **kind) for i in (0, 2)]
+    blue = torch.cartesian_prod(levels[1], along[0]).flip(1)  # one line: z2 fixed, z1 runs
+    orange = torch.cartesian_prod(levels[0], along[1])  # one line: z1 fixed, z2 runs
+    for points, color in ((blue, BLUE), (orange, ORANGE)):
+        value = transform(points)
+        value = value[0] if isinstance(value, tuple) else value
+        if tuple(value.shape) != tuple(points.shape):
+            raise ValueError(
+                f"transform must return points of shape {tuple(points.shape)}, "
+                f"got {tuple(value.shape)}"
+            )
+        for line in _numpy(value).reshape(n_lines, n_points, 2):
+            ax.plot(line[:, 0], line[:, 1], color=color, linewidth=linewidth, alpha=alpha)
+    ax.grid(False)
+    if title is not None:
+        ax.set_title(title)
+    return _frame(ax, None if view is None else _extent_2d(view))
+
+
+def scatter_modes(
+    ax: Axes,
+    x,
+    labels=None,
+    *,
+    colors=None,
+    extent: Sequence[float] | None = None,
+    size: float = 5.0,
+    alpha: float = 0.6,
+    label: str | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw points, coloured by mode.
+
+    Args:
+        ax: Axes to draw on.
+        x: Points (n, 2). Points that are not finite are left out.
+        labels: Mode indices (n,); without them all points are blue.
+        colors: One colour, or one per point (n, 4), instead of labels.
+        extent: Region shown, ``(x1_low, x1_high, x2_low, x2_high)``; by default all points.
+        size: Area of a dot in points squared.
+        alpha: Opacity of the dots.
+        label: Name in the legend.
+        title: Title of the axes.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> fig, ax = plt.subplots()
+        >>> ax = scatter_modes(ax, *create_ring_gaussians(200), extent=RING_EXTENT)
+        >>> plt.close(fig)
+    """
+    x = _numpy(_points(x, "x", nan_ok=True))
+    if labels is not None:
+        if colors is not None:
+            raise ValueError("give either labels or colors, not both")
+        _labels(labels, len(x))
+        colors = mode_colors(labels)
+    colors = BLUE if colors is None else _numpy(colors) if isinstance(colors, Tensor) else colors
+    ax.scatter(
+        x[:, 0], x[:, 1], s=size, c=colors, alpha=alpha, linewidths=0, label=label, rasterized=True
+    )
+    if title is not None:
+        ax.set_title(title)
+    return _frame(ax, None if extent is None else _extent_2d(extent))
+
+
+def _panels(n: int, n_cols: int, size: float, ratio: float = 1.0, **kwargs) -> np.ndarray:
+    """n axes (n,) in a grid; the places left over are removed."""
+    n_cols = min(_integer("n_cols", n_cols, 1), n)
+    n_rows = -(-n // n_cols)
+    fig, axes = plt.subplots(
+        n_rows,
+        n_cols,
+        figsize=(size * n_cols, size * ratio * n_rows),
+        squeeze=False,
+        layout="constrained",
+        **kwargs,
+    )
+    for ax in axes.flat[n:]:
+        ax.remove()
+    for ax in axes.flat[max(n - n_cols, 0) : n]:  # the lowest of each column names its numbers
+        ax.tick_params(labelbottom=True)
+    return axes.flatten()[:n]
+
+
+def layer_grid(
+    steps: Sequence,
+    labels=None,
+    titles: Sequence[str] | None = None,
+    *,
+    colors=None,
+    extent: Sequence[float] | None = None,
+    n_cols: int = 4,
+    size: float = 4.0,
+    alpha: float = 0.6,
+) -> np.ndarray:
+    """Draw the same points after every layer, one small figure each, on one common scale.
+
+    Colour the points by where they END, with ``nearest_mode(steps[-1])``: then a colour follows
+    a point through the layers.
+
+    Args:
+        steps: Points (n, 2) for each step, in the order of ``decode``: base first, data last.
+        labels: Mode indices (n,), used in every panel.
+        titles: One title a step. Default: "base z", "after layer 1", ..., "after layer K: x".
+        colors: Colours instead of labels, as in ``scatter_modes``.
+        extent: Region shown in every panel; by default what holds 99.8 % of all coordinates.
+        n_cols: Panels in a row.
+        size: Area of a dot in points squared.
+        alpha: Opacity of the dots.
+
+    Returns:
+        The axes, an array (number of steps,).
+
+    Example:
+        >>> z = torch.randn(100, 2, generator=torch.Generator().manual_seed(0))
+        >>> axes = layer_grid([z, 2 * z, 3 * z])
+        >>> [ax.get_title() for ax in axes]
+        ['base z', 'after layer 1', 'after layer 2: x']
+        >>> plt.close(axes[0].figure)
+    """
+    steps = [_points(step, f"steps[{i}]", nan_ok=True) for i, step in enumerate(steps)]
+    if not steps:
+        raise ValueError("steps must hold at least one set of points, got none")
+    if titles is None:
+        last = len(steps) - 1
+        titles = ["base z"] + [f"after layer {i}" for i in range(1, last + 1)]
+        titles[-1] += ": x" if last else ""
+    if len(titles) != len(steps):
+        raise ValueError(f"titles must have one entry a step ({len(steps)}), got {len(titles)}")
+    if extent is None:
+        values = np.concatenate([_numpy(step).ravel() for step in steps])
+        reach = float(np.quantile(np.abs(values[np.isfinite(values)]), 0.998)) * 1.05 or 1.0
+        extent = (-reach, reach, -reach, reach)
+    axes = _panels(len(steps), n_cols, 8 / n_cols, 1.08, sharex=True, sharey=True)
+    options = {"colors": colors, "extent": extent, "size": size, "alpha": alpha}
+    for ax, step, title in zip(axes, steps, titles, strict=True):
+        scatter_modes(ax, step, labels, title=title, **options)
+        ax.title.set_fontsize(9)
+    return axes
+
+
+def training_curves(
+    curves: Mapping[str, tuple],
+    entropy: float | None = None,
+    *,
+    ax: Axes | None = None,
+    top: float | None = None,
+    entropy_label: str = "entropy H(X)",
+    title: str | None = None,
+) -> Axes:
+    """Draw negative log-likelihoods over the steps, with the entropy as the line to reach.
+
+    The axis is linear: an NLL may be zero or negative, where a log axis has no place for it.
+
+    Args:
+        curves: Name -> ``(steps, values)``, two sequences of one length; values in nats.
+        entropy: The lowest NLL possible on average, in nats; drawn as a dashed line.
+        ax: Axes to draw on; by default a new figure.
+        top: Upper end of the axis, to look past the first, large values.
+        entropy_label: Name of the line; its value is added.
+        title: Title of the axes.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> ax = training_curves({"training": ([0, 1, 2], [4.0, 3.0, 2.5])}, entropy=2.144717)
+        >>> ax.get_legend_handles_labels()[1]
+        ['training', 'entropy H(X) = 2.145']
+        >>> plt.close(ax.figure)
+    """
+    if not curves:
+        raise ValueError("curves must hold at least one curve, got none")
+    if ax is None:
+        ax = plt.subplots(figsize=(8, 3.6), layout="constrained")[1]
+    for i, (name, (steps, values)) in enumerate(curves.items()):
+        if len(steps) != len(values):
+            raise ValueError(
+                f"curves[{name!r}] must have as many steps as values, "
+                f"got {len(steps)} and {len(values)}"
+            )
+        ax.plot(steps, values, color=CURVE_COLORS[i % len(CURVE_COLORS)], label=name)
+    if entropy is not None:
+        label = f"{entropy_label} = {entropy:.3f}"
+        ax.axhline(entropy, color="black", linestyle="--", linewidth=1.2, label=label)
+    if top is not None:
+        ax.set_ylim(top=top)
+    ax.set(xlabel="training step", ylabel="NLL (nats)")
+    if title is not None:
+        ax.set_title(title)
+    ax.legend()
+    return ax
+
+
+@torch.no_grad()
+def curve_gallery(
+    functions: Mapping[str, Callable],
+    extent: Sequence[float] = (-3, 3),
+    *,
+    n_cols: int = 3,
+    n: int = 401,
+    xlabel: str = "z",
+    ylabel: str = "x",
+) -> np.ndarray:
+    """Draw several functions of one variable, each with the identity dashed behind it.
+
+    Args:
+        functions: Name -> function of z (n,); returns x (n,), or a tuple that starts with it,
+            as ``decode`` does.
+        extent: Range of z, ``(low, high)``.
+        n_cols: Panels in a row.
+        n: Points on a curve, at least 2.
+        xlabel, ylabel: Names of the axes.
+
+    Returns:
+        The axes, an array (number of functions,).
+
+    Example:
+        >>> axes = curve_gallery({"tanh": torch.tanh, "exp": torch.exp})
+        >>> axes.shape
+        (2,)
+        >>> plt.close(axes[0].figure)
+    """
+    if not functions:
+        raise ValueError("functions must hold at least one function, got none")
+    low, high = _extent(extent)[:2]
+    axes = _panels(len(functions), n_cols, 8 / n_cols, 0.9)
+    for ax, (name, function) in zip(axes, functions.items(), strict=True):
+        dtype, home = _home(function, None, None)
+        z = torch.linspace(low, high, _integer("n", n, 2), dtype=dtype, device=home)
+        x = function(z)
+        x = x[0] if isinstance(x, tuple) else x
+        ax.plot([low, high], [low, high], color=GRAY, linestyle="--", linewidth=1)
+        ax.plot(_numpy(z), _numpy(x), color=BLUE, linewidth=2)
+        ax.set(title=name, xlabel=xlabel, ylabel=ylabel)
+    return axes
+
+
+@torch.no_grad()
+def samples_and_density(
+    ax: Axes,
+    samples,
+    log_probs: Mapping[str, Callable] | None = None,
+    extent: Sequence[float] | None = None,
+    *,
+    bins: int = 60,
+    n: int = 801,
+    title: str | None = None,
+) -> Axes:
+    """Draw a histogram of 1D samples and analytic densities over it.
+
+    Args:
+        ax: Axes to draw on.
+        samples: Numbers (m,).
+        log_probs: Name -> function of x (n,), returns log-densities (n,). NaN is left blank.
+        extent: Range of x, ``(low, high)``; by default that of the samples.
+        bins: Bars of the histogram. Its heights are densities: samples outside ``extent`` count.
+        n: Points on a curve.
+        title: Title of the axes.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> z = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+        >>> fig, ax = plt.subplots()
+        >>> normal = torch.distributions.Normal(0.0, 1.0)
+        >>> ax = samples_and_density(ax, z, {"density": normal.log_prob}, (-4, 4))
+        >>> plt.close(fig)
+    """
+    values = _numpy(samples)
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"samples must have shape (m,) with m >= 1, got {values.shape}")
+    low, high = _extent((values.min(), values.max()) if extent is None else extent)[:2]
+    edges = np.linspace(low, high, _integer("bins", bins, 1) + 1)
+    # Weights, and not density=True: what lies outside the range must not raise the bars inside.
+    weights = np.full(values.size, len(edges[1:]) / (values.size * (high - low)))
+    ax.hist(values, edges, weights=weights, color=LIGHT_GRAY, label="samples")
+    for i, (name, log_prob) in enumerate((log_probs or {}).items()):
+        density = _on_grid(log_prob, (low, high), n, None, None).exp()
+        x = _cell_centers(low, high, n)
+        ax.plot(x, density, color=CURVE_COLORS[i % len(CURVE_COLORS)], label=name)
+    ax.set(xlabel="x", ylabel="density", xlim=(low, high))
+    if title is not None:
+        ax.set_title(title)
+    ax.legend()
+    return ax
+
+
+def plot_conditional_samples_discrete(
+    samples_by_label: Mapping[int, np.ndarray],
+    data,
+    labels,
+    title: str = "Conditional samples",
+) -> None:
+    """Draw labelled data beside the samples a model made for each label, in one set of colours.
+
+    Args:
+        samples_by_label: Label -> samples (m, 2).
+        data: Points (n, 2).
+        labels: Labels of the data (n,), integers, zero or positive.
+        title: Title of the figure.
+
+    Example:
+        >>> data, labels = create_ring_gaussians(400)
+        >>> samples = {label: data[labels == label] for label in range(8)}
+        >>> plot_conditional_samples_discrete(samples, data, labels, title="The ring")
+        >>> plt.close()
+    """
+    if not samples_by_label:
+        raise ValueError("samples_by_label must hold at least one label, got none")
+    axes = _panels(2, 2, 4.0, 1.05, sharex=True, sharey=True)
+    scatter_modes(axes[0], data, labels, title="data")
+    scatter_modes(axes[1], data, colors=LIGHT_GRAY, alpha=0.5, size=3, title="samples by label")
+    for label, samples in samples_by_label.items():
+        color = mode_colors([_integer("a label of samples_by_label", label, 0)])
+        scatter_modes(axes[1], samples, colors=color, size=8)
+        center = _numpy(samples).mean(axis=0)
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+        axes[1].text(*center, str(label), ha="center", va="center", fontsize=9, bbox=box)
+    for ax in axes:
+        ax.set(xlabel="$x_1$", ylabel="$x_2$")
+    axes[0].figure.suptitle(title)
+
+
+def plot_conditional_samples_continuous(
+    samples_by_value: Mapping[float, np.ndarray],
+    data,
+    title: str = "Conditional samples",
+    value_name: str = "value",
+) -> None:
+    """Draw the samples a model made for each value of a condition, one panel a value.
+
+    Where ``value_name`` holds the word "radius", a dashed circle of that radius is added.
+
+    Args:
+        samples_by_value: Value -> samples (m, 2).
+        data: Points (n, 2), drawn in grey behind each panel.
+        title: Title of the figure.
+        value_name: Name of the condition, for the panels' titles.
+
+    Example:
+        >>> data, _ = create_ring_gaussians(400)
+        >>> rings = {r: create_ring_gaussians(200, radius=r)[0] for r in (1.5, 3.0)}
+        >>> plot_conditional_samples_continuous(rings, data, title="Rings", value_name="radius")
+        >>> plt.close()
+    """
+    if not samples_by_value:
+        raise ValueError("samples_by_value must hold at least one value, got none")
+    axes = _panels(len(samples_by_value), 3, 8 / 3, 1.1, sharex=True, sharey=True)
+    for ax, (value, samples) in zip(axes, samples_by_value.items(), strict=True):
+        scatter_modes(ax, data, colors=LIGHT_GRAY, alpha=0.5, size=3)
+        scatter_modes(ax, samples, size=5, title=f"{value_name} = {float(value):g}")
+        if "radius" in value_name.lower():
+            circle = {"fill": False, "linestyle": "--", "color": "black", "linewidth": 1}
+            ax.add_patch(plt.Circle((0, 0), float(value), **circle))
+        ax.autoscale_view()
+    axes[0].figure.suptitle(title)
+
+
+# ---------------------------------------------------------- 7. helpers for the notebooks
+
+
+def sliders(function: Callable, **controls) -> None:
+    """Show ``function`` under sliders, and call it again whenever one is moved.
+
+    Args:
+        function: Called with one keyword argument per control; draws a figure or prints.
+        **controls: ``(low, high, step, start)`` gives a slider, of integers if all four are;
+            a list gives a drop-down menu that starts at its first entry; True or False a tick
+            box. A widget is used as it is.
+
+    Raises:
+        ValueError: A tuple of another length, out of order, or with a start outside its range.
+
+    Example:
+        >>> sliders(lambda scale: None, scale=(0.1, 3.0, 0.1, 1.0))  # doctest: +SKIP
+    """
+    for name, control in controls.items():
+        _check_control(name, control)
+    try:
+        import ipywidgets as widgets
+    except ImportError:
+        print(
+            "The sliders need the package ipywidgets, which is not installed here: "
+            "run `pip install ipywidgets`, restart the notebook and run this cell again."
+        )
+        return
+    made = {}
+    for name, control in controls.items():
+        text = {"description": name.replace("_", " ")}
+        if isinstance(control, tuple):
+            low, high, step, start = control
+            whole = all(isinstance(v, numbers.Integral) for v in control)
+            kind = widgets.IntSlider if whole else widgets.FloatSlider
+            # The function runs when the handle is let go: a figure for every pixel would queue.
+            text |= {"min": low, "max": high, "step": step, "continuous_update": False}
+            made[name] = kind(value=start, **text)
+        elif isinstance(control, list):
+            made[name] = widgets.Dropdown(options=control, value=control[0], **text)
+        elif isinstance(control, bool):
+            made[name] = widgets.Checkbox(value=control, **text)
+        else:
+            made[name] = control
+    widgets.interact(function, **made)
+
+
+def _check_control(name: str, control) -> None:
+    if isinstance(control, list) and not control:
+        raise ValueError(f"{name} must offer at least one entry, got an empty list")
+    if not isinstance(control, tuple):
+        return
+    if len(control) != 4 or not all(isinstance(v, numbers.Real) for v in control):
+        raise ValueError(f"{name} must be (low, high, step, start), four numbers, got {control!r}")
+    low, high, step, start = control
+    if not (low < high and step > 0 and low <= start <= high):
+        raise ValueError(
+            f"{name} must have low < high, a positive step and a start between, got {control!r}"
+        )
+
+
+def check_band(name: str, value: float, unit: str = "", digits: int = 4) -> None:
+    """Print a trained number and whether it lies in the band measured over several seeds.
+
+    Trained numbers differ a little between machines. ``bands.py`` holds, for each, the range that
+    ``tools/measure_bands.py`` found; here the number is only compared. While that tool runs (the
+    environment variable COURSE_BANDS_LOG names a file) the value is written there instead.
+
+    Args:
+        name: Name of the number, for example "ring/gap".
+        value: The number.
+        unit: Its unit, printed after it.
+        digits: Decimal places to print, zero or more.
+
+    Example:
+        >>> check_band("doctest/unknown", 0.08314, unit="nats")
+        doctest/unknown: 0.0831 nats (no band measured yet)
+    """
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"name must be a non-empty string, got {name!r}")
+    value, digits = float(value), _integer("digits", digits, 0)
+    text = f"{name}: {value:.{digits}f}" + (f" {unit}" if unit else "")
+    log = os.environ.get("COURSE_BANDS_LOG")
+    if log:
+        seed = int(os.environ.get("COURSE_BANDS_SEED", 0))
+        with open(log, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"name": name, "value": value, "seed": seed}) + "\n")
+        print(f"{text} (being measured)")
+        return
+    try:
+        from bands import BANDS
+    except ModuleNotFoundError:  # someone took this file alone
+        BANDS = {}
+    band = BANDS.get(name)
+    if band is None:
+        print(f"{text} (no band measured yet)")
+    elif band["low"] <= value <= band["high"]:
+        print(f"{text} (inside the measured band)")
+    else:
+        limits = f"{band['low']:.{digits}f} to {band['high']:.{digits}f}"
+        print(f"{text} (OUTSIDE the measured band {limits})")
