@@ -1,0 +1,103 @@
+"""The JavaScript parts joined into one text. They are plain functions; their order is fixed."""
+
+import base64
+import hashlib
+import html
+import json
+from functools import cache
+from pathlib import Path
+
+from . import wasm
+
+JS = Path(__file__).parent / "js"
+
+
+@cache
+def runtime() -> str:
+    """What compiled functions need."""
+    return "\n".join((JS / part).read_text() for part in ("runtime.js", "matmul.js")).replace(
+        "WASM_MODULE", wasm.text()
+    )
+
+
+PARTS = ("theme.js", "template.js", "plot.js", "marks.js", "controls.js", "figure.js")
+
+
+@cache
+def library() -> str:
+    """All of the page's code: plain functions, joined in a fixed order."""
+    return "\n".join([runtime(), *((JS / part).read_text() for part in PARTS)])
+
+
+@cache
+def css() -> str:
+    """The style sheet."""
+    return (JS / "figure.css").read_text()
+
+
+@cache
+def widget() -> str:
+    """The anywidget module: the library, and `render`."""
+    return f"{library()}\n{(JS / 'widget.js').read_text()}"
+
+
+@cache
+def site() -> str:
+    """The script of a page without a kernel: the library, and what mounts figures."""
+    inside = f"{library()}\n{(JS / 'site.js').read_text()}"
+    return f"(() => {{\n{inside}\n}})();\n"
+
+
+def figure_id(code, spec, data) -> str:
+    """A short hash of a figure."""
+    whole = json.dumps([code, spec, data], sort_keys=True)
+    return hashlib.sha256(whole.encode()).hexdigest()[:12]
+
+
+def script(code, spec, data) -> str:
+    """A classic script that hands one figure to the page. (Works from file:// too.)"""
+    name, about = figure_id(code, spec, data), json.dumps(spec, ensure_ascii=True)
+    return (
+        f'(window.liveFigures ??= {{}})["{name}"] = {{\nspec: {about},\n'
+        f"data: {json.dumps(data)},\nmake: {code}\n}};\n"
+    )
+
+
+def page(code, spec, data, png: bytes) -> str:
+    """A self-contained page with one figure."""
+    name = figure_id(code, spec, data)
+    picture = base64.b64encode(png).decode()
+    alt, caption = html.escape(spec["alt"], quote=True), html.escape(spec["caption"])
+    foot = f"<figcaption>{caption}</figcaption>" if caption else ""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{alt or "Live figure"}</title>
+<style>
+body {{ margin: 0 auto; max-width: 64rem; padding: 1rem; font-family: system-ui, sans-serif; }}
+figure {{ margin: 0; }}
+img {{ max-width: 100%; }}
+@media (prefers-color-scheme: dark) {{ html {{ background: #14181e; color: #ced6dd; }} }}
+{css()}
+</style>
+</head>
+<body>
+<main>
+<h1 class="live-spoken">{alt or "Live figure"}</h1>
+<figure>
+<img data-live="{name}" src="data:image/png;base64,{picture}" alt="{alt}">
+{foot}
+</figure>
+</main>
+<script>{safe(script(code, spec, data))}</script>
+<script>{safe(site())}</script>
+</body>
+</html>
+"""
+
+
+def safe(text: str) -> str:
+    """Text that cannot end a script element."""
+    return text.replace("</", "<\\\\/") if "</script" in text.lower() else text

@@ -1,0 +1,194 @@
+"""`live_figure`: a torch function with sliders, as a widget that needs no kernel."""
+
+import base64
+import inspect
+import io
+import json
+import sys
+from pathlib import Path
+
+import anywidget
+import torch
+import traitlets
+
+from . import bundle
+from .compile import compile
+from .controls import argument, control, trait
+from .render import draw, resolve_limits
+from .template import names as template_names
+from .views import default_view
+
+TAKEN = frozenset(dir(anywidget.AnyWidget)) | {"spec", "code", "data", "save_html"}
+
+
+def live_figure(function, *panels, readout="", alt="", caption="", play=None, **controls):
+    """A figure that moves with its parameters: in a notebook, and on a page with no kernel.
+
+    Without panels, `function(z, **parameters)` is a transform: it takes z of shape (n,) or (n, 2)
+    and returns x, or (x, log_abs_det); the figure shows what it does to points and densities.
+    With panels, `function(**parameters)` is a scene: it returns a dict of tensors, and the marks
+    of the panels name them.
+
+    Args:
+        function: The torch function; it is compiled to JavaScript, gradients and all.
+        panels: From `live.panel`.
+        readout: A sentence under the figure with numbers filled in, see `live.template.fill`.
+        alt: What is seen, for those who do not see it. Describes the default state.
+        caption: Shown under the figure in `save_html`.
+        play: Name of a slider; a button then lets it run from end to end.
+        **controls: One per parameter, e.g. `alpha=(0.1, 3.0, 1.0)` for low, high, value; a list
+            for a menu; or an ipywidgets slider. See `live.controls.control`.
+
+    Returns:
+        A widget. Each parameter is a trait: read it, set it, `observe` it.
+
+    Raises:
+        CompileError: If the function uses something that cannot become JavaScript.
+        ValueError: If a control, a name in a mark or the readout does not fit the function.
+
+    Example:
+        >>> figure = live_figure(lambda z, alpha: torch.tanh(alpha * z), alpha=(0.1, 3.0, 1.0))
+        >>> figure.alpha = 2.0
+        >>> figure
+        LiveFigure(alpha=2.0)
+    """
+    declared = _controls(function, controls)
+    if not panels:
+        function, panels, readout, alt = default_view(function, declared, readout, alt)
+    return _class_of(declared)(function, list(panels), declared, readout, alt, caption, play)
+
+
+def _controls(function, controls):
+    """Each declaration with the function's own default as a fallback."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        parameters = {}
+    declared = []
+    for name, given in controls.items():
+        if parameters and name not in parameters and not any(
+            p.kind is p.VAR_KEYWORD for p in parameters.values()
+        ):  # fmt: skip
+            raise ValueError(
+                f"{name} is not a parameter of {function.__name__}, which has "
+                f"{', '.join(parameters)}"
+            )
+        if name in TAKEN:
+            raise ValueError(f"a widget has an attribute {name!r} already: rename the parameter")
+        default = parameters[name].default if name in parameters else inspect.Parameter.empty
+        default = None if default is inspect.Parameter.empty else default
+        declared.append(control(name, given, default))
+    return declared
+
+
+def _class_of(declared):
+    """A widget class with one synced trait for each parameter."""
+    return type("LiveFigure", (_LiveFigure,), {c["name"]: trait(c) for c in declared})
+
+
+class _LiveFigure(anywidget.AnyWidget):
+    _esm = traitlets.Unicode().tag(sync=True)
+    _css = traitlets.Unicode().tag(sync=True)
+    code = traitlets.Unicode(help="The compiled function, JavaScript.").tag(sync=True)
+    data = traitlets.Dict(help="Its constants and weights.").tag(sync=True)
+    spec = traitlets.Dict(help="Parameters, panels, readout.").tag(sync=True)
+
+    def __init__(self, function, panels, declared, readout, alt, caption, play):
+        self._function, self._declared = function, declared
+        examples = [argument(c, c["value"]) for c in declared]
+        scene = _scene(function, declared)
+        program = compile(scene, *examples, dynamic=(), name="scene")
+        values = self._evaluate(examples)
+        _check_names(panels, readout, values, declared, play)
+        panels = resolve_limits(panels, values)
+        shapes = {k: list(v.shape) for k, v in values.items() if k not in program.inputs}
+        super().__init__(
+            _esm=bundle.widget(),
+            _css=bundle.css(),
+            code=program.code,
+            data=program.data,
+            spec={
+                "params": declared, "panels": panels, "readout": readout, "alt": alt,
+                "caption": caption, "play": play, "shapes": shapes,
+            },
+        )  # fmt: skip
+
+    @property
+    def id(self) -> str:
+        """A hash of all that the page needs: the same figure has the same id."""
+        return bundle.figure_id(self.code, self.spec, self.data)
+
+    def values(self) -> dict:
+        """The scene's tensors for the parameters as they are now, computed by torch."""
+        return self._evaluate([argument(c, getattr(self, c["name"])) for c in self._declared])
+
+    def _evaluate(self, arguments):
+        numbers = [torch.tensor(a, dtype=torch.float64 if isinstance(a, float) else torch.int64)
+                   for a in arguments]  # fmt: skip
+        given = dict(zip((c["name"] for c in self._declared), numbers, strict=True))
+        with torch.no_grad():
+            out = self._function(**{k: v.float() if v.is_floating_point() else v
+                                    for k, v in given.items()})  # fmt: skip
+        if not isinstance(out, dict):
+            raise ValueError(f"a scene returns a dict of tensors, but this one returned {out!r}")
+        return given | {k: torch.as_tensor(v).detach() for k, v in out.items()}
+
+    def png(self, dpi: int = 100) -> bytes:
+        """The default state as a PNG, drawn from the same torch function."""
+        stream = io.BytesIO()
+        start = self._evaluate([argument(c, c["value"]) for c in self._declared])
+        draw(self.spec, start).savefig(stream, dpi=dpi, metadata={"Software": None})
+        return stream.getvalue()
+
+    def _repr_mimebundle_(self, **kwargs):
+        made = super()._repr_mimebundle_(**kwargs)
+        # anywidget gives (data, metadata), older ones data alone; None with no front end.
+        data, metadata = made if isinstance(made, tuple) else (made or {}, {})
+        data["text/plain"] = repr(self)
+        if "google.colab" not in sys.modules:  # there the widget alone: nothing can outrank it
+            data["image/png"] = base64.b64encode(self.png()).decode()
+        return data, metadata
+
+    def __repr__(self):
+        shown = ", ".join(f"{c['name']}={getattr(self, c['name'])!r}" for c in self._declared)
+        return f"LiveFigure({shown})"
+
+    def save_html(self, path) -> None:
+        """Write one self-contained page that runs offline, e.g. for a slide or an iframe.
+
+        Args:
+            path: Where to write it.
+        """
+        Path(path).write_text(bundle.page(self.code, self.spec, self.data, self.png()))
+
+
+def _scene(function, declared):
+    """The function with the parameters as positional arguments."""
+    order = [c["name"] for c in declared]
+
+    def scene(*arguments):
+        return function(**dict(zip(order, arguments, strict=True)))
+
+    scene.__signature__ = inspect.Signature(
+        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in order]
+    )
+    return scene
+
+
+def _check_names(panels, readout, values, declared, play):
+    """Every name in a mark or a template must exist."""
+    used = template_names(readout)
+    for panel in panels:
+        for mark in panel["marks"]:
+            for key in ("x", "y", "xy", "value", "highlight", "show"):
+                if isinstance(mark.get(key), str):
+                    used.add(mark[key])
+            used |= template_names(mark.get("template", ""))
+        used |= {name for name in panel["probe"] or () if name}
+    missing = sorted(used - set(values))
+    if missing:
+        raise ValueError(f"no tensor or parameter is called {', '.join(missing)}; the scene "
+                         f"returns {', '.join(values)}")  # fmt: skip
+    if play and play not in {c["name"] for c in declared}:
+        raise ValueError(f"play={play!r} is not a parameter")
+    json.dumps(panels)

@@ -1,0 +1,69 @@
+// A figure: controls, panels and readout around one compiled function.
+//
+// figure = {spec, data, make}; model = {get, set, save_changes, on, off} with one value a parameter.
+// Returns what takes the figure down again.
+function mountFigure(root, { spec, data, make }, model) {
+  const scene = make(live.decode(data), live);
+  const holder = element("div", "live-figure", root);
+  holder.setAttribute("role", "group");
+  holder.setAttribute("aria-label", spec.alt || "Live figure");
+  const panels = element("div", "live-panels", holder);
+  const plots = spec.panels.map((p) => new Plot({ ...p, marks: p.marks.map((m) => ({ ...m })) }, panels));
+  const readout = spec.readout && element("output", "live-readout", holder);
+  const spoken = element("div", "live-spoken", holder);
+  spoken.setAttribute("aria-live", "polite");
+  const tools = element("div", "live-controls", holder);
+
+  const argument = (p) => {
+    const value = model.get(p.name);
+    return p.kind === "menu" ? p.numbers[p.values.indexOf(value)] : +value;
+  };
+  let scheduled = 0, speak;
+  const draw = () => {
+    scheduled = 0;
+    const start = performance.now();
+    const given = spec.params.map(argument), mode = printing ? "light" : pageMode();
+    const values = scene(...given);
+    const words = { ...values };
+    spec.params.forEach((p, k) => {
+      values[p.name] = given[k];
+      words[p.name] = p.kind === "menu" ? p.options[p.values.indexOf(model.get(p.name))] : given[k];
+    });
+    holder.dataset.mode = mode;
+    for (const plot of plots) { plot.shapes = spec.shapes; plot.resize(); plot.draw(values, mode); }
+    if (readout) {
+      readout.textContent = fillTemplate(spec.readout, words);
+      clearTimeout(speak); // said once it rests, not at every step
+      if (ready) speak = setTimeout(() => { spoken.textContent = readout.textContent; }, 800);
+    }
+    performance.measure("live:draw", { start, end: performance.now() });
+    holder.dataset.draws = 1 + (+holder.dataset.draws || 0);
+  };
+  const redraw = () => { scheduled ||= requestAnimationFrame(draw); };
+
+  const stops = spec.params.map((p) => {
+    model.on(`change:${p.name}`, redraw);
+    const stop = addControl(p, model, tools);
+    return () => { model.off(`change:${p.name}`, redraw); stop(); };
+  });
+  for (const plot of plots) if (plot.spec.probe) addProbe(plot, spec.params, model);
+  stops.push(addButtons(spec, model, tools, () => {
+    for (const p of spec.params) model.set(p.name, p.value);
+    model.save_changes();
+  }));
+  if (readout) readout.setAttribute("aria-live", "off");
+
+  let printing = false, ready = false;
+  const beforePrint = () => { printing = true; draw(); }, afterPrint = () => { printing = false; draw(); };
+  addEventListener("beforeprint", beforePrint);
+  addEventListener("afterprint", afterPrint);
+  const size = new ResizeObserver(redraw);
+  size.observe(holder);
+  stops.push(watchMode(redraw), () => {
+    size.disconnect(); cancelAnimationFrame(scheduled); clearTimeout(speak);
+    removeEventListener("beforeprint", beforePrint); removeEventListener("afterprint", afterPrint);
+  });
+  draw();
+  ready = true;
+  return () => { stops.forEach((stop) => stop()); holder.remove(); };
+}

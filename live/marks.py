@@ -1,0 +1,160 @@
+"""What a figure shows: panels, and marks that point at the scene's tensors by name.
+
+A mark is a dict that goes to the page as JSON. Its values are names of tensors that the scene
+returns (or of parameters), so nothing is computed here.
+"""
+
+COLORS = ("blue", "orange", "green", "pink", "brown", "sky", "gray", "light", "ink")
+PALETTES = ("density", "diverging")
+
+
+def _mark(kind, color=None, palette=None, **options):
+    if color is not None and color not in COLORS:
+        raise ValueError(f"color must be one of {', '.join(COLORS)}, but is {color!r}")
+    if palette is not None and palette not in PALETTES:
+        raise ValueError(f"palette must be one of {', '.join(PALETTES)}, but is {palette!r}")
+    named = {"kind": kind, "color": color, "palette": palette, **options}
+    return {key: value for key, value in named.items() if value is not None}
+
+
+def line(x, y=None, *, color="blue", width=2.0, dash=False, fill=False, label=None, show=None):
+    """A curve, or several.
+
+    Args:
+        x: Name of a tensor (n,); or of points (n, 2) or (k, n, 2) if `y` is left out.
+        y: Name of a tensor (n,), or (k, n) for k curves over the same x.
+        color: A colour of the book: blue, orange, green, pink, brown, sky, gray, light, ink.
+        width: In pixels.
+        dash: Dashed?
+        fill: Shade the area between the curve and 0?
+        label: Entry in the legend.
+        show: Name of a number: the mark is drawn only where it is not 0.
+
+    Returns:
+        A mark for `panel`.
+    """
+    return _mark("line", color, x=x, y=y, width=width, dash=dash or None, fill=fill or None,
+                 label=label, show=show)  # fmt: skip
+
+
+def points(xy, y=None, *, color="blue", value=None, palette=None, limits=None, size=1.6, alpha=0.7,
+           label=None, show=None):  # fmt: skip
+    """Dots.
+
+    Args:
+        xy: Name of a tensor (n, 2), or of the x (n,) if `y` is given. NaN leaves a point out.
+        y: Name of a tensor (n,).
+        color: One colour for all.
+        value: Name of a tensor (n,) that colours each point instead.
+        palette: "density" or "diverging", for `value`.
+        limits: (low, high) of `value`.
+        size: Radius in pixels.
+        alpha: Opacity.
+        label: Entry in the legend.
+        show: Name of a number: the mark is drawn only where it is not 0.
+
+    Returns:
+        A mark for `panel`.
+    """
+    palette = palette or ("diverging" if value else None)
+    return _mark("points", color, palette, xy=xy, y=y, value=value, limits=limits, size=size,
+                 alpha=alpha, label=label, show=show)  # fmt: skip
+
+
+def grid(xy, *, color="gray", width=0.8, alpha=0.8, label=None):
+    """Lines along both directions of a lattice of points (rows, columns, 2)."""
+    return _mark("grid", color, xy=xy, width=width, alpha=alpha, label=label)
+
+
+def mesh(xy, value, *, palette="density", limits=None, alpha=1.0):
+    """A bent lattice (rows, columns, 2), each cell filled by `value`, shape (rows, columns)."""
+    return _mark("mesh", palette=palette, xy=xy, value=value, limits=limits, alpha=alpha)
+
+
+def heat(value, extent, *, palette="density", limits=None, alpha=1.0):
+    """A picture (height, width); row 0 is at the bottom.
+
+    Args:
+        value: Name of a tensor (height, width).
+        extent: (left, right, bottom, top) of the centres of the outer pixels.
+        palette: "density" (from 0 up) or "diverging" (both signs).
+        limits: (low, high); the largest value now, if left out.
+        alpha: Opacity.
+
+    Returns:
+        A mark for `panel`.
+    """
+    return _mark("heat", palette=palette, value=value, extent=list(extent), limits=limits,
+                 alpha=alpha)  # fmt: skip
+
+
+def bars(value, labels, *, color="blue", negative="orange", highlight=None):
+    """Horizontal bars from 0, one for each entry of `value` (k,).
+
+    Args:
+        value: Name of a tensor (k,).
+        labels: k texts.
+        color: Of bars to the right.
+        negative: Of bars to the left.
+        highlight: Name of a number: this bar is drawn full, the others pale.
+
+    Returns:
+        A mark for `panel`.
+    """
+    return _mark("bars", color, value=value, labels=list(labels), negative=negative,
+                 highlight=highlight)  # fmt: skip
+
+
+def waterfall(value, labels, *, total="total", color="blue", negative="orange"):
+    """Signed bars, each starting where the last one ended, and their sum below.
+
+    Args:
+        value: Name of a tensor (k,).
+        labels: k texts.
+        total: Label of the sum.
+        color: Of positive terms.
+        negative: Of negative terms.
+
+    Returns:
+        A mark for `panel`.
+    """
+    return _mark("waterfall", color, value=value, labels=[*labels, total], negative=negative)
+
+
+def rule(x=None, y=None, *, color="ink", dash=True, width=1.2, label=None, show=None):
+    """A straight line across the panel at x or y: a number, or the name of one."""
+    if (x is None) == (y is None):
+        raise ValueError(f"give either x or y to rule, not x={x!r} and y={y!r}")
+    return _mark("rule", color, x=x, y=y, dash=dash or None, width=width, label=label, show=show)
+
+
+def text(x, y, template, *, color="ink", align="left"):
+    """A text in the panel at (x, y), with {name:.2f} filled in."""
+    return _mark("text", color, x=x, y=y, template=template, align=align)
+
+
+def panel(*marks, title="", x="", y="", xlim=None, ylim=None, equal=False, aspect=0.75, probe=None,
+          width=1.0):  # fmt: skip
+    """One pair of axes.
+
+    Args:
+        marks: Drawn in this order.
+        title: Above the axes.
+        x: Label of the horizontal axis.
+        y: Label of the vertical axis.
+        xlim: (low, high); from the default state if left out.
+        ylim: The same for the vertical axis.
+        equal: One unit is as long in both directions? (For points of the plane.)
+        aspect: Height over width, if not `equal`.
+        probe: Names of the parameters (horizontal, vertical) that a draggable probe sets; None
+            for a direction in which it does not move. Arrow keys move it too.
+        width: Share of the row, relative to the other panels.
+
+    Returns:
+        A panel for `live_figure`.
+    """
+    for mark in marks:
+        if not isinstance(mark, dict) or "kind" not in mark:
+            raise TypeError(f"a panel takes marks such as line(...), but got {mark!r}")
+    return {"marks": list(marks), "title": title, "x": x, "y": y, "xlim": xlim, "ylim": ylim,
+            "equal": equal, "aspect": aspect, "probe": probe, "width": width}  # fmt: skip

@@ -1,0 +1,145 @@
+"""Sphinx extension: live figures of notebooks on pages without a kernel.
+
+A stored cell output of a live figure has a PNG and a widget. On the page the PNG stays, with its
+caption and alt text, and scripts turn it into the figure. What is written:
+
+- `_static/live/live.js`, `live.css`: the library, one for the whole site;
+- `_static/live/figure-ID.js`: one figure, code and small constants;
+- `_static/live/data-ID.js`: one large constant (weights, samples), shared by all who use it.
+
+They are classic scripts with a `src`, because module imports are blocked on file:// pages and
+inline or blob scripts under `Content-Security-Policy: script-src 'self'`.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from html import escape
+from pathlib import Path
+
+from . import bundle
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+LARGE = 4000  # characters of base64 above which a constant gets a file of its own
+
+
+def figures(notebook: dict) -> dict[str, dict]:
+    """Live figures of a notebook.
+
+    Args:
+        notebook: The notebook as parsed JSON.
+
+    Returns:
+        SHA-256 of the stored PNG -> the widget's state ("code", "spec", "data").
+    """
+    saved = notebook["metadata"].get("widgets", {}).get(STATE, {}).get("state", {})
+    found = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            bundle_ = output.get("data", {})
+            model = saved.get(bundle_.get(VIEW, {}).get("model_id"), {}).get("state", {})
+            if "image/png" in bundle_ and {"code", "spec", "data"} <= set(model):
+                found[png_hash(bundle_["image/png"])] = model
+    return found
+
+
+def png_hash(encoded) -> str:
+    """The name that MyST-NB gives the image file: the hash of its bytes."""
+    text = "".join(encoded) if isinstance(encoded, list) else encoded
+    return hashlib.sha256(base64.b64decode(text)).hexdigest()
+
+
+def strip_widgets(app, docname, source) -> None:
+    """Before a notebook is read: leave the picture, take out widgets and their state."""
+    if not app.env.doc2path(docname).endswith(".ipynb"):
+        return
+    notebook = json.loads(source[0])
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                output["data"].pop(VIEW, None)
+    notebook["metadata"].pop("widgets", None)
+    source[0] = json.dumps(notebook)
+
+
+def mount_figures(app, pagename, templatename, context, doctree) -> None:
+    """When a page is written: mark the pictures, and add the scripts that bring them to life."""
+    path = Path(app.env.doc2path(pagename)) if doctree is not None else Path("none")
+    beside = path.with_suffix(".live.json")  # a Markdown page's figures: name of the PNG -> state
+    if "body" not in context:
+        return
+    if beside.exists():
+        found = json.loads(beside.read_text())
+    elif path.suffix == ".ipynb":
+        found = figures(json.loads(path.read_text()))
+    else:
+        return
+    scripts = []
+    for digest, model in found.items():
+        name, files = write_figure(Path(app.outdir), model)
+        context["body"], count = mark_picture(context["body"], digest, name, model["spec"])
+        if count:
+            scripts += [f for f in files if f not in scripts]
+    if not scripts:
+        return
+    address = context["pathto"]
+    tags = [f'<script src="{address(f"_static/live/{f}", 1)}" defer></script>'
+            for f in [*scripts, "live.js"]]  # fmt: skip
+    sheet = f'<link rel="stylesheet" href="{address("_static/live/live.css", 1)}">'
+    context["body"] += "\n".join([sheet, *tags])
+
+
+def mark_picture(body: str, digest: str, name: str, spec: dict) -> tuple[str, int]:
+    """Give the <img> of a figure its name (and alt text, if it has none)."""
+
+    def mark(match):
+        tag = match.group(0)
+        if not re.search(r'alt="[^"]+"', tag) or digest in re.search(r'alt="([^"]*)"', tag)[1]:
+            tag = re.sub(r'\s*alt="[^"]*"', "", tag)
+            tag = tag.replace("<img", f'<img alt="{escape(spec["alt"], quote=True)}"', 1)
+        return tag.replace("<img", f'<img data-live="{name}"', 1)
+
+    return re.subn(rf'<img\b[^>]*src="[^"]*{digest}\.png"[^>]*>', mark, body)
+
+
+def write_figure(out: Path, model: dict) -> tuple[str, list[str]]:
+    """Write the scripts of a figure; returns its name and the files it needs."""
+    folder = out / "_static" / "live"
+    folder.mkdir(parents=True, exist_ok=True)
+    data, files = {}, []
+    for key, entry in model["data"].items():
+        if len(entry["values"]) > LARGE:
+            shared = hashlib.sha256(entry["values"].encode()).hexdigest()[:12]
+            files.append(f"data-{shared}.js")
+            _write(folder / files[-1],
+                   f'(window.liveData ??= {{}})["{shared}"] = "{entry["values"]}";\n')  # fmt: skip
+            entry = {"kind": entry["kind"], "shared": shared}
+        data[key] = entry
+    name = bundle.figure_id(model["code"], model["spec"], data)
+    files.append(f"figure-{name}.js")
+    _write(folder / files[-1], bundle.script(model["code"], model["spec"], data))
+    return name, files
+
+
+def write_shared(app, exception) -> None:
+    """At the end of every build, for an incremental one may write no page: what figures share."""
+    folder = Path(app.outdir) / "_static" / "live"
+    if folder.exists():
+        _write(folder / "live.js", bundle.site())
+        _write(folder / "live.css", bundle.css())
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.connect("source-read", strip_widgets)
+    # Early: the course's own steps at the end of a build work on these files.
+    app.connect("build-finished", write_shared, priority=100)
+    app.connect("html-page-context", mount_figures, priority=600)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
