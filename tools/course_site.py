@@ -1,0 +1,180 @@
+"""What the site needs beyond Jupyter Book, as a small Sphinx extension.
+
+- Formulas are set here (formulas.py): pages load no MathJax, and no other host is asked.
+- Each page gets a Content-Security-Policy that names, by hash, the few inline scripts it has.
+- Each page gets a description; scripts no longer hold up the first picture of the page.
+- A few corners of the theme are mended for screen readers.
+- Pages carry only what they use (page_weight.py).
+"""
+
+import base64
+import hashlib
+import shutil
+from pathlib import Path
+
+from bs4 import BeautifulSoup
+from docutils import nodes
+from formulas import FONTS, set_formulas
+from page_weight import bundle_styles, calm_theme, ease_images, names_in_use
+from sphinx.ext.mathjax import html_visit_displaymath, html_visit_math
+from sphinx.util import logging
+
+ROOT = Path(__file__).resolve().parents[1]
+LOGGER = logging.getLogger(__name__)
+
+POLICY = {
+    "default-src": "'self'",
+    # MathJax and the theme write style elements and attributes; styles cannot run code.
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+}
+JAVASCRIPT = {None, "", "module", "text/javascript", "application/javascript"}
+# These must have run before the page's own inline scripts, which use what they define.
+NOT_DEFERRED = ("documentation_options.js",)
+CLICKS = {"toggleFullScreen()": "fullscreen", "window.print()": "print"}  # see course.js
+DROPPED = ("scripts/fontawesome.js",)  # 1.5 MB; the icons come from its web fonts anyway
+SEARCH_ONLY = ("searchtools.js", "language_data.js", "searchindex.js")
+
+
+def configure(app, config) -> None:
+    """Point Sphinx at what this extension ships."""
+    config.html_static_path.append(str(ROOT / "theme" / "static"))
+    config.html_math_renderer = "set_at_build"
+    config.html_use_index = False
+    # Neither require.js nor the widgets' html-manager: live.site brings live figures to life.
+    config.nb_ipywidgets_js = {}
+
+
+def describe(app, pagename, templatename, context, doctree) -> None:
+    """Give the page a description: its first paragraph."""
+    if doctree is None:
+        text = f"{context.get('title', pagename)}: {app.config.html_title}"
+    else:
+        paragraph = next(iter(doctree.findall(nodes.paragraph)), None)
+        text = " ".join(paragraph.astext().split()) if paragraph else app.config.html_title
+    if len(text) > 160:
+        text = text[:157].rsplit(" ", 1)[0] + "..."
+    tag = BeautifulSoup("", "html.parser").new_tag("meta")
+    tag.attrs = {"name": "description", "content": text}
+    context["metatags"] = context.get("metatags", "") + str(tag)
+
+
+def tidy_scripts(soup: BeautifulSoup, is_search: bool) -> None:
+    """Leave out what the page does not use, and let the rest wait for the text."""
+    for tag in soup.select("script[src], link[rel=preload]"):
+        path = (tag.get("src") or tag["href"]).split("?")[0]
+        if path.endswith(DROPPED) or (path.endswith(SEARCH_ONLY) and not is_search):
+            tag.decompose()
+        elif tag.name == "script" and not path.endswith(NOT_DEFERRED):
+            tag["defer"] = ""
+    for button in soup.select("[onclick]"):
+        button["data-click"] = CLICKS[button.attrs.pop("onclick")]
+    for extra in soup.select("meta[name=viewport]")[1:]:
+        extra.decompose()
+
+
+def mend_accessibility(soup: BeautifulSoup) -> None:
+    """Mend what axe finds in the theme."""
+    # The theme's placeholder for advertisements.
+    for tag in soup.select("#ethical-ad-placement"):
+        tag.decompose()
+    # A name that differs from the visible text confuses those who speak it.
+    for tag in soup.select(".search-button__button, details > summary[aria-label]"):
+        del tag["aria-label"]
+    for keys in soup.select(".search-button__kbd-shortcut"):
+        keys["aria-hidden"] = "true"
+    # A button whose name is only its tooltip loses it when the tooltip opens.
+    for button in soup.select("button[title]:not([aria-label])"):
+        if not button.get_text(strip=True):
+            button["aria-label"] = button["title"]
+    # Roles that are deprecated, and a list whose children are no items.
+    for tag in soup.select(".citation-list, .citation-list [role^=doc-]"):
+        del tag["role"]
+    # The empty corner of a table is no header.
+    for cell in soup.find_all("th"):
+        if not cell.get_text(strip=True) and not cell.find("img"):
+            cell.name = "td"
+    # Everything on a page belongs to a landmark.
+    for sidebar in soup.select("#pst-primary-sidebar"):
+        sidebar.attrs |= {"role": "complementary", "aria-label": "Book"}
+    # Wide formulas, code and tables scroll: the keyboard must be able to, too. (Where nothing is
+    # too wide course.js takes it back, lest one has to step through every formula.)
+    for box in soup.select("div.highlight > pre, div.math.notranslate, .cell_output .output"):
+        box["tabindex"] = "0"
+
+
+def set_policy(soup: BeautifulSoup) -> None:
+    """Allow this page's own inline scripts, by hash, and nothing else."""
+    scripts = ["'self'"]
+    for tag in soup.find_all("script"):
+        if not tag.has_attr("src") and tag.get("type") in JAVASCRIPT:
+            digest = hashlib.sha256(tag.string.encode()).digest()
+            scripts.append(f"'sha256-{base64.b64encode(digest).decode()}'")
+    if soup.select_one("img[data-live]"):
+        scripts.append("'wasm-unsafe-eval'")  # matrix products of live figures; no other eval
+    policy = POLICY | {"script-src": " ".join(dict.fromkeys(scripts))}
+    tag = soup.new_tag("meta")
+    tag.attrs = {
+        "http-equiv": "Content-Security-Policy",
+        "content": "; ".join(f"{name} {value}" for name, value in policy.items()),
+    }
+    soup.head.find("meta", charset=True).insert_after(tag)
+
+
+def is_finished(soup: BeautifulSoup) -> bool:
+    """Say whether a page was mended by an earlier build."""
+    return bool(soup.select_one('meta[http-equiv="Content-Security-Policy"]'))
+
+
+def copy(source, target: Path) -> None:
+    """Copy a file or a folder, over what is there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copy2(source, target)
+
+
+def finish_site(app, exception) -> None:
+    """Add what pages load, mend the pages, and make the first one the index."""
+    if exception or app.builder.name != "html":
+        return
+    out = Path(app.outdir)
+    static = out / "_static"
+    soups = {
+        page: BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+        for page in out.rglob("*.html")
+        if "_static" not in page.parts and page.name != "index.html"
+    }
+    names = names_in_use(out, list(soups.values()))
+    fresh = {page: soup for page, soup in soups.items() if not is_finished(soup)}
+    math_css, complaints = set_formulas(list(fresh.values()))
+    for complaint in complaints:
+        LOGGER.warning(complaint)
+    if not calm_theme(static):
+        LOGGER.warning("the theme's script has changed: see calm_theme in tools/page_weight.py")
+    copy(FONTS, static / "mathjax")
+    for page, soup in fresh.items():
+        tidy_scripts(soup, is_search=page.name == "search.html")
+        mend_accessibility(soup)
+        bundle_styles(page, soup, static, names, math_css if soup.select_one(".math") else "")
+        ease_images(page, soup)
+        set_policy(soup)
+        page.write_text(str(soup), encoding="utf-8")
+    shutil.copy2(out / f"{app.config.root_doc}.html", out / "index.html")
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.add_css_file("course.css")
+    app.add_js_file("course.js")
+    app.add_html_math_renderer(
+        "set_at_build", (html_visit_math, None), (html_visit_displaymath, None)
+    )
+    app.connect("config-inited", configure)
+    app.connect("html-page-context", describe)
+    app.connect("build-finished", finish_site, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,127 @@
+"""The landing page's figure: the flow that chapter 5 trained, from the Gaussian to the ring.
+
+    python tools/hero.py     write intro.live.json and theme/static/hero.png
+
+The weights are those stored in the chapter's own live figure; nothing is trained here.
+"""
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import flows  # noqa: E402
+import gen_models_utilities as gmu  # noqa: E402
+import live  # noqa: E402
+
+CHAPTER = ROOT / "chapters" / "5_training.ipynb"
+PAGE = ROOT / "intro.live.json"  # live.site looks for it beside intro.md
+PICTURE = ROOT / "theme" / "static" / "hero.png"
+STATE = "application/vnd.jupyter.widget-state+json"
+KINDS = {"Int32Array": "<i4", "Float32Array": "<f4", "Float16": "<f2", "Uint8Array": "u1"}
+COLORS = ["blue", "orange", "green", "pink", "brown", "sky", "gray", "ink"]
+
+
+def new_flow() -> flows.RealNVP:
+    """A flow of the shape that chapter 5 trains."""
+    return flows.RealNVP(2, 32, 16, n_frequencies=4, turn=45.0)
+
+
+def stored_checkpoints(chapter: Path = CHAPTER) -> tuple[np.ndarray, np.ndarray]:
+    """The packed weights in the chapter's live figure: words (5, n / 4) and scales (5, rows)."""
+    parameters = list(new_flow().parameters())
+    n = sum(p.numel() for p in parameters)
+    rows = sum(p[..., :1].numel() for p in parameters)
+    notebook = json.loads(chapter.read_text(encoding="utf-8"))
+    for model in notebook["metadata"].get("widgets", {})[STATE]["state"].values():
+        entries = model["state"].get("data", {}).values()
+        arrays = [np.frombuffer(base64.b64decode(e["values"]), KINDS[e["kind"]]) for e in entries]
+        words = [a for a in arrays if a.dtype == "<i4" and a.size == 5 * n // 4]
+        scales = [a for a in arrays if a.dtype.kind == "f" and a.size == 5 * rows]
+        if words and scales:
+            return words[0].reshape(5, -1), scales[0].reshape(5, -1)
+    raise SystemExit(f"{chapter.name} holds no live figure with the weights of five checkpoints")
+
+
+def trained_flow(checkpoint: int = -1) -> flows.RealNVP:
+    """The flow of a checkpoint; the last one is the finished flow."""
+    words, scales = stored_checkpoints()
+    numbers = torch.from_numpy(words[checkpoint].view(np.int8).copy())  # four bytes a word
+    scale = torch.from_numpy(scales[checkpoint].astype(np.float32))
+    flow, packed = new_flow(), {}
+    for name, value in flow.named_parameters():
+        n, rows = value.numel(), value[..., :1].numel()
+        packed[name] = numbers[:n].reshape(value.shape), scale[:rows].reshape(*value.shape[:-1], 1)
+        numbers, scale = numbers[n:], scale[rows:]
+    flows.from_eight_bits(flow, packed)
+    return flow
+
+
+@torch.no_grad()
+def hero(flow: flows.RealNVP | None = None):
+    """The live figure: samples and their density on the way through the couplings.
+
+    The fixed turns between the couplings are drawn as turns of the paper, so only the couplings
+    move anything.
+    """
+    flow = trained_flow() if flow is None else flow
+    for parameter in flow.parameters():
+        parameter.copy_(parameter.half())  # half of the bytes on the page
+    z = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0)).half().float()
+    end = gmu.nearest_mode(flow.decode(z)[0])
+    z = z[end.argsort(stable=True)]  # sorted by the mode that each point ends nearest to
+    sizes = torch.bincount(end, minlength=8).tolist()
+    n_turns = sum(isinstance(layer, flows.Linear) for layer in flow.layers)
+    turns = [torch.matrix_power(flows.rotation(45.0), k).float().T for k in range(n_turns + 1)]
+    left = [n_turns, *range(n_turns, -1, -1)]  # turns still to come: before, after each coupling
+    side = torch.linspace(-4.2, 4.2, 57)
+    pixels = torch.cartesian_prod(side, side).flip(1)  # x1 runs fastest
+    densities = [flows.standard_normal_log_prob(pixels).sum(dim=1)]
+    for i, k in enumerate(left[1:]):
+        so_far = flows.Flow(flow.layers[: 2 * i + 1], dim=2)
+        densities.append(so_far.log_prob(pixels @ turns[k].T))
+    densities = (256 * torch.stack(densities).exp()).round().reshape(-1, 57, 57) / 256
+
+    def scene(couplings):
+        values, _ = flow.decode_steps(z)
+        values = [values[0], *values[1::2]]  # after each coupling; turns lie between
+        frames = torch.stack([v @ turns[k] for v, k in zip(values, left, strict=True)])
+        k = torch.clamp(couplings.floor(), max=n_turns).long()
+        now = torch.lerp(frames[k], frames[k + 1], couplings - k)
+        modes = {f"m{m}": part for m, part in enumerate(now.split(sizes))}
+        nearest = (couplings + 0.5).floor()
+        return modes | {"density": densities[nearest.long()], "layer": nearest}
+
+    square = {"xlim": (-4.2, 4.2), "ylim": (-4.2, 4.2), "equal": True}
+    samples = [live.points(f"m{m}", color=color, size=1.4) for m, color in enumerate(COLORS)]
+    extent = (-4.2, 4.2, -4.2, 4.2)
+    return live.live_figure(
+        scene,
+        live.panel(*samples, title="samples", **square),
+        live.panel(live.heat("density", extent, limits=(0, 0.4)), title="their density", **square),
+        readout="a Gaussian after {layer:.0f} of 16 couplings",
+        alt="Left: samples of a trained flow, eight clusters in eight colours on a ring. Right: "
+        "their density, eight dark spots.",
+        couplings=(0.0, n_turns + 1.0, 0.1, n_turns + 1.0),
+        play="couplings",
+    )
+
+
+def stored(figure) -> str:
+    """What the page needs of the figure, as JSON: name of its picture -> state."""
+    state = {"code": figure.code, "spec": figure.spec, "data": figure.data}
+    return json.dumps({PICTURE.stem: state}, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    made = hero()
+    PAGE.write_text(stored(made), encoding="utf-8")
+    PICTURE.write_bytes(made.png(dpi=144))
+    print(f"wrote {PAGE.name} ({PAGE.stat().st_size // 1000} kB) and {PICTURE.name}")
