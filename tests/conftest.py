@@ -1,0 +1,41 @@
+"""Shared by all tests: a random stream of their own, a real browser, the built site."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from browser import FLAGS, find_chromium, serve_folder
+from live_runner import runner  # noqa: F401  (a fixture of the live figures' tests)
+
+SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
+
+
+@pytest.fixture(autouse=True)
+def own_random_stream():
+    """Each test starts from the same seed and leaves the global stream as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """One Chromium for a file's tests (playwright's `Browser`); each opens its own contexts.
+
+    Not for the whole session: while playwright runs, its event loop would disturb the notebooks
+    that the same process may test next.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def site():
+    """The address of the built site, served with gzip."""
+    assert (SITE / "index.html").exists(), "the site is not built: run `make book`"
+    with serve_folder(SITE) as address:
+        yield address

@@ -1,0 +1,325 @@
+"""The site in a real browser: quiet, whole by itself, and usable by everyone.
+
+Live figures have tests of their own; here they are parts of pages like others.
+"""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+SITE = ROOT / "_build" / "html"
+PAGES = [*parse_toc_yaml(ROOT / "_toc.yml"), "search"]
+LANDING = PAGES[0]
+CHAPTER = next(name for name in PAGES if name.startswith("chapters/"))
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+
+each_page = pytest.mark.parametrize("name", PAGES)
+
+# Sections out of view are not laid out; where a test looks at all of a page, they must be.
+LAY_OUT_ALL = "section { content-visibility: visible !important }"
+WATCH_POLICY = """
+    window.violations = [];
+    addEventListener("securitypolicyviolation", (event) => window.violations.push(
+        `${event.violatedDirective}: ${event.blockedURI} ${event.sample}`));
+"""
+SCROLL_THROUGH = """async () => {
+    for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
+        scrollTo({top: y, behavior: "instant"});
+        await new Promise((resume) => setTimeout(resume, 20));
+    }
+    const loaded = () => [...document.images].every((i) => i.complete || !i.checkVisibility());
+    for (let wait = 0; wait < 150 && !loaded(); wait++) {
+        await new Promise((resume) => setTimeout(resume, 20));
+    }
+    await document.fonts.ready;
+}"""
+# axe looks at each of 16,000 elements. Most draw formulas, hidden from assistive technology (the
+# MathML beside them is not), or colour code: a few of each colour and some formulas will do.
+THIN_OUT = """() => {
+    document.querySelectorAll("mjx-math > *").forEach((part) => part.remove());
+    [...document.querySelectorAll("mjx-assistive-mml")].slice(20).forEach((f) => f.remove());
+    const count = {};
+    for (const token of document.querySelectorAll(".highlight span[class]")) {
+        count[token.className] = (count[token.className] ?? 0) + 1;
+        if (count[token.className] > 2) token.replaceWith(...token.childNodes);
+    }
+}"""
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
+FOCUSED = "document.activeElement"
+
+
+class Watch:
+    """Notes what a tab asks for, and all that goes wrong in it."""
+
+    def __init__(self, tab, allowed: tuple[str, ...]):
+        self.troubles = []
+        tab.add_init_script(WATCH_POLICY)
+        tab.on("request", lambda request: self.ask(request.url, allowed))
+        tab.on("requestfailed", lambda request: self.note("failed", request.url))
+        tab.on("response", lambda r: r.status >= 400 and self.note(f"status {r.status}", r.url))
+        tab.on("pageerror", lambda error: self.note("error", error))
+        tab.on("console", lambda m: m.type == "error" and self.note("console", m.text))
+
+    def ask(self, url: str, allowed: tuple[str, ...]) -> None:
+        if not url.startswith(allowed):
+            self.note("another host", url)
+
+    def note(self, kind: str, what) -> None:
+        self.troubles.append(f"{kind}: {what}")
+
+
+@pytest.fixture(scope="module")
+def desktop(chromium):
+    """Windows of a desktop, by colour scheme; pages share their cache."""
+    size = {"width": 1280, "height": 2400}
+    contexts = {
+        theme: chromium.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce")
+        for theme in ("light", "dark")
+    }
+    yield contexts
+    for context in contexts.values():
+        context.close()
+
+
+@pytest.fixture
+def open_page(chromium, site):
+    """Opens a page of the site in a browser with the wanted properties."""
+    contexts = []
+
+    def open_it(name: str, **properties):
+        properties.setdefault("viewport", {"width": 1280, "height": 900})
+        contexts.append(chromium.new_context(**properties))
+        tab = contexts[-1].new_page()
+        tab.set_default_timeout(10_000)
+        tab.goto(f"{site}/{name}.html")
+        return tab
+
+    yield open_it
+    for context in contexts:
+        context.close()
+
+
+def axe_violations(tab, rules: str = "") -> list[str]:
+    """What axe-core holds against the page, with all its rules or only those named."""
+    tab.add_style_tag(content=LAY_OUT_ALL)
+    tab.evaluate(THIN_OUT)
+    tab.evaluate(AXE)
+    options = f"{{resultTypes: ['violations'], preload: false, {rules}}}"
+    found = tab.evaluate(f"axe.run(document, {options})")["violations"]
+    return [f"{v['id']}: {[n['html'][:120] for n in v['nodes'][:3]]}" for v in found]
+
+
+@each_page
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_page_is_quiet_and_accessible(desktop, site, name, theme):
+    tab = desktop[theme].new_page()
+    watch = Watch(tab, (site, "data:", "blob:"))
+    tab.goto(f"{site}/{name}.html")
+    assert tab.evaluate("document.documentElement.dataset.theme") == theme
+    tab.evaluate(SCROLL_THROUGH)
+    assert not tab.evaluate("violations")
+    assert not watch.troubles
+    broken = "[...document.images].filter((i) => i.complete && !i.naturalWidth).map((i) => i.src)"
+    assert not tab.evaluate(broken)
+    # The two differ in their colours only.
+    assert not axe_violations(tab, "runOnly: ['color-contrast']" if theme == "dark" else "")
+    tab.close()
+
+
+@each_page
+def test_page_works_without_a_server(desktop, name):
+    tab = desktop["dark"].new_page()
+    watch = Watch(tab, (SITE.as_uri(), "data:", "blob:"))
+    tab.goto(f"{SITE.as_uri()}/{name}.html")
+    tab.evaluate(SCROLL_THROUGH)
+    assert not tab.evaluate("violations")
+    assert not watch.troubles
+    tab.close()
+
+
+def test_policy_is_in_force(open_page):
+    """Had the browser not understood the policy, nothing would be refused."""
+    tab = open_page(CHAPTER)
+    tab.evaluate(WATCH_POLICY)
+    tab.evaluate("""() => {
+        const script = document.createElement("script");
+        script.textContent = "window.stranger = 1";
+        document.head.append(script);
+        fetch("https://example.org").catch(() => 0);
+    }""")
+    # In a callback, for what a test evaluates directly may evaluate again.
+    refused = tab.evaluate("""() => new Promise((tell) => setTimeout(() => {
+        try { tell(eval("1")) } catch (error) { tell(error.name) }
+    }, 200))""")
+    assert refused == "EvalError"
+    assert tab.evaluate("window.stranger") is None
+    assert len(tab.evaluate("violations")) == 3, "the script, the other host, and eval"
+
+
+@each_page
+def test_a_phone_need_not_scroll_sideways(open_page, name):
+    tab = open_page(name, viewport={"width": 360, "height": 800})
+    tab.add_style_tag(content=LAY_OUT_ALL)
+    wide = """[...document.querySelectorAll("article *")].filter((part) =>
+        part.getBoundingClientRect().right > innerWidth + 1 &&
+        !part.closest("pre, .math, .output, .pst-scrollable-table-container, mjx-container"))
+        .slice(0, 3).map((part) => part.outerHTML.slice(0, 120))"""
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 360, tab.evaluate(wide)
+
+
+class TestReading:
+    """What a reader does on a page."""
+
+    def test_formulas_are_set(self, open_page):
+        tab = open_page(CHAPTER)
+        assert tab.locator("mjx-container").count() > 10
+        assert tab.locator("mjx-merror, [data-mjx-error]").count() == 0
+        assert not re.search(r"\\\(|\\\[|\\frac", tab.locator("article").inner_text())
+        box = tab.locator("article mjx-container").first.bounding_box()
+        assert box["width"] > 5 and box["height"] > 5
+        # Screen readers get MathML.
+        assert tab.locator("mjx-assistive-mml math").count() > 10
+
+    def test_theme_switch(self, open_page):
+        tab = open_page(CHAPTER, color_scheme="light")
+        seen = {tab.evaluate(BACKGROUND)}
+        for _ in range(2):
+            tab.locator(".theme-switch-button:visible").first.click()
+            seen.add(tab.evaluate(BACKGROUND))
+        assert len(seen) == 2
+        mode = tab.evaluate("document.documentElement.dataset.mode")
+        tab.reload()
+        assert tab.evaluate("document.documentElement.dataset.mode") == mode
+
+    def test_copy_button(self, open_page):
+        tab = open_page(CHAPTER, permissions=["clipboard-read", "clipboard-write"])
+        cell = tab.locator("div.cell_input:visible").first
+        cell.hover()
+        cell.locator("button.copybtn").click()
+        copied = tab.evaluate("navigator.clipboard.readText()")
+        assert copied.strip() == cell.locator("pre").inner_text().strip()
+
+    def test_hidden_code_unfolds(self, open_page):
+        tab = open_page(CHAPTER)
+        fold = tab.locator("details.hide").first
+        code = fold.locator("pre").first
+        assert not code.is_visible()
+        fold.locator("summary").focus()
+        tab.keyboard.press("Enter")
+        code.wait_for(state="visible")
+
+    def test_solutions_unfold(self, open_page):
+        tab = open_page(CHAPTER)
+        solution = tab.locator(".solution.dropdown, .solution.toggle").first
+        body = solution.locator(":scope > section, :scope > .toggle-details__container").first
+        assert not body.is_visible()
+        button = solution.locator("summary, button").first
+        button.focus()
+        tab.keyboard.press("Enter")
+        body.wait_for(state="visible")
+
+    def test_search(self, open_page):
+        tab = open_page(CHAPTER)
+        tab.keyboard.press("Control+k")
+        tab.keyboard.type("jacobian")
+        tab.keyboard.press("Enter")
+        tab.wait_for_url("**/search.html?q=jacobian*")
+        tab.locator("#search-results li a").first.wait_for()
+        tab.locator("#search-results li .context").first.wait_for()
+        first = tab.locator("#search-results li a").first
+        first.click()
+        tab.locator("article h1").wait_for()
+
+    def test_a_link_into_the_page_arrives(self, open_page, site):
+        """Though sections above it are not laid out yet."""
+        tab = open_page(CHAPTER)
+        target = tab.locator("article figure[id], article div.exercise[id]").last
+        name = target.get_attribute("id")
+        tab.goto(f"{site}/{CHAPTER}.html#{name}")
+        tab.wait_for_timeout(300)
+        top = target.bounding_box()["y"]
+        assert -50 <= top <= 900
+
+
+class TestKeyboard:
+    def test_skip_link_comes_first(self, open_page):
+        tab = open_page(CHAPTER, reduced_motion="reduce")
+        tab.keyboard.press("Tab")
+        assert "Skip to main content" in tab.evaluate(f"{FOCUSED}.textContent")
+        box = tab.evaluate(f"{FOCUSED}.getBoundingClientRect().toJSON()")
+        assert box["top"] >= 0 and box["height"] > 10, "a skip link that is focused is seen"
+        tab.keyboard.press("Enter")
+        assert tab.evaluate("location.hash") == "#main-content"
+
+    def test_controls_are_reached_and_show_it(self, open_page):
+        tab = open_page(CHAPTER)
+        reached = []
+        for _ in range(40):
+            tab.keyboard.press("Tab")
+            reached.append(
+                tab.evaluate("""() => {
+                const part = document.activeElement, style = getComputedStyle(part);
+                const ring = [part, part.parentElement].map((e) => getComputedStyle(e)).some(
+                    (s) => s.outlineStyle !== "none" || s.boxShadow !== "none");
+                return [part.outerHTML.slice(0, 200), ring, part.checkVisibility()];
+            }""")
+            )
+        for html, ring, visible in reached:
+            if html.startswith("<body"):
+                continue  # between the page's parts
+            assert ring and visible, f"focus is not seen on {html}"
+        all_html = " ".join(html for html, _, _ in reached)
+        # Chapters stand in the sidebar; "Download this page" is the menu that holds the notebook.
+        controls = ["search-button", "theme-switch", "sidebar-toggle", "2_transforms_1d"]
+        for control in [*controls, "Download this page"]:
+            assert control in all_html, f"not reached: {control}"
+
+
+class TestCircumstances:
+    """Paper, phones, calm screens, and browsers without JavaScript."""
+
+    @pytest.mark.parametrize("name", [LANDING, CHAPTER])
+    def test_without_javascript(self, open_page, name):
+        tab = open_page(name, java_script_enabled=False)
+        text = tab.locator("article").inner_text()
+        assert len(text) > 200
+        assert tab.locator("article mjx-container").count() or name == LANDING
+        for picture in tab.locator("article figure img, article .cell_output img").all():
+            picture.scroll_into_view_if_needed()
+            box = picture.bounding_box()
+            assert picture.is_visible() and box["width"] > 100 and box["height"] > 50
+        for solution in tab.locator(".solution section").all():
+            assert solution.is_visible(), "nothing stays folded for ever"
+
+    def test_reduced_motion(self, open_page):
+        tab = open_page(CHAPTER, reduced_motion="reduce")
+        tab.wait_for_timeout(200)
+        moving = "document.getAnimations().filter((a) => a.playState === 'running').length"
+        assert tab.evaluate(moving) == 0
+        scrolling = "getComputedStyle(document.documentElement).scrollBehavior"
+        assert tab.evaluate(scrolling) == "auto"
+
+    def test_print(self, open_page):
+        tab = open_page(CHAPTER)
+        tab.emulate_media(media="print")
+        for part in (".bd-sidebar-primary", ".bd-header-article", ".bd-sidebar-secondary"):
+            assert not tab.locator(part).first.is_visible(), part
+        assert tab.locator("h1:visible").count() == 1
+        paper = tab.pdf(format="A4")
+        pages = len(re.findall(rb"/Type\s*/Page\b", paper))
+        assert pages >= 5, "all sections are printed"
+        images = len(re.findall(rb"/Subtype\s*/Image", paper))
+        assert images >= tab.locator("article figure img").count(), "and all pictures"
+
+    def test_back_and_reload(self, open_page, site):
+        tab = open_page(CHAPTER)
+        tab.locator(".next-page, .right-next").first.click()
+        tab.wait_for_url(lambda url: CHAPTER not in url)
+        tab.go_back()
+        assert CHAPTER in tab.url and tab.locator("article h1").is_visible()
+        tab.reload()
+        assert tab.locator("article h1").is_visible()

@@ -1,0 +1,190 @@
+"""The house around the chapters: pins, commands, addresses, and what a stranger would run."""
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import repository
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def lines(name: str) -> list[str]:
+    """The lines of a requirements file, less comments."""
+    text = (ROOT / name).read_text()
+    return [line for raw in text.splitlines() if (line := raw.split("#")[0].strip())]
+
+
+def lock() -> dict[str, str]:
+    pins = {}
+    for line in lines("requirements.lock"):
+        name, version = re.fullmatch(r"([\w.-]+)==([\w.]+)", line).groups()
+        assert canonicalize_name(name) not in pins, f"{name} is pinned twice"
+        pins[canonicalize_name(name)] = version
+    return pins
+
+
+def tracked_files() -> list[Path]:
+    """What is, or is about to be, committed."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [path for name in done.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+@pytest.fixture(scope="module")
+def texts() -> dict[str, str]:
+    """The text of each file in the repository, by name."""
+    found = {}
+    for path in tracked_files():
+        try:
+            found[str(path.relative_to(ROOT))] = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+    return found
+
+
+def test_lock_satisfies_requirements():
+    pins = lock()
+    requirements = [Requirement(line) for line in lines("requirements.txt")]
+    names = [canonicalize_name(requirement.name) for requirement in requirements]
+    assert len(names) == len(set(names)), "a package stands twice in requirements.txt"
+    for name, requirement in zip(names, requirements, strict=True):
+        assert requirement.specifier.contains(pins[name]), f"{requirement}: {pins[name]} is locked"
+
+
+def test_every_requirement_says_why():
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            assert re.search(r"#\s\w+", line), line
+
+
+def test_lock_names_no_host_and_no_cuda():
+    text = (ROOT / "requirements.lock").read_text()
+    for bad in ("://", "--index", "--find-links", "nvidia", "triton", "+cpu"):
+        assert bad not in text
+
+
+def test_lock_is_what_is_installed():
+    for name, version in lock().items():
+        installed = importlib.metadata.version(name).split("+")[0]
+        assert installed == version, f"{name} {installed} is installed, {version} is locked"
+
+
+def test_installing_the_course_replaces_nothing():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for line in project["dependencies"]:
+        operators = [specifier.operator for specifier in Requirement(line).specifier]
+        assert operators == [">="], f"{line}: only a lower bound"
+
+
+def test_ci_runs_the_readers_commands():
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert "make test" in script.read_text().splitlines()
+    workflow = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text())
+    commands = [step.get("run") for step in workflow["jobs"]["book"]["steps"]]
+    assert [command for command in commands if command] == ["make book", "make test"]
+
+
+def test_every_command_is_documented():
+    makefile = (ROOT / "Makefile").read_text()
+    commands = re.search(r"^\.PHONY: (.+)$", makefile, flags=re.MULTILINE)[1].split()
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for command in commands:
+        assert re.search(rf"^  make {command} +\w", shown.stdout, flags=re.MULTILINE), command
+
+
+def test_toc_names_the_chapters_in_order():
+    files = list(parse_toc_yaml(ROOT / "_toc.yml"))
+    chapters = sorted((ROOT / "chapters").glob("*.ipynb"))
+    assert [name for name in files if name.startswith("chapters/")] == [
+        f"chapters/{path.stem}" for path in chapters
+    ]
+    for name in files:
+        assert list(ROOT.glob(f"{name}.*")), f"{name} is in _toc.yml but not there"
+
+
+def test_bibliography_is_sorted_and_unique():
+    text = (ROOT / "references.bib").read_text()
+    keys = re.findall(r"^@\w+\{([^,]+),", text, flags=re.MULTILINE)
+    assert keys == sorted(set(keys))
+
+
+def test_no_machine_paths_or_registry_hosts(texts):
+    # Written in parts, so that this file does not hold what it forbids.
+    hosts = ["pypi" + ".org", "pythonhosted" + ".org", "download.pytorch" + ".org"]
+    hosts += ["registry.npm" + "js.org", "deb.debian" + ".org"]
+    paths = re.compile(r"(?<![\w.:/<-])/(?:work|root)/\w+")
+    for name, text in texts.items():
+        for host in hosts:
+            assert host not in text, f"{name} names {host}"
+        assert not (found := paths.search(text)), f"{name} names {found and found[0]}"
+
+
+def test_nothing_third_party_is_committed(texts):
+    for name in texts:
+        assert not re.search(r"\.min\.(?:js|css)$|node_modules/|(?i:mathjax.*\.js$)", name), name
+
+
+def test_lint():
+    for arguments in (["check"], ["format", "--check"]):
+        command = [sys.executable, "-m", "ruff", *arguments, "."]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+class TestRepositoryAddress:
+    """One place says where the course lives; `make repository URL=...` sets it everywhere."""
+
+    def test_agrees_everywhere(self, texts):
+        address = repository.address()
+        for name, text in texts.items():
+            if not name.endswith((".ipynb", ".cff")):
+                continue
+            own = re.findall(r"(?:git\+|repository-code: )(https://[^\s\"\\]+)", text)
+            assert own and set(own) == {address}, f"{name}: {own}"
+
+    @pytest.fixture
+    def copy(self, tmp_path):
+        """A copy of all that the command may touch, with the command itself."""
+        for path in tracked_files():
+            target = tmp_path / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+        return tmp_path
+
+    def set(self, copy, url):
+        command = [sys.executable, "tools/repository.py", url]
+        return subprocess.run(command, cwd=copy, capture_output=True, text=True)
+
+    def test_is_set_in_one_command(self, copy):
+        old, new = repository.address(), "https://github.com/someone/their-course"
+        assert self.set(copy, new + ".git").returncode == 0
+        assert repository.address(copy) == new
+        left = [
+            path
+            for path in copy.rglob("*")
+            if path.is_file() and path.suffix in {".yml", ".md", ".cff", ".toml", ".ipynb", ".py"}
+            if old in path.read_text(encoding="utf-8")
+        ]
+        assert not left
+        # And back again: nothing else was changed.
+        assert self.set(copy, old).returncode == 0
+        for path in tracked_files():
+            assert path.read_bytes() == (copy / path.relative_to(ROOT)).read_bytes(), path
+
+    @pytest.mark.parametrize("url", ["github.com/a/b", "https://github.com/a", "git@host:a/b.git"])
+    def test_a_bad_address_changes_nothing(self, copy, url):
+        done = self.set(copy, url)
+        assert done.returncode == 1 and repr(url.removesuffix(".git")) in done.stderr
+        assert repository.address(copy) == repository.address()

@@ -1,0 +1,337 @@
+"""Live figures: declarations and traits in Python, and the figure itself in a browser."""
+
+import json
+import re
+
+import ipywidgets
+import pytest
+import torch
+from test_live_compile import trained_like
+
+from live import bundle, examples, line, live_figure, panel, points
+from live.controls import control
+from live.template import fill
+
+
+def squash(z, alpha=1.5, loc=0.0):
+    return torch.tanh(alpha * z + loc)
+
+
+# Declarations ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given, wanted",
+    [
+        ((0.1, 3.0, 1.0), {"kind": "float", "min": 0.1, "max": 3.0, "value": 1.0}),
+        ((0.0, 1.0), {"value": 0.5, "step": 0.01}),
+        ((0.0, 2.0, 0.5, 1.5), {"step": 0.5, "value": 1.5}),
+        ((0, 8, 3), {"kind": "int", "step": 1, "value": 3}),
+        (["a", "b"], {"kind": "menu", "value": "a", "numbers": [0, 1], "values": ["a", "b"]}),
+        ([("a", 4), ("b", 7)], {"value": 4, "numbers": [4, 7], "options": ["a", "b"]}),
+        (True, {"kind": "check", "value": True}),
+        (ipywidgets.FloatSlider(2.0, min=1.0, max=3.0, description="size"), {"label": "size"}),
+        (ipywidgets.IntSlider(2, min=1, max=3), {"kind": "int", "value": 2, "max": 3}),
+        (ipywidgets.Dropdown(options=["a", "b"], value="b"), {"kind": "menu", "value": "b"}),
+        (ipywidgets.Checkbox(True), {"kind": "check", "value": True}),
+    ],
+)
+def test_control(given, wanted):
+    made = control("alpha", given)
+    assert wanted.items() <= made.items()
+
+
+@pytest.mark.parametrize("given", ["text", (1.0,), (3.0, 1.0), (0.0, 1.0, 5.0), None, []])
+def test_bad_control_is_named(given):
+    with pytest.raises(ValueError, match="alpha"):
+        control("alpha", given)
+
+
+def test_errors_name_what_is_wrong():
+    with pytest.raises(ValueError, match="beta is not a parameter of squash"):
+        live_figure(squash, beta=(0.0, 1.0))
+    with pytest.raises(ValueError, match="layout"):
+        live_figure(lambda z, layout: z * layout, layout=(0.0, 1.0))
+    with pytest.raises(ValueError, match="no tensor or parameter is called wrong"):
+        live_figure(lambda a: {"x": torch.ones(9) * a}, panel(line("x", "wrong")), a=(0.0, 1.0))
+    with pytest.raises(ValueError, match="color must be one of"):
+        points("x", color="red-ish")
+    with pytest.raises(ValueError, match=r"z of shape \(n,\) or \(n, 2\)"):
+        live_figure(lambda z, a: a, a=(0.0, 1.0))
+
+
+def test_traits_are_read_set_and_observed():
+    figure = live_figure(squash, alpha=(0.1, 3.0), loc=(-1.0, 1.0))
+    assert (figure.alpha, figure.loc) == (1.5, 0.0)  # the function's own defaults
+    seen = []
+    figure.observe(lambda change: seen.append(change["new"]), "alpha")
+    figure.alpha = 2.0
+    assert seen == [2.0] and repr(figure) == "LiveFigure(alpha=2.0, loc=0.0)"
+    with pytest.raises(Exception, match="alpha"):
+        figure.alpha = 99.0
+    assert figure.values()["x"][-1] == torch.tanh(torch.tensor(8.0))
+
+
+def test_one_line_finds_the_dimension_and_checks_the_log_det():
+    assert len(live_figure(squash, alpha=(0.1, 3.0)).spec["panels"]) == 2
+
+    def swirl(z, turn=1.0):
+        a = turn * z.norm(dim=1)
+        return torch.stack([a.cos() * z[:, 0] - a.sin() * z[:, 1],
+                            a.sin() * z[:, 0] + a.cos() * z[:, 1]], 1)  # fmt: skip
+
+    figure = live_figure(swirl, turn=(0.0, 3.0))
+    assert len(figure.spec["panels"]) == 3
+    assert figure.values()["stretch"].abs() < 1e-5  # it preserves volume
+    wrong = live_figure(lambda z, a: (a * z, torch.zeros_like(z)), a=(0.5, 3.0, 2.0))
+    assert abs(wrong.values()["off"] - torch.log(torch.tensor(2.0))) < 1e-6
+
+
+def test_output_of_a_cell():
+    data, _ = live_figure(squash, alpha=(0.1, 3.0))._repr_mimebundle_()
+    assert data["text/plain"] == "LiveFigure(alpha=1.5)"
+    assert data["image/png"].startswith("iVBOR")
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"]
+
+
+def test_same_figure_same_picture_and_id():
+    one, two = (live_figure(squash, alpha=(0.1, 3.0)) for _ in range(2))
+    assert one.png() == two.png() and one.id == two.id
+
+
+def test_code_of_a_page_is_small():
+    import gzip
+
+    assert len(gzip.compress((bundle.site() + bundle.css()).encode())) <= 30_000
+
+
+# In the browser -----------------------------------------------------------------------------------
+
+
+def trained():
+    flow, _ = trained_like(n_layers=4, hidden_dim=32)
+    return examples.layers(flow, n=500)
+
+
+def checkpoints():
+    flow, _ = trained_like(n_layers=4, hidden_dim=16)
+    states = [{k: s * v.detach() for k, v in flow.named_parameters()} for s in (0.0, 0.5, 1.0)]
+    return examples.training(flow, states, [3.0, 2.5, 2.2], n=500)
+
+
+FIGURES = {
+    "one line, 1D": lambda: live_figure(squash, alpha=(0.1, 3.0), loc=(-1.0, 1.0)),
+    "tanh": examples.tanh,
+    "six": examples.six,
+    "planar": lambda: examples.planar(1000),
+    "radial": lambda: examples.radial(1000),
+    "layers": trained,
+    "training": checkpoints,
+}
+PICTURE = "() => [...document.querySelectorAll('canvas')].map((c) => c.toDataURL()).join()"
+
+
+@pytest.fixture(scope="module", params=FIGURES)
+def opened(request, chromium, tmp_path_factory):
+    """(figure, page): each figure in its own file, over file://, with the network blocked."""
+    figure = FIGURES[request.param]()
+    path = tmp_path_factory.mktemp("live") / "figure.html"
+    figure.save_html(path)
+    context = chromium.new_context(viewport={"width": 1100, "height": 900}, offline=True)
+    page = context.new_page()
+    page.problems = []
+    page.on("console", lambda m: m.type in ("error", "warning") and page.problems.append(m.text))
+    page.on("pageerror", lambda e: page.problems.append(str(e)))
+    page.on("request", lambda r: r.url.startswith("http") and page.problems.append(r.url))
+    page.goto(path.as_uri())
+    page.evaluate("window.mountLiveFigures()")
+    page.wait_for_selector("html[data-live=ready]")
+    yield figure, page
+    context.close()
+
+
+def settled(page):
+    """Wait for the redraw that follows a change."""
+    two_frames = "(go) => requestAnimationFrame(() => requestAnimationFrame(go))"
+    page.evaluate(f"() => new Promise({two_frames})")
+
+
+def numbers(text):
+    return [float(v) for v in re.findall(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", text)]
+
+
+def units(text):
+    """What the last digit of each number stands for."""
+    return [10.0 ** -len(v) for v in re.findall(r"\d\.?(\d*)\b", text)] or [1.0]
+
+
+def same_readout(page, figure):
+    """The page and torch say the same, to the digits shown (and float32's own noise)."""
+    for c in figure.spec["params"]:
+        shown = page.locator(f"[data-param={c['name']}]")
+        if c["kind"] == "menu":
+            value = c["values"][int(shown.evaluate("(e) => e.selectedIndex"))]
+        else:
+            value = float(shown.input_value())
+        setattr(figure, c["name"], int(value) if c["kind"] == "int" else value)
+    plain = {k: v.flatten().tolist() if v.ndim else v.item() for k, v in figure.values().items()}
+    for c in figure.spec["params"]:
+        if c["kind"] == "menu":
+            plain[c["name"]] = c["options"][c["values"].index(getattr(figure, c["name"]))]
+    wanted = fill(figure.spec["readout"], plain)
+    got = page.locator(".live-readout").text_content()
+    # Tiny numbers (the error of a log-det) are rounding noise in both.
+    calm = [re.sub(r"\d\.\de-\d\d", "tiny", text) for text in (got, wanted)]
+    words = [re.sub(r"[-+]?\d+(\.\d+)?", "#", text) for text in calm]
+    assert words[0] == words[1]
+    for a, b in zip(*map(numbers, calm), strict=True):
+        assert abs(a - b) <= 1.01 * max(units(calm[1])) + 1e-4 * abs(b), (got, wanted)
+
+
+def test_figure_is_there_and_clean(opened):
+    figure, page = opened
+    assert page.locator("canvas").count() == len(figure.spec["panels"])
+    assert page.locator("img[data-live]").is_hidden()
+    same_readout(page, figure)
+    assert page.problems == []
+
+
+def test_every_control_by_keyboard(opened):
+    figure, page = opened
+    for c in figure.spec["params"]:
+        handle = page.locator(f"[data-param={c['name']}]")
+        before, value = page.evaluate(PICTURE), handle.input_value()
+        handle.focus()
+        middle = c["kind"] == "menu" or c["value"] < c["max"]
+        for _ in range(1 if c["kind"] != "float" else 7):
+            page.keyboard.press("ArrowDown" if c["kind"] == "menu" else
+                                "ArrowRight" if middle else "ArrowLeft")  # fmt: skip
+        settled(page)
+        assert handle.input_value() != value, c["name"]
+        assert page.evaluate(PICTURE) != before, c["name"]
+        same_readout(page, figure)
+    page.get_by_role("button", name="Reset").click()
+    settled(page)
+    for c in figure.spec["params"]:
+        if c["kind"] != "menu":
+            assert float(page.locator(f"[data-param={c['name']}]").input_value()) == c["value"]
+    assert page.problems == []
+
+
+def test_every_slider_by_mouse(opened):
+    figure, page = opened
+    page.get_by_role("button", name="Reset").click()
+    settled(page)
+    for c in figure.spec["params"]:
+        if c["kind"] not in ("float", "int"):
+            continue
+        before = page.evaluate(PICTURE)
+        box = page.locator(f"[data-param={c['name']}]").bounding_box()
+        at = 0.2 if c["value"] > (c["min"] + c["max"]) / 2 else 0.8
+        page.mouse.click(box["x"] + at * box["width"], box["y"] + box["height"] / 2)
+        settled(page)
+        assert page.evaluate(PICTURE) != before, c["name"]
+        same_readout(page, figure)
+    assert page.problems == []
+
+
+def test_probe_is_dragged_and_moved_by_arrow_keys(opened):
+    figure, page = opened
+    probes = [p for p in figure.spec["panels"] if p["probe"]]
+    page.get_by_role("button", name="Reset").click()
+    for k, p in enumerate(probes):
+        canvas = page.locator("canvas[tabindex]").nth(k)
+        box = canvas.bounding_box()
+        page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.3 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.6 * box["height"])
+        page.mouse.up()
+        settled(page)
+        same_readout(page, figure)
+        name = p["probe"][0]
+        before = page.locator(f"[data-param={name}]").input_value()
+        canvas.focus()
+        page.keyboard.press("ArrowLeft")
+        settled(page)
+        assert float(page.locator(f"[data-param={name}]").input_value()) < float(before)
+        same_readout(page, figure)
+
+
+def test_dark_mode_and_phone_width(opened):
+    _, page = opened
+    light = page.evaluate(PICTURE)
+    page.emulate_media(color_scheme="dark")
+    settled(page)
+    assert page.locator(".live-figure").get_attribute("data-mode") == "dark"
+    assert page.evaluate(PICTURE) != light
+    page.evaluate("document.documentElement.dataset.theme = 'light'")  # the book's own switch wins
+    settled(page)
+    assert page.locator(".live-figure").get_attribute("data-mode") == "light"
+    page.evaluate("delete document.documentElement.dataset.theme")
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 320, "height": 700})
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.set_viewport_size({"width": 1100, "height": 900})
+    settled(page)
+
+
+def test_controls_are_labelled_and_large_enough(opened):
+    _, page = opened
+    for handle in page.locator("[data-param]").all():
+        assert handle.evaluate("(e) => e.labels.length") == 1
+        assert handle.get_attribute("data-lm-suppress-shortcuts") == "true"
+        assert handle.bounding_box()["height"] >= 24
+
+
+def test_print_shows_the_figure(opened):
+    figure, page = opened
+    page.emulate_media(color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".live-figure").get_attribute("data-mode") == "light"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(color_scheme="light", media="print")
+    assert not page.locator(".live-controls").is_visible()
+    page.emulate_media(media="screen")
+
+
+def test_without_scripts_the_picture_stays(chromium, tmp_path):
+    path = tmp_path / "figure.html"
+    figure = examples.tanh()
+    figure.save_html(path)
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    image = page.locator("img[data-live]")
+    assert image.is_visible() and image.get_attribute("alt") == figure.spec["alt"]
+    context.close()
+
+
+def test_play_with_reduced_motion_takes_few_steps(chromium, tmp_path):
+    path = tmp_path / "figure.html"
+    trained().save_html(path)
+    counts = {}
+    for motion in ("reduce", "no-preference"):
+        context = chromium.new_context(reduced_motion=motion)
+        page = context.new_page()
+        page.goto(path.as_uri())
+        page.evaluate("window.mountLiveFigures()")
+        page.wait_for_selector("html[data-live=ready]")
+        page.get_by_role("button", name="Play").click()
+        page.wait_for_timeout(1500)
+        counts[motion] = int(page.locator(".live-figure").get_attribute("data-draws"))
+        page.get_by_role("button", name="Pause").click()
+        context.close()
+    assert 2 <= counts["reduce"] <= 6 < counts["no-preference"]
+
+
+def test_readouts_are_the_same_in_python_and_on_the_page(chromium):
+    template = "{a:.2f} {a:+.1f} {b:.1%} {c:.2e} {v[1]:.3f} {a} {name} {b|no|yes} {z:.2f} {n:.1f}"
+    values = {"a": -1.234, "b": 1.0, "c": 0.000123, "v": [1.0, 2.5], "name": "tanh", "z": -0.0001,
+              "n": float("nan")}  # fmt: skip
+    page = chromium.new_page()
+    page.add_script_tag(content=bundle.library() + "\nwindow.fill = fillTemplate;")
+    sent = json.dumps(values).replace("NaN", "null")
+    got = page.evaluate("([t, v]) => fill(t, {...JSON.parse(v), n: NaN})", [template, sent])
+    assert got == fill(template, values)
+    page.close()

@@ -1,0 +1,128 @@
+"""Live figures on a built page: under a strict policy, over http and from file://."""
+
+import json
+
+import nbformat
+import pytest
+from browser import serve_folder
+from sphinx.application import Sphinx
+from test_live_figure import PICTURE, settled, squash, trained
+
+from live import examples, live_figure
+from live.site import STATE, VIEW, figures
+
+POLICY = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+)
+
+
+def notebook(made):
+    """A notebook whose cells show the figures, as `tools/execute.py` would store it."""
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Live")])
+    state = {}
+    for k, figure in enumerate(made):
+        data, _ = figure._repr_mimebundle_()
+        data[VIEW]["model_id"] = name = f"figure-{k}"
+        saved = {key: v for key, v in figure.get_state().items() if key in ("spec", "code", "data")}
+        state[name] = {"model_module": "anywidget", "state": saved}
+        mime = {key: v for key, v in data.items() if key in (VIEW, "image/png", "text/plain")}
+        output = nbformat.v4.new_output("display_data", mime)
+        info = {"mystnb": {"figure": {"caption": f"Caption {k}.", "name": f"fig-{k}"}}}
+        info["mystnb"]["image"] = {"alt": f"What is seen {k}."}
+        nb.cells.append(nbformat.v4.new_code_cell("figure", outputs=[output], metadata=info))
+    nb.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nb.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+    nb.metadata["widgets"] = {STATE: {"state": state, "version_major": 2, "version_minor": 0}}
+    return json.loads(nbformat.writes(nb))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Folder of a small site with three figures; two share their weights."""
+    source = tmp_path_factory.mktemp("source")
+    figures_ = [live_figure(squash, alpha=(0.1, 3.0)), trained(), examples.radial(1000)]
+    (source / "index.ipynb").write_text(json.dumps(notebook(figures_)))
+    (source / "conf.py").write_text(
+        "extensions = ['myst_nb', 'live.site']\nnb_execution_mode = 'off'\n"
+        "nb_ipywidgets_js = {}\nhtml_theme = 'basic'\n"
+        f'rst_prolog = ""\nPOLICY = {POLICY!r}\n'
+        "def setup(app):\n"
+        "    def add(app, page, template, context, doctree):\n"
+        '        tag = \'<meta http-equiv="Content-Security-Policy" content="%s">\' % POLICY\n'
+        "        context['metatags'] = context.get('metatags', '') + tag\n"
+        "    app.connect('html-page-context', add)\n"
+    )
+    out = tmp_path_factory.mktemp("site")
+    app = Sphinx(source, source, out, source / "doctrees", "html", status=None, freshenv=True,
+                 warningiserror=True)  # fmt: skip
+    app.build()
+    assert app.statuscode == 0
+    return out
+
+
+def test_page_holds_pictures_and_no_widget_state(built):
+    html = (built / "index.html").read_text()
+    assert html.count("data-live=") == 3 and html.count("<img") == 3
+    assert "widget-state" not in html and "widget-view" not in html and len(html) < 30_000
+    assert 'alt="What is seen 1."' in html and "Caption 1." in html
+    assert html.count("live/live.js") == 1
+
+
+@pytest.mark.parametrize("over", ["http", "file"])
+def test_page_is_alive_under_the_policy(built, over, chromium):
+    context = chromium.new_context()
+    page, problems = context.new_page(), []
+    page.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
+    page.on("pageerror", lambda e: problems.append(str(e)))
+    page.on("requestfailed", lambda r: problems.append(r.url))
+    page.on("response", lambda r: r.status >= 400 and problems.append(r.url))
+    with serve_folder(built) as address:
+        page.goto(f"{address.rstrip('/')}/index.html" if over == "http"
+                  else (built / "index.html").as_uri())  # fmt: skip
+        page.evaluate("window.mountLiveFigures()")
+        page.wait_for_selector("html[data-live=ready]")
+        assert page.locator(".live-figure").count() == 3
+        for slider in page.locator("input[type=range]").all():
+            before = page.evaluate(PICTURE)
+            slider.focus()
+            page.keyboard.press("Home")
+            settled(page)
+            page.keyboard.press("PageUp")
+            settled(page)
+            assert page.evaluate(PICTURE) != before
+        page.reload()
+        page.evaluate("window.mountLiveFigures()")
+        page.wait_for_selector("html[data-live=ready]")
+        assert page.locator(".live-figure").count() == 3
+    # The plain theme here has inline scripts of its own, which the policy rightly refuses, and no
+    # icon; a missing file is reported by its address above.
+    known = ("inline script", "favicon", "Failed to load resource")
+    assert [p for p in problems if not any(words in p for words in known)] == []
+    context.close()
+
+
+def test_two_tabs_do_not_disturb_one_another(built, chromium):
+    context = chromium.new_context()
+    one, two = context.new_page(), context.new_page()
+    for page in (one, two):
+        page.goto((built / "index.html").as_uri())
+        page.evaluate("window.mountLiveFigures()")
+        page.wait_for_selector("html[data-live=ready]")
+    before = two.locator("input[type=range]").first.input_value()
+    one.bring_to_front()
+    one.locator("input[type=range]").first.focus()
+    one.keyboard.press("End")
+    assert two.locator("input[type=range]").first.input_value() == before
+    context.close()
+
+
+def test_large_constants_are_files_of_their_own(built):
+    folder = built / "_static" / "live"
+    shared = list(folder.glob("data-*.js"))
+    assert shared and all(f.stat().st_size > 4000 for f in shared)
+    assert len(list(folder.glob("figure-*.js"))) == 3
+
+
+def test_figures_of_a_notebook_without_any():
+    assert figures({"metadata": {}, "cells": [{"cell_type": "markdown"}]}) == {}

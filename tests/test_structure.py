@@ -1,0 +1,189 @@
+"""Each chapter is built like the others, and its stored outputs are those of a clean run."""
+
+import ast
+import copy
+import re
+
+import execute
+import export
+import nbformat
+import pytest
+from repository import address
+
+SETUP = f"""\
+# In Colab this fetches the course's own modules and replaces no package; elsewhere it does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    %pip install --quiet --no-deps "git+{address()}"\
+"""
+TIME = re.compile(
+    r"Time:\W+about (\d+) minutes of reading, (?:about )?(\d+) s on one CPU core, "
+    r"(?:about )?(\d+) s on a GPU"
+)
+INTERACTIVE = {"interactive", "nbval-ignore-output", "remove-output"}
+TAGS = INTERACTIVE | {"setup", "export", "hide-input", "raises-exception"}
+MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:work|tmp|root|home|Users|opt|usr)/\w+|\b[A-Z]:\\\w+")
+LONGEST_CELL = 25
+SLOWEST_CHAPTER = 60  # seconds
+
+CHAPTERS = execute.chapters()
+pytestmark = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path):
+    """(number, cell) of each code cell; numbers count from 1 over all cells."""
+    return [(n, c) for n, c in enumerate(read(path).cells, 1) if c.cell_type == "code"]
+
+
+def prose(path) -> str:
+    """All markdown, less fenced blocks of code."""
+    text = "\n\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+    return re.sub(r"^```(?:python|text|bash)\n.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def pictures(cell) -> int:
+    return sum("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+
+
+def printed(cell) -> str:
+    outputs = cell.get("outputs", [])
+    return "\n".join(o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs)
+
+
+def test_opening(path):
+    first = read(path).cells[0]
+    titles = re.findall(r"^# .+$", prose(path), flags=re.MULTILINE)
+    assert len(titles) == 1 and first.source.startswith(titles[0]), titles
+    assert "?" in first.source, "the first cell asks the chapter's one question"
+    assert "What you will learn" in first.source
+    time = TIME.search(first.source)
+    assert time, "the first cell says: Time: about N minutes of reading, ..."
+    assert int(time[2]) <= SLOWEST_CHAPTER
+
+
+def test_closing(path):
+    text = prose(path)
+    headings = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
+    assert headings[-3:] == ["Summary", "Exercises", "References"]
+    exercises = set(re.findall(r"\{exercise[^\n]*\n:label: (\S+)", text))
+    solutions = set(re.findall(r"\{solution(?:-start)?\} (\S+)", text))
+    assert exercises and exercises == solutions, "each exercise has a solution"
+
+
+def test_setup_cell(path):
+    cells = read(path).cells
+    setups = [cell for cell in cells if execute.has_tag(cell, "setup")]
+    assert len(setups) == 1 and setups[0].source == SETUP
+    assert [cell for cell in cells if cell.cell_type == "code"][0] is setups[0]
+
+
+def test_tags(path):
+    for number, cell in code_cells(path):
+        tags = set(cell.metadata.get("tags", []))
+        assert tags <= TAGS, f"cell {number}: {tags - TAGS}"
+        # Only sliders may escape the comparison of outputs.
+        if tags & INTERACTIVE:
+            assert tags >= INTERACTIVE, f"cell {number}: {INTERACTIVE - tags} is missing"
+
+
+def test_stored_as_executed(path):
+    """No timings, random ids, sliders' state or outputs: as tools/execute.py leaves it."""
+    notebook = read(path)
+    expected = copy.deepcopy(notebook)
+    execute.normalise(expected, path.stem)
+    assert notebook == expected, "run `make execute`"
+
+
+def test_ran_in_order_without_errors(path):
+    cells = code_cells(path)
+    assert [cell.execution_count for _, cell in cells] == list(range(1, len(cells) + 1))
+    for number, cell in cells:
+        if not execute.has_tag(cell, "raises-exception"):
+            kinds = [output.output_type for output in cell.outputs]
+            assert "error" not in kinds, f"cell {number}"
+        for output in cell.outputs:
+            assert output.get("name") != "stderr", f"cell {number} warns: {output.text}"
+
+
+def test_trained_numbers_are_inside_their_bands(path):
+    for number, cell in code_cells(path):
+        text = printed(cell)
+        for bad in ("OUTSIDE the measured band", "no band measured yet", "being measured"):
+            assert bad not in text, f"cell {number}: {text}"
+
+
+def test_figures(path):
+    for number, cell in code_cells(path):
+        if not pictures(cell):
+            continue
+        described = cell.metadata.get("mystnb", {})
+        alt = described.get("image", {}).get("alt", "")
+        figure = described.get("figure", {})
+        assert pictures(cell) == 1, f"cell {number}: one figure per cell"
+        assert len(alt) >= 20, f"cell {number}: the alt text says what is seen"
+        assert len(figure.get("caption", "")) >= 20, f"cell {number}: the caption says what to see"
+        assert figure.get("name", "").startswith("fig-"), f"cell {number}: the name is fig-..."
+        assert alt != figure["caption"], f"cell {number}: alt text and caption are the same"
+
+
+def test_figure_names_are_unique(path):
+    names = [
+        cell.metadata["mystnb"]["figure"]["name"]
+        for chapter in CHAPTERS
+        for _, cell in code_cells(chapter)
+        if "figure" in cell.metadata.get("mystnb", {})
+    ]
+    own = [c.metadata.get("mystnb", {}).get("figure", {}).get("name") for _, c in code_cells(path)]
+    assert all(names.count(name) == 1 for name in own if name)
+
+
+def test_sliders_stand_after_a_static_figure(path):
+    figure_seen = False
+    for number, cell in enumerate(read(path).cells, 1):
+        if cell.cell_type == "markdown" and re.search(r"^## ", cell.source, flags=re.MULTILINE):
+            figure_seen = False
+        figure_seen |= pictures(cell) > 0
+        if execute.has_tag(cell, "interactive"):
+            assert figure_seen, f"cell {number}: no static figure in this section before it"
+
+
+def test_live_figures_have_a_picture_for_readers_without_javascript(path):
+    for number, cell in code_cells(path):
+        for output in cell.outputs:
+            if execute.WIDGET_VIEW in output.get("data", {}):
+                assert "image/png" in output.data, f"cell {number}"
+
+
+def code_lines(source: str) -> int:
+    """Lines of code: docstrings, comments and blank lines do not count."""
+    tree = export.parse(source, "cell")
+    lines = {
+        number
+        for number, line in enumerate(source.splitlines(), 1)
+        if line.strip() and not line.strip().startswith("#")
+    }
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            text = body[0].value
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                lines -= set(range(text.lineno, text.end_lineno + 1))
+    return len(lines)
+
+
+def test_cells_are_short(path):
+    for number, cell in code_cells(path):
+        count = code_lines(cell.source)
+        assert count <= LONGEST_CELL, f"cell {number} has {count} lines of code"
+
+
+def test_no_machine_paths_or_addresses(path):
+    for number, cell in enumerate(read(path).cells, 1):
+        text = cell.source + "\n" + printed(cell)
+        assert not MACHINE_PATH.search(text), f"cell {number}: {MACHINE_PATH.search(text)[0]}"
+        assert not re.search(r" at 0x[0-9a-f]{6,}", text), f"cell {number}: an address in memory"

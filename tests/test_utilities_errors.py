@@ -1,0 +1,208 @@
+"""gen_models_utilities given wrong arguments: an error that names the argument, never a result."""
+
+import math
+import string
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gen_models_utilities as gmu
+
+DATA = np.zeros((6, 2), dtype=np.float32)
+LABELS = np.arange(6)
+X = torch.zeros(4, 2)
+
+
+@pytest.fixture(autouse=True)
+def figure():
+    yield
+    plt.close("all")
+
+
+def ax():
+    return plt.subplots()[1]
+
+
+def gen():
+    return torch.Generator().manual_seed(0)
+
+
+NAN = torch.tensor([[0.0, math.nan]])
+CASES = [
+    # what is called, the error, what its message must hold
+    (lambda: gmu.create_ring_gaussians(0), ValueError, "n_samples must be at least 1, got 0"),
+    (lambda: gmu.create_ring_gaussians(2.5), TypeError, "n_samples must be an integer, got 2.5"),
+    (lambda: gmu.create_ring_gaussians(True), TypeError, "n_samples"),
+    (lambda: gmu.create_ring_gaussians(5, 0), ValueError, "n_modes must be at least 1, got 0"),
+    (lambda: gmu.create_ring_gaussians(5, radius=-1), ValueError, "radius .* got -1"),
+    (lambda: gmu.create_ring_gaussians(5, radius=math.inf), ValueError, "radius .* finite"),
+    (lambda: gmu.create_ring_gaussians(5, radius="3"), TypeError, "radius must be a number"),
+    (lambda: gmu.create_ring_gaussians(5, cluster_std=-0.1), ValueError, "cluster_std .* -0.1"),
+    (lambda: gmu.create_ring_gaussians(5, cluster_std=0), ValueError, "cluster_std .* positive"),
+    (lambda: gmu.create_ring_gaussians(5, seed=-1), ValueError, r"seed must be in \[0, 2147483647"),
+    (lambda: gmu.create_ring_gaussians(5, seed=2**31), ValueError, "seed"),
+    (lambda: gmu.create_ring_gaussians(5, seed=1, generator=gen()), ValueError, "not both"),
+    (lambda: gmu.create_ring_gaussians(5, generator=3), TypeError, "generator .* got int"),
+    (lambda: gmu.held_out_ring(10, seed=2**31), ValueError, "seed"),
+    (
+        lambda: gmu.sample_ring(4, gen(), radius=torch.ones(3)),
+        ValueError,
+        r"radius .*\(4,\).*\(3,\)",
+    ),
+    (lambda: gmu.sample_ring(2, gen(), radius=-torch.ones(2)), ValueError, "radius"),
+    (lambda: gmu.ring_log_prob(torch.zeros(3)), ValueError, r"x must have shape \(n, 2\)"),
+    (lambda: gmu.ring_log_prob(torch.zeros(3, 3)), ValueError, r"got \(3, 3\)"),
+    (lambda: gmu.ring_log_prob(torch.zeros(0, 2)), ValueError, "n >= 1"),
+    (lambda: gmu.ring_log_prob(NAN), ValueError, "x must not hold NaN, got NaN in 1 of 1 rows"),
+    (lambda: gmu.ring_log_prob([["a", "b"]]), TypeError, "x must be an array"),
+    (lambda: gmu.ring_log_prob(X.bool()), TypeError, "real numbers"),
+    (lambda: gmu.ring_log_prob(X, radius=torch.ones(4, 2)), ValueError, r"radius .*\(4, 2\)"),
+    (lambda: gmu.ring_log_prob(X, 0), ValueError, "n_modes"),
+    (lambda: gmu.ring_posterior(X, cluster_std=-1), ValueError, "cluster_std"),
+    (lambda: gmu.ring_entropy(0), ValueError, "n_modes"),
+    (lambda: gmu.ring_entropy(radius=-3), ValueError, "radius"),
+    (lambda: gmu.ring_conditional_entropy(-1), ValueError, "cluster_std"),
+    (lambda: gmu.ring_centers(-2), ValueError, "n_modes"),
+    (lambda: gmu.make_loader(DATA, 7), ValueError, "batch_size .* number of points, got 7 > 6"),
+    (lambda: gmu.make_loader(DATA, 0), ValueError, "batch_size must be at least 1"),
+    (lambda: gmu.make_loader(DATA[:, 0], 2), ValueError, r"data must have shape \(n, D\).*\(6,\)"),
+    (lambda: gmu.make_loader(NAN, 1), ValueError, "data must not hold NaN"),
+    (
+        lambda: gmu.make_conditional_loader_onehot(DATA, LABELS, 2, 5),
+        ValueError,
+        r"labels must be in \[0, 4\], got 5",
+    ),
+    (lambda: gmu.make_conditional_loader_onehot(DATA, LABELS - 1, 2, 8), ValueError, "got -1"),
+    (lambda: gmu.make_conditional_loader_onehot(DATA, LABELS[:3], 2, 8), ValueError, r"\(6,\)"),
+    (lambda: gmu.make_conditional_loader_onehot(DATA, LABELS * 1.0, 2, 8), TypeError, "integers"),
+    (lambda: gmu.make_conditional_loader_onehot(DATA, LABELS, 2, 0), ValueError, "n_classes"),
+    (lambda: gmu.make_conditional_loader_radius(DATA, 9), ValueError, "got 9 > 6"),
+    (lambda: gmu.compute_diversity_metric(NAN), ValueError, "samples must not hold NaN"),
+    (lambda: gmu.beyond_sigma_share(X, -1), ValueError, "n_sigma"),
+    (lambda: gmu.mode_shares(torch.zeros(2, 5)), ValueError, "samples"),
+    (lambda: gmu.nearest_mode(X, 0), ValueError, "n_modes"),
+    (lambda: gmu.integrate_density(gmu.ring_log_prob, (0, 1, 2)), ValueError, "extent"),
+    (lambda: gmu.integrate_density(gmu.ring_log_prob, (1, 0)), ValueError, "low below its high"),
+    (lambda: gmu.integrate_density(gmu.ring_log_prob, 3), ValueError, "extent"),
+    (lambda: gmu.integrate_density(lambda x: x, (0, 1, 0, 1), 3), ValueError, r"\(9,\).*\(9, 2\)"),
+    (lambda: gmu.integrate_density(lambda x: x * math.nan, (0, 1), 3), ValueError, "3 of 3"),
+    (lambda: gmu.integrate_density(lambda x: x, (0, 1), 0), ValueError, "n must be"),
+    (lambda: gmu.density_heatmap(ax(), gmu.ring_log_prob, (0, 1)), ValueError, "extent"),
+    (lambda: gmu.grid_warp(ax(), lambda z: z[:, 0]), ValueError, "transform must return points"),
+    (lambda: gmu.grid_warp(ax(), lambda z: z, n_lines=1), ValueError, "n_lines"),
+    (lambda: gmu.scatter_modes(ax(), X, [0, 1]), ValueError, r"labels must have shape \(4,\)"),
+    (lambda: gmu.scatter_modes(ax(), X, [0, 1, 2, 3], colors="red"), ValueError, "not both"),
+    (lambda: gmu.layer_grid([]), ValueError, "steps must hold at least one"),
+    (lambda: gmu.layer_grid([X, X], titles=["a"]), ValueError, r"titles .* \(2\), got 1"),
+    (lambda: gmu.training_curves({}), ValueError, "curves"),
+    (lambda: gmu.training_curves({"a": ([1], [1, 2])}), ValueError, "'a'.* got 1 and 2"),
+    (lambda: gmu.curve_gallery({}), ValueError, "functions"),
+    (lambda: gmu.samples_and_density(ax(), X), ValueError, "samples must have shape"),
+    (lambda: gmu.plot_conditional_samples_discrete({}, DATA, LABELS), ValueError, "at least one"),
+    (lambda: gmu.plot_conditional_samples_discrete({-1: DATA}, DATA, LABELS), ValueError, "label"),
+    (lambda: gmu.plot_conditional_samples_continuous({}, DATA), ValueError, "at least one"),
+    (lambda: gmu.sliders(print, a=(0, 1)), ValueError, "a must be .low, high, step, start"),
+    (lambda: gmu.sliders(print, a=(0, 1, 0.1, 2)), ValueError, "start between"),
+    (lambda: gmu.sliders(print, a=[]), ValueError, "empty list"),
+    (lambda: gmu.check_band("", 1.0), TypeError, "name"),
+    (lambda: gmu.check_band("a", 1.0, digits=-1), ValueError, "digits"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), CASES)
+def test_errors_name_the_argument(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+# ------------------------------------------------------------------------------------ fuzzing
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 12),
+    st.floats(-3, 5),
+    st.sampled_from([math.nan, math.inf, -math.inf]),
+    st.text(string.ascii_letters, max_size=2),
+    st.lists(st.integers(0, 3), max_size=2),
+)
+ARRAYS = st.one_of(
+    ODD,
+    st.builds(
+        lambda shape, value, kind: np.full(shape, value).astype(kind),
+        st.lists(st.integers(0, 4), max_size=3),
+        st.floats(-4, 4),
+        st.sampled_from(["float32", "float64", "int64", "bool", "complex64", "float16"]),
+    ),
+)
+
+
+def valid_or_clear(call, names):
+    """The result of a call, or None after a ValueError or TypeError that names an argument."""
+    try:
+        return call()
+    except (ValueError, TypeError) as error:
+        assert any(name in str(error) for name in names), f"unclear: {error!r}"
+        return None
+
+
+@settings(max_examples=150, deadline=None)
+@given(n=ODD, n_modes=ODD, radius=ODD, std=ODD, seed=ODD)
+def test_fuzz_data(n, n_modes, radius, std, seed):
+    names = ("n_samples", "n_modes", "radius", "cluster_std", "seed")
+    made = valid_or_clear(
+        lambda: gmu.create_ring_gaussians(n, n_modes, radius, std, seed=seed), names
+    )
+    if made is not None:
+        assert made[0].shape == (n, 2) and np.isfinite(made[0]).all()
+        assert made[1].min() >= 0 and made[1].max() < n_modes
+
+
+@settings(max_examples=150, deadline=None)
+@given(x=ARRAYS, n_modes=ODD, radius=ARRAYS, std=ODD)
+def test_fuzz_exact_density(x, n_modes, radius, std):
+    names = ("x ", "n_modes", "radius", "cluster_std")
+    value = valid_or_clear(lambda: gmu.ring_log_prob(x, n_modes, radius, std), names)
+    if value is not None:
+        assert value.shape == (len(x),) and not value.isnan().any()
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=ARRAYS, labels=ARRAYS, batch=ODD, classes=ODD)
+def test_fuzz_loaders(data, labels, batch, classes):
+    names = ("data", "labels", "batch_size", "n_classes")
+    calls = (
+        lambda: gmu.make_loader(data, batch),
+        lambda: gmu.make_conditional_loader_onehot(data, labels, batch, classes),
+        lambda: gmu.make_conditional_loader_radius(data, batch),
+    )
+    for call in calls:
+        loader = valid_or_clear(call, names)
+        if loader is not None:
+            assert sum(len(batch[0]) for batch in loader) == len(data)
+
+
+@settings(max_examples=150, deadline=None)
+@given(samples=ARRAYS, n_modes=ODD, radius=ODD, n_sigma=ODD)
+def test_fuzz_metrics(samples, n_modes, radius, n_sigma):
+    names = ("samples", "n_modes", "radius", "n_sigma")
+    shares = valid_or_clear(lambda: gmu.mode_shares(samples, n_modes, radius), names)
+    if shares is not None:
+        assert shares.sum().item() == pytest.approx(1)
+    share = valid_or_clear(lambda: gmu.beyond_sigma_share(samples, n_sigma), names)
+    assert share is None or 0 <= share <= 1
+    value = valid_or_clear(lambda: gmu.compute_diversity_metric(samples), names)
+    assert value is None or value >= 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(extent=st.lists(ODD, max_size=5), n=ODD)
+def test_fuzz_integral(extent, n):
+    value = valid_or_clear(
+        lambda: gmu.integrate_density(lambda x: torch.zeros(len(x)), extent, n), ("extent", "n ")
+    )
+    assert value is None or value > 0
