@@ -1254,7 +1254,9 @@ def sliders(function: Callable, **controls) -> None:
         ValueError: A tuple of another length, out of order, or with a start outside its range.
 
     Example:
-        >>> sliders(lambda scale: None, scale=(0.1, 3.0, 0.1, 1.0))  # doctest: +SKIP
+        >>> sliders(lambda scale: None, scale=(0.1, 3.0, 0.1, 5.0))
+        Traceback (most recent call last):
+        ValueError: scale must have low < high, a positive step and a start between, got ...
     """
     for name, control in controls.items():
         _check_control(name, control)

@@ -4,6 +4,7 @@ import base64
 import inspect
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -14,11 +15,14 @@ import traitlets
 from . import bundle
 from .compile import compile
 from .controls import argument, control, trait
+from .reference import SWITCH, readout, reference
 from .render import draw, resolve_limits
 from .template import names as template_names
 from .views import default_view
 
-TAKEN = frozenset(dir(anywidget.AnyWidget)) | {"spec", "code", "data", "save_html"}
+OWN = {"spec", "code", "data", "id", "scene", "state", "values", "evaluate", "readout", "png"}
+OWN |= {"save_html"}
+TAKEN = frozenset(dir(anywidget.AnyWidget)) | OWN
 
 
 def live_figure(function, *panels, readout="", alt="", caption="", play=None, **controls):
@@ -95,10 +99,11 @@ class _LiveFigure(anywidget.AnyWidget):
 
     def __init__(self, function, panels, declared, readout, alt, caption, play):
         self._function, self._declared = function, declared
+        start = {c["name"]: c["value"] for c in declared}
+        self.scene = _scene(function, declared)
         examples = [argument(c, c["value"]) for c in declared]
-        scene = _scene(function, declared)
-        program = compile(scene, *examples, dynamic=(), name="scene")
-        values = self._evaluate(examples)
+        program = compile(self.scene, *examples, dynamic=(), name="scene")
+        values = self.evaluate(start)
         _check_names(panels, readout, values, declared, play)
         panels = resolve_limits(panels, values)
         shapes = {k: list(v.shape) for k, v in values.items() if k not in program.inputs}
@@ -118,25 +123,42 @@ class _LiveFigure(anywidget.AnyWidget):
         """A hash of all that the page needs: the same figure has the same id."""
         return bundle.figure_id(self.code, self.spec, self.data)
 
+    def state(self) -> dict:
+        """The value of each parameter as it is now."""
+        return {c["name"]: getattr(self, c["name"]) for c in self._declared}
+
     def values(self) -> dict:
         """The scene's tensors for the parameters as they are now, computed by torch."""
-        return self._evaluate([argument(c, getattr(self, c["name"])) for c in self._declared])
+        return self.evaluate(self.state())
 
-    def _evaluate(self, arguments):
-        numbers = [torch.tensor(a, dtype=torch.float64 if isinstance(a, float) else torch.int64)
-                   for a in arguments]  # fmt: skip
-        given = dict(zip((c["name"] for c in self._declared), numbers, strict=True))
+    def readout(self) -> str:
+        """The sentence under the figure for the parameters as they are now, computed by torch."""
+        return readout(self.spec, self.state(), self.values())
+
+    def evaluate(self, state: dict) -> dict:
+        """The scene's tensors for any parameters, computed by torch.
+
+        Args:
+            state: The value of each parameter, as its trait holds it.
+
+        Returns:
+            Name -> tensor: the parameters themselves, and what the function returns.
+        """
+        numbers = {c["name"]: argument(c, state[c["name"]]) for c in self._declared}
+        given = {name: torch.tensor(v, dtype=torch.float32 if isinstance(v, float) else torch.int64)
+                 for name, v in numbers.items()}  # fmt: skip
         with torch.no_grad():
-            out = self._function(**{k: v.float() if v.is_floating_point() else v
-                                    for k, v in given.items()})  # fmt: skip
+            out = self._function(**given)
         if not isinstance(out, dict):
             raise ValueError(f"a scene returns a dict of tensors, but this one returned {out!r}")
-        return given | {k: torch.as_tensor(v).detach() for k, v in out.items()}
+        exact = {name: torch.tensor(v, dtype=torch.float64 if isinstance(v, float) else torch.int64)
+                 for name, v in numbers.items()}  # fmt: skip
+        return exact | {k: torch.as_tensor(v).detach() for k, v in out.items()}
 
     def png(self, dpi: int = 100) -> bytes:
         """The default state as a PNG, drawn from the same torch function."""
         stream = io.BytesIO()
-        start = self._evaluate([argument(c, c["value"]) for c in self._declared])
+        start = self.evaluate({c["name"]: c["value"] for c in self._declared})
         draw(self.spec, start).savefig(stream, dpi=dpi, metadata={"Software": None})
         return stream.getvalue()
 
@@ -147,10 +169,12 @@ class _LiveFigure(anywidget.AnyWidget):
         data["text/plain"] = repr(self)
         if "google.colab" not in sys.modules:  # there the widget alone: nothing can outrank it
             data["image/png"] = base64.b64encode(self.png()).decode()
+        if os.environ.get(SWITCH):
+            metadata = metadata | {"live_reference": json.dumps(reference(self))}  # one line
         return data, metadata
 
     def __repr__(self):
-        shown = ", ".join(f"{c['name']}={getattr(self, c['name'])!r}" for c in self._declared)
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.state().items())
         return f"LiveFigure({shown})"
 
     def save_html(self, path) -> None:

@@ -2,12 +2,14 @@
 
 Colab itself cannot be had here, so a second environment stands in for it: its versions (see
 colab-requirements.txt), a stub of `google.colab`, and git told to find the course's address in a
-copy of this repository. The first cell then does what it does in Colab.
+copy of this repository. The first cell then does what it does in Colab. For a live figure, a page in
+Chromium stands in for Colab's: it speaks the protocol of ipywidgets 7 with a kernel.
 """
 
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import execute
 import nbformat
 import pytest
 import torch
+from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from repository import address
@@ -86,24 +89,41 @@ def clean_environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}}
 
 
-@pytest.mark.parametrize("chapter", execute.chapters(), ids=lambda path: path.stem)
-def test_chapter_runs_in_colab(chapter, colab, served_course, tmp_path):
-    python = colab / "bin" / "python"
-    if COURSE in packages(colab):
-        call(python, "-m", "pip", "uninstall", "--yes", COURSE, env=clean_environment())
-    before = packages(colab)
-
-    kernel = tmp_path / "kernels" / "colab" / "kernel.json"
-    kernel.parent.mkdir(parents=True)
-    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    kernel.write_text(json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}))
-    environment = clean_environment() | {
+def environment(served_course: Path) -> dict[str, str]:
+    """Of a kernel in Colab: git finds the course's address in a folder of this machine."""
+    return clean_environment() | {
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{served_course.as_uri()}.insteadOf",
         "GIT_CONFIG_VALUE_0": address(),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
+
+
+def kernel_specs(colab: Path, folder: Path) -> KernelSpecManager:
+    """Knows one kernel, called colab."""
+    kernel = folder / "kernels" / "colab" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    python = str(colab / "bin" / "python")
+    argv = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel.write_text(json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}))
+    return KernelSpecManager(kernel_dirs=[str(kernel.parents[1])])
+
+
+def compiled(notebook, stem: str) -> dict[str, str]:
+    """The code of each live figure; numbers, which a training may have made, are left out."""
+    execute.keep_live_figures(notebook, stem)
+    saved = notebook.metadata.get("widgets", {}).get(execute.WIDGET_STATE, {}).get("state", {})
+    code = {name: m["state"]["code"] for name, m in saved.items() if "code" in m["state"]}
+    return {name: re.sub(r"\d+(\.\d+)?(e[-+]?\d+)?", "#", text) for name, text in code.items()}
+
+
+@pytest.mark.parametrize("chapter", execute.chapters(), ids=lambda path: path.stem)
+def test_chapter_runs_in_colab(chapter, colab, served_course, tmp_path):
+    python = colab / "bin" / "python"
+    if COURSE in packages(colab):
+        call(python, "-m", "pip", "uninstall", "--yes", COURSE, env=clean_environment())
+    before = packages(colab)
     folder = tmp_path / "empty"
     folder.mkdir()
     shutil.copy2(chapter, folder)
@@ -112,9 +132,9 @@ def test_chapter_runs_in_colab(chapter, colab, served_course, tmp_path):
         notebook, timeout=600, kernel_name="colab", resources={"metadata": {"path": str(folder)}}
     )
     client.widget_registry = {}  # see tools/execute.py: or a reply may be missed
-    client.kernel_spec_manager = KernelSpecManager(kernel_dirs=[str(kernel.parents[1])])
+    client.kernel_spec_manager = kernel_specs(colab, tmp_path)
     client.create_kernel_manager().kernel_spec_manager = client.kernel_spec_manager
-    client.execute(env=environment)
+    client.execute(env=environment(served_course))
 
     after = packages(colab)
     assert set(after) - set(before) == {COURSE}, "the setup cell installs the course, and only it"
@@ -122,3 +142,99 @@ def test_chapter_runs_in_colab(chapter, colab, served_course, tmp_path):
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             assert "OUTSIDE the measured band" not in output.get("text", "")
+    stored = nbformat.read(chapter, as_version=4)
+    assert compiled(notebook, chapter.stem) == compiled(stored, chapter.stem), "run `make execute`"
+
+
+class Kernel:
+    """A kernel and what its widgets tell the page."""
+
+    def __init__(self, manager: KernelManager):
+        self.client, self.opened, self.updates = manager.client(), {}, []
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=120)
+
+    def run(self, code: str) -> list[dict]:
+        """Execute a cell; returns its outputs, and notes the widgets' messages."""
+        request, outputs = self.client.execute(code), []
+        while True:
+            message = self.client.get_iopub_msg(timeout=180)
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            assert kind != "error", content.get("traceback")
+            if kind == "status" and content["execution_state"] == "idle":
+                return outputs
+            if kind == "comm_open" and content["target_name"] == "jupyter.widget":
+                self.opened[content["comm_id"]] = content["data"]["state"]
+            elif kind == "comm_msg" and content["data"].get("method") == "update":
+                self.updates.append(content["data"]["state"])
+            elif kind in ("stream", "display_data", "execute_result"):
+                outputs.append(content)
+
+    def tell(self, widget: str, state: dict) -> None:
+        """What the page sends when a slider moves."""
+        data = {"method": "update", "state": state, "buffer_paths": []}
+        message = self.client.session.msg("comm_msg", {"comm_id": widget, "data": data})
+        self.client.shell_channel.send(message)
+
+
+HOST = """async (state) => {
+  const url = URL.createObjectURL(new Blob([state._esm], { type: "text/javascript" }));
+  const widget = (await import(url)).default;
+  const listeners = {}, changed = {};
+  window.sent = [];
+  const notify = (name) => (listeners[`change:${name}`] ?? []).forEach((f) => f());
+  const model = {
+    get: (name) => state[name],
+    set: (name, value) => { state[name] = changed[name] = value; notify(name); },
+    save_changes: () => {
+      window.sent.push({ ...changed });
+      for (const name in changed) delete changed[name];
+    },
+    on: (event, f) => (listeners[event] ??= []).push(f),
+    off: (event, f) => { listeners[event] = (listeners[event] ?? []).filter((g) => g !== f); },
+  };
+  window.fromKernel = (update) => {
+    for (const [name, value] of Object.entries(update)) { state[name] = value; notify(name); }
+  };
+  await widget.render({ model, el: document.body });
+}"""
+
+
+def test_live_figure_in_colab(colab, served_course, chromium, tmp_path):
+    """Written by a student, moved by keyboard, read and set in Python: with ipywidgets 7.7.1."""
+    if COURSE not in packages(colab):
+        source = f"git+{address()}"
+        call(colab / "bin" / "python", "-m", "pip", "install", "--no-deps", source,
+             env=environment(served_course))  # fmt: skip
+    manager = KernelManager(kernel_name="colab", kernel_spec_manager=kernel_specs(colab, tmp_path))
+    manager.start_kernel(env=environment(served_course), cwd=str(tmp_path))
+    page = chromium.new_page()
+    try:
+        kernel = Kernel(manager)
+        kernel.run("import torch\nfrom live import live_figure\n"
+                   "def mine(z, alpha):\n    return torch.sinh(alpha * z)")  # fmt: skip
+        shown = kernel.run("figure = live_figure(mine, alpha=(0.1, 3.0, 1.0))\nfigure")
+        (data,) = [content["data"] for content in shown]
+        assert "image/png" not in data, "nothing that Colab would rather show"
+        widget = data[execute.WIDGET_VIEW]["model_id"]
+        page.evaluate(HOST, kernel.opened[widget])
+        slider = page.locator("[data-param=alpha]")
+        before = page.evaluate("document.querySelector('canvas').toDataURL()")
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+        changed = "(before) => document.querySelector('canvas').toDataURL() !== before"
+        page.wait_for_function(changed, arg=before)
+        for state in page.evaluate("window.sent"):
+            kernel.tell(widget, state)
+        (printed,) = kernel.run("print(figure.alpha)")
+        assert float(printed["text"]) == float(slider.input_value()) != 1.0
+        kernel.updates.clear()
+        kernel.run("figure.alpha = 2.5")
+        for state in kernel.updates:
+            page.evaluate("(state) => window.fromKernel(state)", state)
+        assert slider.input_value() == "2.5"
+    finally:
+        page.close()
+        manager.shutdown_kernel(now=True)

@@ -1,24 +1,120 @@
-"""Every live figure of the built book: moved by keyboard and by mouse, with the network blocked."""
+"""Every live figure of the built book, with the network blocked: moved by keyboard and by mouse,
+and held against what torch computed for it when its notebook ran (live/reference.py)."""
 
+import gzip
+import itertools
+import json
 import os
 import re
 from pathlib import Path
 
 import pytest
-from test_live_figure import settled
+from test_live_figure import agree, settled
 
-SITE = Path(os.environ.get("COURSE_SITE", Path(__file__).resolve().parents[1] / "_build" / "html"))
+from live import bundle
+from live.controls import argument
+from live.reference import between, states
+from live.site import figures, png_hash
+
+ROOT = Path(__file__).resolve().parents[1]
+SITE = Path(os.environ.get("COURSE_SITE", ROOT / "_build" / "html"))
 PAGES = sorted(
     str(page.relative_to(SITE))
     for page in SITE.rglob("*.html")
     if "_static" not in page.parts and "data-live=" in page.read_text(encoding="utf-8")
 )
+SOURCES = [*sorted((ROOT / "chapters").glob("*.ipynb")), *sorted(ROOT.glob("*.live.json"))]
 PICTURES = "(f) => [...f.querySelectorAll('canvas')].map((c) => c.toDataURL()).join()"
+SUMMARIES = """([code, data, lists]) => {
+  const scene = (0, eval)(code)(live.decode(data), live);
+  const summary = (value) => {
+    const v = ArrayBuffer.isView(value) ? value : [+value];
+    let n = 0, largest = 0, sum = 0, wave = 0;
+    v.forEach((x, i) => {
+      if (!Number.isFinite(x)) return;
+      n++; largest = Math.max(largest, Math.abs(x)); sum += x; wave += x * Math.cos(i);
+    });
+    return [v.length, n, largest, sum / Math.max(1, n), wave / Math.max(1, n)];
+  };
+  return lists.map((given) =>
+    Object.fromEntries(Object.entries(scene(...given)).map(([name, v]) => [name, summary(v)])));
+}"""
+
+
+def stored(path: Path) -> dict[str, dict]:
+    """Live figures of a notebook or of a page's .live.json: name of the picture -> state."""
+    content = json.loads(path.read_text())
+    if path.suffix == ".json":
+        return content
+    found = figures(content)
+    for cell in content["cells"]:
+        for output in cell.get("outputs", []):
+            if "live_reference" in output.get("metadata", {}):
+                name = png_hash(output["data"]["image/png"])
+                found[name]["reference"] = json.loads(output["metadata"]["live_reference"])
+    return found
+
+
+STORED = {name: model for path in SOURCES for name, model in stored(path).items()}
 
 
 def test_the_book_has_live_figures():
     assert SITE.exists(), "the site is not built: run `make book`"
     assert PAGES, "no page has a live figure"
+    for name, model in STORED.items():
+        assert "reference" in model, f"{name}: run `make execute`"
+        wanted = [state for _, state in states(model["spec"]["params"])]
+        assert [entry["set"] for entry in model["reference"]] == wanted
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_compiled_scenes_agree_with_torch(path, chromium):
+    """Each tensor that a page draws, by summaries, in float64: at the corners of the parameters, at
+    ends and middles, and at random ones."""
+    page = chromium.new_page()
+    page.add_script_tag(content=f"{bundle.runtime()}\nwindow.live = live;")
+    for model in stored(path).values():
+        params, entries = model["spec"]["params"], model["reference"]
+        given = [[argument(p, entry["set"][p["name"]]) for p in params] for entry in entries]
+        answers = page.evaluate(SUMMARIES, [model["code"], model["data"], given])
+        for entry, answer in zip(entries, answers, strict=True):
+            assert entry["tensors"].keys() == answer.keys() - entry["set"].keys()
+            for name, (n, finite, *wanted, worst, mean) in entry["tensors"].items():
+                case, got = (name, entry["set"], answer[name], wanted), answer[name]
+                assert got[:2] == [n, finite], case
+                # Or, where torch's own float32 is further off, about as good as that.
+                float32 = 1e-5 * max(1.0, wanted[0])
+                for a, b, off in zip(got[2:], wanted, (worst, mean, mean), strict=True):
+                    assert abs(a - b) <= max(float32, 4 * off), case
+    page.close()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_scripts_of_a_page_are_small(path):
+    """Code and weights, compressed, without what all pages share (see test_live_figure.py)."""
+    names = set(re.findall(r"_static/live/((?:figure|data)-\w+\.js)", (SITE / path).read_text()))
+    bytes_ = [gzip.compress((SITE / "_static" / "live" / name).read_bytes()) for name in names]
+    assert names and sum(map(len, bytes_)) <= 150_000
+
+
+def expected_readout(model, name, value) -> str:
+    """What torch says with this parameter at this value, all others at their defaults."""
+    default, *others = model["reference"]
+    if default["set"][name] == value:
+        return default["readout"]
+    return next(e["readout"] for e in others if e["by"] == name and e["set"][name] == value)
+
+
+def mount(page, path: str) -> None:
+    """Open a page of the site from the disk, and bring all its figures to life at once."""
+    page.goto((SITE / path).as_uri())
+    revive(page)
+
+
+def revive(page) -> None:
+    page.evaluate("window.mountLiveFigures()")
+    page.wait_for_selector("html[data-live=ready]")
+    assert page.locator(".live-figure").count() == page.locator("img[data-live]").count()
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -28,39 +124,167 @@ def test_every_control_of_the_page(path, chromium):
     page.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
     page.on("pageerror", lambda e: problems.append(str(e)))
     page.on("request", lambda r: r.url.startswith("http") and problems.append(r.url))
-    page.goto((SITE / path).as_uri())
-    page.evaluate("window.mountLiveFigures()")
-    page.wait_for_selector("html[data-live=ready]")
-    assert page.locator(".live-figure").count() == page.locator("img[data-live]").count()
+    mount(page, path)
     for figure in page.locator(".live-figure").all():
-        picture = lambda f=figure: hash(f.evaluate(PICTURES))  # noqa: E731
-        assert figure.get_attribute("aria-label") not in ("", None)
-        readout = figure.locator(".live-readout")
-        if readout.count():
-            assert not re.search(r"NaN|undefined|\{", readout.text_content())
-        for handle in figure.locator("[data-param]").all():
-            name = handle.get_attribute("data-param")
-            kind = handle.evaluate("(e) => e.type")
-            handle.focus()
-            if kind == "checkbox":
-                keys = ["Space", "Space"]
-            else:
-                keys = ["Home", "End", "PageDown"]  # a turn by -180 and 180 degrees is the same
-            seen = []
-            for key in keys:
-                page.keyboard.press(key)
-                settled(page)
-                seen.append(picture())
-            assert len(set(seen)) > 1, f"{path}: {name} moves nothing (keyboard)"
-            if kind == "range":
-                handle.scroll_into_view_if_needed()
-                box = handle.bounding_box()
-                page.mouse.click(box["x"] + 0.35 * box["width"], box["y"] + box["height"] / 2)
-                settled(page)
-                assert picture() != seen[-1], f"{path}: {name} moves nothing (mouse)"
-        if readout.count():
-            assert not re.search(r"NaN|undefined|\{", readout.text_content())
-        figure.get_by_role("button", name="Reset").click()
-        settled(page)
+        Mover(page, figure, path).move_everything()
     assert problems == []
+    context.close()
+
+
+class Mover:
+    """A reader who moves all that a figure has, and compares its readout with torch's."""
+
+    def __init__(self, page, figure, path):
+        image = figure.evaluate("(f) => f.parentElement.previousElementSibling.src")
+        self.page, self.figure, self.path, self.model = page, figure, path, STORED[Path(image).stem]
+        self.params = self.model["spec"]["params"]
+
+    def handle(self, name):
+        return self.figure.locator(f"[data-param={name}]")
+
+    def picture(self):
+        return hash(self.figure.evaluate(PICTURES))
+
+    def readout(self) -> str:
+        settled(self.page)
+        if not self.model["spec"]["readout"]:
+            return ""
+        text = self.figure.locator(".live-readout").text_content()
+        assert not re.search(r"NaN|undefined|\{", text)
+        return text
+
+    def reset(self):
+        self.figure.get_by_role("button", name="Reset").click()
+        agree(self.readout(), self.model["reference"][0]["readout"])
+
+    def move_everything(self):
+        assert self.figure.get_attribute("aria-label") not in ("", None)
+        for p in self.params:
+            self.reset()
+            self.by_keyboard(p)
+            if p["kind"] in ("float", "int"):
+                self.by_mouse(p)
+        for k, panel in enumerate(p for p in self.model["spec"]["panels"] if p["probe"]):
+            self.reset()
+            self.probe(self.figure.locator("canvas[tabindex]").nth(k), panel["probe"])
+        self.reset()
+
+    def by_keyboard(self, p):
+        name, kind, seen = p["name"], p["kind"], []
+        keys = {"menu": ["Home", "End"], "check": ["Space", "Space"]}
+        self.handle(name).focus()
+        for key in keys.get(kind, ["Home", "End", "PageDown"]):  # turns by -180 and 180 look alike
+            self.page.keyboard.press(key)
+            text = self.readout()
+            seen.append(self.picture())
+            if kind == "check":
+                agree(text, expected_readout(self.model, name, self.handle(name).is_checked()))
+            elif key != "PageDown":
+                ends = p["values"] if kind == "menu" else (p["min"], p["max"])
+                agree(text, expected_readout(self.model, name, ends[0 if key == "Home" else -1]))
+        assert len(set(seen)) > 1, f"{self.path}: {name} moves nothing (keyboard)"
+
+    def by_mouse(self, p):
+        """A click on the middle of the track (and a step more, where the middle is between two)."""
+        handle, before = self.handle(p["name"]), self.picture()
+        handle.scroll_into_view_if_needed()
+        box = handle.bounding_box()
+        self.page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + box["height"] / 2)
+        text = self.readout()
+        assert self.picture() != before, f"{self.path}: {p['name']} moves nothing (mouse)"
+        (middle,) = between(p, 0.5)
+        for _ in range(3):
+            if (off := float(handle.input_value()) - middle) and abs(off) > 1e-6:
+                self.page.keyboard.press("ArrowLeft" if off > 0 else "ArrowRight")
+                text = self.readout()
+        agree(text, expected_readout(self.model, p["name"], middle))
+
+    def probe(self, canvas, names):
+        """A click puts the probe there, arrow keys move it; the sliders and the picture follow."""
+        canvas.scroll_into_view_if_needed()
+        box, names = canvas.bounding_box(), [name for name in names if name]
+        values = lambda: [float(self.handle(name).input_value()) for name in names]  # noqa: E731
+        seen = [(self.picture(), values())]
+        self.page.mouse.click(box["x"] + 0.63 * box["width"], box["y"] + 0.37 * box["height"])
+        self.readout()
+        seen.append((self.picture(), values()))
+        canvas.focus()
+        for key in ("ArrowLeft", "ArrowDown")[: len(names)]:
+            self.page.keyboard.press(key)
+            self.readout()
+            seen.append((self.picture(), values()))
+        for (old_picture, old), (new_picture, new) in itertools.pairwise(seen):
+            assert old_picture != new_picture and old != new, f"{self.path}: the probe stays"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_figures_live_through_a_day(path, chromium):
+    """Moved, printed, left and come back to, reloaded, in a second tab, on a phone."""
+    context = chromium.new_context(viewport={"width": 1200, "height": 900})
+    page, other = context.new_page(), context.new_page()
+    mount(page, path)
+    figure, slider = page.locator(".live-figure").first, page.locator("input[type=range]").first
+    start, value = figure.evaluate(PICTURES), slider.input_value()
+    slider.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("PageUp")
+    settled(page)
+    moved = figure.evaluate(PICTURES)
+    assert moved != start
+
+    mount(other, path)  # a second tab starts from the default, and leaves the first alone
+    assert other.locator(".live-figure").first.evaluate(PICTURES) == start
+    other.close()
+    assert figure.evaluate(PICTURES) == moved
+
+    page.emulate_media(media="print")
+    assert page.locator(".live-figure canvas:visible").count() > 0
+    assert not page.locator(".live-controls:visible").count(), "no sliders on paper"
+    page.emulate_media(media="screen")
+
+    page.goto((SITE / "bibliography.html").as_uri())
+    page.go_back()
+    revive(page)
+    assert page.locator("input[type=range]").first.is_visible()
+    page.reload()
+    revive(page)
+    assert page.locator("input[type=range]").first.input_value() == value
+    assert page.locator(".live-figure").first.evaluate(PICTURES) == start
+
+    page.set_viewport_size({"width": 360, "height": 740})
+    settled(page)
+    page.add_style_tag(content="section { content-visibility: visible !important }")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for canvas in page.locator(".live-figure canvas").all():
+        assert 100 <= canvas.bounding_box()["width"] <= 360
+    context.close()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pictures_stand_in_without_javascript(path, chromium):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((SITE / path).as_uri())
+    for image in page.locator("img[data-live]").all():
+        image.scroll_into_view_if_needed()
+        assert image.is_visible() and len(image.get_attribute("alt")) >= 20
+    context.close()
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if "intro" in path])
+def test_hero_plays_to_the_ring_and_goes_back(path, chromium):
+    context = chromium.new_context(viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    mount(page, path)
+    slider, play = page.locator("input[type=range]").first, page.get_by_role("button", name="Play")
+    last = slider.input_value()
+    play.click()
+    page.wait_for_function("(v) => +document.querySelector('input[type=range]').value < v / 2",
+                           arg=float(last))  # fmt: skip
+    page.wait_for_function("(v) => document.querySelector('input[type=range]').value === v",
+                           arg=last)  # fmt: skip
+    slider.focus()
+    page.keyboard.press("Home")
+    settled(page)
+    assert "after 0 of" in page.locator(".live-readout").first.text_content()
     context.close()

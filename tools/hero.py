@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 import flows  # noqa: E402
 import gen_models_utilities as gmu  # noqa: E402
 import live  # noqa: E402
+from live.reference import reference  # noqa: E402
 
 CHAPTER = ROOT / "chapters" / "5_training.ipynb"
 PAGE = ROOT / "intro.live.json"  # live.site looks for it beside intro.md
@@ -116,6 +117,7 @@ def hero(flow: flows.RealNVP | None = None):
 def stored(figure) -> str:
     """What the page needs of the figure, as JSON: name of its picture -> state."""
     state = {"code": figure.code, "spec": figure.spec, "data": figure.data}
+    state["reference"] = reference(figure)
     return json.dumps({PICTURE.stem: state}, sort_keys=True) + "\n"
 
 

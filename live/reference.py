@@ -1,0 +1,218 @@
+"""What torch says that a figure shows, in some of its states: a test holds the page against it.
+
+`tools/execute.py` stores this with the figure's output in the notebook (it sets the variable
+named by `SWITCH`; in an ordinary session nothing is computed). A test then brings the page into
+the same states, with no kernel, and compares the readout, and the tensors by their summaries.
+"""
+
+import itertools
+import random
+
+import torch
+from torch.fx import Interpreter
+
+from .controls import argument
+from .lower import HANDLERS
+from .template import fill
+from .trace import trace
+
+SWITCH = "LIVE_REFERENCE"
+N_RANDOM = 12  # states with each parameter anywhere
+
+
+def reference(figure) -> list[dict]:
+    """What torch computes for a figure in its states, see `states`.
+
+    The readout is that of the function as it stands, in float32. The tensors are those of the same
+    operations in float64, and beside them how far float32 is off: no one who computes in float32
+    can be asked to do better where a function is ill-conditioned.
+
+    Args:
+        figure: From `live_figure`.
+
+    Returns:
+        One entry for each state: "set", the value of each parameter; "by", the parameter that
+        alone differs from the default (None if it is not one); "readout"; and "tensors", name ->
+        [*summary, largest and mean difference of float32].
+
+    Example:
+        >>> from live import live_figure
+        >>> figure = live_figure(lambda z, a: torch.tanh(a * z), a=(0.5, 1.5, 0.9))
+        >>> [entry["set"]["a"] for entry in reference(figure)][:4]
+        [0.9, 0.5, 1.5, 1.0]
+    """
+    params, made = figure.spec["params"], []
+    exact = in_float64(figure.scene, [argument(p, p["value"]) for p in params])
+    for by, state in states(params):
+        values = figure.evaluate(state)
+        doubles = exact(*(argument(p, state[p["name"]]) for p in params))
+        tensors = {name: [*summary(v), *difference(v, values[name])]
+                   for name, v in doubles.items() if name not in state}  # fmt: skip
+        made.append({"set": state, "by": by, "readout": readout(figure.spec, state, values),
+                     "tensors": tensors})  # fmt: skip
+    return made
+
+
+class _Double(Interpreter):
+    """Runs a graph with float64 wherever it says float32."""
+
+    def fetch_attr(self, target):
+        return _widen(super().fetch_attr(target))
+
+    def call_function(self, target, args, kwargs):
+        return super().call_function(target, _widen(args), _widen(kwargs))
+
+
+def _widen(value):
+    if isinstance(value, (list, tuple)):
+        return type(value)(_widen(v) for v in value)
+    if isinstance(value, dict):
+        return {name: _widen(v) for name, v in value.items()}
+    if isinstance(value, torch.Tensor) and value.dtype == torch.float32:
+        return value.detach().double()
+    return torch.float64 if value is torch.float32 else value
+
+
+def in_float64(scene, examples: list):
+    """The same operations in double precision.
+
+    Args:
+        scene: Takes parameters by position, returns a dict of tensors.
+        examples: One number for each parameter.
+
+    Returns:
+        A function of the parameters' numbers that returns the dict in float64.
+
+    Example:
+        >>> exact = in_float64(lambda a: {"x": torch.tanh(a * torch.ones(2))}, [1.0])
+        >>> exact(2.0)["x"].dtype
+        torch.float64
+    """
+    names = []
+
+    def flat(*tensors):
+        out = scene(*tensors)
+        names[:] = list(out)
+        return [torch.as_tensor(v) for v in out.values()]
+
+    leaves = [torch.tensor(v) for v in examples]
+    run = _Double(trace(flat, leaves, [False] * len(leaves), HANDLERS)).run
+
+    def exact(*numbers):
+        given = [torch.tensor(v, dtype=torch.float64 if isinstance(v, float) else None)
+                 for v in numbers]  # fmt: skip
+        with torch.no_grad():
+            return dict(zip(names, run(*given), strict=True))
+
+    return exact
+
+
+def states(params: list[dict]) -> list[tuple[str | None, dict]]:
+    """The default; each control alone at its ends and middle; all corners; some at random.
+
+    Args:
+        params: The declarations, as in a figure's spec.
+
+    Returns:
+        Pairs of the parameter that alone differs (or None) and the value of each parameter.
+
+    Example:
+        >>> states([{"name": "a", "kind": "int", "min": 0, "max": 4, "step": 1, "value": 1}])[:3]
+        [(None, {'a': 1}), ('a', {'a': 0}), ('a', {'a': 4})]
+    """
+    default = {p["name"]: p["value"] for p in params}
+    ends = {p["name"]: _ends(p) for p in params}
+    alone = [(p["name"], default | {p["name"]: v}) for p in params
+             for v in dict.fromkeys([*_ends(p), *between(p, 0.5)]) if v != p["value"]]  # fmt: skip
+    corners = [dict(zip(ends, c, strict=True)) for c in itertools.product(*ends.values())]
+    draw = random.Random(0)
+    anywhere = [{p["name"]: draw.choice(between(p, draw.random()) or _ends(p)) for p in params}
+                for _ in range(N_RANDOM)]  # fmt: skip
+    return [(None, default), *alone, *((None, state) for state in corners + anywhere)]
+
+
+def _ends(p: dict) -> list:
+    if p["kind"] == "menu":
+        return p["values"]
+    return [False, True] if p["kind"] == "check" else [p["min"], p["max"]]
+
+
+def between(p: dict, share: float) -> list:
+    """A slider's value at a share of its range, on a step (as setParam in js/controls.js).
+
+    Args:
+        p: The declaration.
+        share: From 0 to 1.
+
+    Returns:
+        A list with the value; an empty one for a menu or a check box.
+
+    Example:
+        >>> between({"kind": "float", "min": 0.0, "max": 1.0, "step": 0.25, "value": 0.0}, 0.6)
+        [0.5]
+    """
+    if p["kind"] not in ("float", "int"):
+        return []
+    value = p["min"] + round(share * (p["max"] - p["min"]) / p["step"]) * p["step"]
+    return [p["value"].__class__(round(min(value, p["max"]), 9))]
+
+
+def readout(spec: dict, state: dict, values: dict) -> str:
+    """The sentence under a figure.
+
+    Args:
+        spec: The figure's spec.
+        state: The value of each parameter.
+        values: The scene's tensors in this state.
+
+    Returns:
+        The template with numbers filled in; a menu shows the text of its option.
+    """
+    words = {k: v.flatten().tolist() if v.ndim else v.item() for k, v in values.items()}
+    for p in spec["params"]:
+        words[p["name"]] = argument(p, state[p["name"]])
+        if p["kind"] == "menu":
+            words[p["name"]] = p["options"][p["values"].index(state[p["name"]])]
+    return fill(spec["readout"], words)
+
+
+def summary(value: torch.Tensor) -> list[float]:
+    """A tensor in five numbers, which a change of a single entry would change.
+
+    Args:
+        value: Any shape.
+
+    Returns:
+        Count of the entries; of those that are finite: count, largest absolute value, mean, and
+        mean weighted by cos(i) for entry i.
+
+    Example:
+        >>> summary(torch.tensor([1.0, -3.0, torch.nan]))
+        [3.0, 2.0, 3.0, -1.0, -0.310453459]
+    """
+    v = value.detach().double().flatten()
+    finite = v.isfinite()
+    n, weight = int(finite.sum()), torch.cos(torch.arange(v.numel(), dtype=v.dtype))
+    v = torch.where(finite, v, 0.0)
+    numbers = (v.numel(), n, v.abs().amax() if v.numel() else 0.0, v.sum() / max(1, n),
+               (v * weight).sum() / max(1, n))  # fmt: skip
+    return [float(f"{float(number):.9g}") for number in numbers]
+
+
+def difference(exact: torch.Tensor, single: torch.Tensor) -> list[float]:
+    """How far float32 is off: the largest and the mean difference of the finite entries.
+
+    Args:
+        exact: A tensor in float64.
+        single: The same in float32.
+
+    Returns:
+        The two numbers, rounded.
+
+    Example:
+        >>> difference(torch.tensor([1.0, 2.0]).double(), torch.tensor([1.0, 2.5]))
+        [0.5, 0.25]
+    """
+    off = (exact.double() - single.double()).abs().flatten()
+    off = off[off.isfinite()]
+    return [float(f"{float(v):.2g}") for v in ((off.amax(), off.mean()) if len(off) else (0, 0))]
