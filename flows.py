@@ -168,7 +168,8 @@ class Tanh(Transform):
         scale: Slope before the tanh, positive.
 
     Raises:
-        ValueError: If scale is not positive, or if `encode` meets a point outside (-1, 1).
+        ValueError: If scale is not positive, or loc not finite, or if `encode` meets a point
+            outside (-1, 1).
 
     Example:
         >>> x, log_abs_det = Tanh().decode(torch.tensor([0.0, 1.0]))
@@ -179,6 +180,7 @@ class Tanh(Transform):
     def __init__(self, loc: float | Tensor = 0.0, scale: float | Tensor = 1.0):
         super().__init__()
         check_domain("scale", torch.as_tensor(scale), 0.0, math.inf)
+        check_domain("loc", torch.as_tensor(loc), -math.inf, math.inf)
         self.loc, self.scale = loc, scale
 
     def decode(self, z, context=None):
@@ -221,7 +223,7 @@ class Affine(Transform):
         shift: Where z = 0 goes.
 
     Raises:
-        ValueError: If scale is 0.
+        ValueError: If scale is 0, or one of the two is not finite.
 
     Example:
         >>> Affine(2.5, 1.0).decode(torch.tensor([0.0, 2.0]))
@@ -231,6 +233,7 @@ class Affine(Transform):
     def __init__(self, scale: float | Tensor = 2.5, shift: float | Tensor = 1.0):
         super().__init__()
         check_domain("|scale|", torch.as_tensor(scale).abs(), 0.0, math.inf)
+        check_domain("shift", torch.as_tensor(shift), -math.inf, math.inf)
         self.scale, self.shift = scale, shift
 
     def decode(self, z, context=None):
@@ -343,7 +346,7 @@ class Compose(Transform):
         layers: Transforms in generative order: `decode` applies layers[0] first.
 
     Raises:
-        ValueError: If there is no layer.
+        ValueError: If there is no layer, or one is no `Transform`.
 
     Example:
         >>> x, log_abs_det = Compose([Affine(2.0, 0.0), Affine(3.0, 1.0)]).decode(torch.ones(1))
@@ -353,8 +356,10 @@ class Compose(Transform):
 
     def __init__(self, layers: Sequence[Transform]):
         super().__init__()
-        if len(layers) == 0:
-            raise ValueError("layers must hold at least one transform, but it is empty")
+        layers = list(layers) if isinstance(layers, Sequence | nn.ModuleList) else layers
+        good = isinstance(layers, list) and all(isinstance(f, Transform) for f in layers)
+        if not (good and layers):
+            raise ValueError(f"layers must be a list of at least one Transform, but is {layers!r}")
         self.layers = nn.ModuleList(layers)
 
     def decode_steps(self, z: Tensor, context: Tensor | None = None):
@@ -415,23 +420,25 @@ def check_linear(matrix: Tensor, shift: Tensor | None) -> tuple[Tensor, Tensor, 
         The matrix, the shift, and the log-determinant.
 
     Raises:
-        ValueError: If the matrix is not square or not invertible, or the shift does not fit.
+        ValueError: If the matrix is not square or not invertible, or the shift does not fit or is
+            not finite.
 
     Example:
         >>> check_linear(torch.zeros(2, 2), None)
         Traceback (most recent call last):
-        ValueError: matrix must be invertible, but its determinant is 0 or not finite
+        ValueError: matrix must be invertible and finite, but is [[0.0, 0.0], [0.0, 0.0]]
     """
     matrix = torch.as_tensor(matrix, dtype=torch.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"matrix must have shape (D, D), but has {tuple(matrix.shape)}")
     shift = torch.zeros(len(matrix)) if shift is None else torch.as_tensor(shift)
-    if shift.shape != matrix.shape[:1]:
-        raise ValueError(f"shift must have shape ({len(matrix)},), but has {tuple(shift.shape)}")
+    if shift.shape != matrix.shape[:1] or not shift.isfinite().all():
+        given = f"{shift.tolist()} has shape {tuple(shift.shape)}"
+        raise ValueError(f"shift must have shape ({len(matrix)},) and be finite, but {given}")
     log_abs_det = torch.linalg.slogdet(matrix).logabsdet.item()
     # Rounding may leave a tiny determinant where it is 0: the condition number is the better judge.
     if not (matrix.isfinite().all() and torch.linalg.cond(matrix) < 1e12):
-        raise ValueError("matrix must be invertible, but its determinant is 0 or not finite")
+        raise ValueError(f"matrix must be invertible and finite, but is {matrix.tolist()}")
     return matrix, shift.double(), log_abs_det
 
 
@@ -485,10 +492,15 @@ def rotation(degrees: float, dim: int = 2) -> Tensor:
     Returns:
         Orthogonal matrix with determinant 1, shape (D, D), float64.
 
+    Raises:
+        ValueError: If the angle is not finite, or dim below 2.
+
     Example:
         >>> rotation(90.0).round().tolist()
         [[0.0, -1.0], [1.0, 0.0]]
     """
+    check_domain("degrees", torch.tensor(float(degrees)), -math.inf, math.inf)
+    check_domain("dim", torch.tensor(float(dim)), 1, math.inf)
     angle = math.radians(degrees)
     turn = torch.tensor(
         [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]],
@@ -509,10 +521,15 @@ def scaling(*factors: float) -> Tensor:
     Returns:
         Shape (D, D), float64.
 
+    Raises:
+        ValueError: If there are fewer than two factors, or one is 0 or not finite.
+
     Example:
         >>> scaling(0.35, 2.0).diagonal().tolist()
         [0.35, 2.0]
     """
+    check_domain("number of factors", torch.tensor(float(len(factors))), 1, math.inf)
+    check_domain("|factors|", torch.tensor(factors, dtype=torch.float64).abs(), 0, math.inf)
     return torch.diag(torch.tensor(factors, dtype=torch.float64))
 
 
@@ -525,10 +542,14 @@ def shear(amount: float) -> Tensor:
     Returns:
         Shape (2, 2), float64, determinant 1.
 
+    Raises:
+        ValueError: If the amount is not finite.
+
     Example:
         >>> shear(0.6).tolist()
         [[1.0, 0.6], [0.0, 1.0]]
     """
+    check_domain("amount", torch.tensor(float(amount)), -math.inf, math.inf)
     return torch.tensor([[1.0, amount], [0.0, 1.0]], dtype=torch.float64)
 
 
@@ -642,7 +663,7 @@ class Planar(Transform):
         b: Offset of the plane.
 
     Raises:
-        ValueError: If w is 0, the shapes differ, or w.u <= -1.
+        ValueError: If w is 0, the shapes differ, w.u <= -1, or b is not finite.
 
     References:
         Rezende & Mohamed 2015, appendix A.1 (the norm of w is squared there).
@@ -657,6 +678,7 @@ class Planar(Transform):
     def __init__(self, w: Tensor, u: Tensor, b: float = 0.0):
         super().__init__()
         w, u = check_planar(w, u)
+        check_domain("b", torch.as_tensor(b), -math.inf, math.inf)
         reach = w @ u
         self.w = nn.Parameter(w.clone())
         # The free u whose constrained version is the u that was asked for.
@@ -739,7 +761,7 @@ class Radial(Transform):
         beta: Strength, above -alpha.
 
     Raises:
-        ValueError: If alpha <= 0 or beta <= -alpha, or center is not a vector.
+        ValueError: If alpha <= 0 or beta <= -alpha, or center is not a vector of finite numbers.
 
     References:
         Rezende & Mohamed 2015, appendix A.2.
@@ -756,7 +778,8 @@ class Radial(Transform):
         center = torch.as_tensor(center, dtype=torch.get_default_dtype())
         if center.ndim != 1:
             raise ValueError(f"center must have shape (D,), but has {tuple(center.shape)}")
-        if not (alpha > 0 and beta > -alpha):
+        check_domain("center", center, -math.inf, math.inf)
+        if not (0 < alpha < math.inf and -alpha < beta < math.inf):
             raise ValueError(f"alpha > 0 and beta > -alpha are needed; got {alpha} and {beta}")
         self.center = nn.Parameter(center.clone())
         positive = torch.tensor([alpha, alpha + beta], dtype=center.dtype)
@@ -813,13 +836,13 @@ class Coupling(Transform):
         return torch.cat((changed, kept) if self.flip else (kept, changed), dim=1)
 
     def decode(self, z, context=None):
-        check_points("points", z)
+        check_points("z", z)
         kept, changed = self.split(z)
         s, t = self.conditioner(kept, context)
         return self.join(kept, changed * torch.exp(s) + t), s.sum(dim=1)
 
     def encode(self, x, context=None):
-        check_points("points", x)
+        check_points("x", x)
         kept, changed = self.split(x)
         s, t = self.conditioner(kept, context)
         return self.join(kept, (changed - t) * torch.exp(-s)), -s.sum(dim=1)
@@ -1017,13 +1040,42 @@ class Flow(Compose):
         return super().encode_steps(x, fit_inputs(self, "x", x, context))
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """Exact log-likelihood of each point, in nats: (n, D) -> (n,)."""
+        """Exact log-likelihood of each point.
+
+        Args:
+            x: Points, shape (n, D).
+            context: Shape (n, C), or (C,) for one shared by all points; None if C = 0.
+
+        Returns:
+            Log-density in nats, shape (n,). (A NaN in x gives a NaN, as everywhere in torch.)
+
+        Raises:
+            TypeError, ValueError: See `fit_inputs`.
+        """
         z, log_abs_det = self.encode(x, context)
         return standard_normal_log_prob(z).sum(dim=1) + log_abs_det
 
     @torch.no_grad()
     def sample(self, n, context=None, generator=None, temperature: float = 1.0) -> Tensor:
-        """Draw n points, (n, D): base samples (times `temperature`) through `decode`."""
+        """Draw points: base samples through `decode`.
+
+        Args:
+            n: Number of points.
+            context: As in `log_prob`.
+            generator: Where the base samples come from; None is torch's own global stream, as in
+                `torch.randn`.
+            temperature: Factor on the base samples, 0 or more; 1 draws from the flow's density.
+
+        Returns:
+            Points, shape (n, D), on the device of the flow.
+
+        Raises:
+            TypeError, ValueError: If a number or the generator is not allowed, or see `fit_inputs`.
+
+        Example:
+            >>> RealNVP().sample(3, generator=torch.Generator().manual_seed(0)).shape
+            torch.Size([3, 2])
+        """
         check_number("n", n, least=1, whole=True)
         check_number("temperature", temperature, least=0.0)
         if not isinstance(generator, torch.Generator | None):
@@ -1116,8 +1168,9 @@ def resample(data: Tensor, context: Tensor | None = None) -> Draw:
     check_points("data", data)
     if len(data) == 0 or not torch.isfinite(data).all():
         raise ValueError("data must hold at least one point and no NaN or infinity")
-    if context is not None and len(context) != len(data):
-        raise ValueError(f"context must have one row a point: {len(context)} for {len(data)}")
+    if context is not None and (len(context) != len(data) or not context.isfinite().all()):
+        raise ValueError(f"context must have one row a point and no NaN: {len(context)} rows for "
+                         f"{len(data)} points")  # fmt: skip
 
     def draw(batch_size: int, generator: torch.Generator):
         rows = torch.randint(len(data), (batch_size,), generator=generator, device=generator.device)
@@ -1314,13 +1367,14 @@ def train(
         on_report: Called as `on_report(step, history)` after each entry: to print, to plot, to keep
             weights. It must not change the flow.
         checkpoint: File to write at every report and to resume from if it exists.
-        settings: steps, batch_size, lr, clip, seed, schedule: see `Trainer`.
+        **settings: steps, batch_size, lr, clip, seed, schedule: see `Trainer`.
 
     Returns:
         The `History`.
 
     Raises:
-        ValueError: If a setting is not allowed, or the checkpoint belongs to other settings.
+        ValueError: If a setting is not allowed, held_out holds a NaN, or the checkpoint belongs to
+            other settings.
         FloatingPointError: If the loss stops being a number.
 
     Example:
@@ -1331,6 +1385,9 @@ def train(
         ([50, 100], True)
     """
     check_number("report_every", report_every, least=1, whole=True)
+    for part in held_out if isinstance(held_out, tuple | list) else [held_out]:
+        if part is not None and not part.isfinite().all():
+            raise ValueError("held_out must not hold NaN or infinity, but does")
     trainer = Trainer(flow, draw, **settings)
     if checkpoint is not None and Path(checkpoint).exists():
         load_training(trainer, checkpoint)

@@ -98,14 +98,21 @@ def _points(x, name: str, dim: int | None = 2, nan_ok: bool = False) -> Tensor:
         raise TypeError(f"{name} must hold real numbers, got {tensor.dtype}")
     if not tensor.is_floating_point():
         tensor = tensor.to(torch.get_default_dtype())
-    if not nan_ok and tensor.isnan().any():
+    if not nan_ok and not _traced(tensor) and tensor.isnan().any():
         rows = int(tensor.isnan().any(dim=1).sum())
         raise ValueError(f"{name} must not hold NaN, got NaN in {rows} of {len(tensor)} rows")
     return tensor
 
 
+def _traced(tensor: Tensor) -> bool:
+    """While torch traces a function into a graph there are no numbers to check."""
+    return torch.compiler.is_compiling() or type(tensor) not in (Tensor, torch.nn.Parameter)
+
+
 def _radius(radius, n: int, like: Tensor) -> float | Tensor:
     """A radius as a float, or one radius per point as a column (n, 1)."""
+    if isinstance(radius, Tensor) and _traced(radius):
+        return radius.to(like).reshape(-1, 1)
     if not isinstance(radius, (Tensor, np.ndarray)):
         return _number("radius", radius, positive=False)
     radius = torch.as_tensor(radius).to(like)

@@ -4,7 +4,8 @@ A mark is a dict that goes to the page as JSON. Its values are names of tensors 
 returns (or of parameters), so nothing is computed here.
 """
 
-COLORS = ("blue", "orange", "green", "pink", "brown", "sky", "gray", "light", "ink")
+COLORS = ("blue", "orange", "green", "pink", "brown", "sky", "amber", "purple", "gray", "light",
+          "ink")  # fmt: skip
 PALETTES = ("density", "diverging")
 
 

@@ -13,7 +13,8 @@ from .template import fill
 # The book's colours on white; js/theme.js has them for light and dark pages.
 COLORS = {
     "blue": "#0173b2", "orange": "#d55e00", "green": "#029e73", "pink": "#b2509c",
-    "brown": "#8c564b", "sky": "#2b8fc9", "gray": "#5f5f5f", "light": "#c4c4c4", "ink": "#222222",
+    "brown": "#8c564b", "sky": "#2b8fc9", "amber": "#bd7a00", "purple": "#5b3a8c",
+    "gray": "#5f5f5f", "light": "#c4c4c4", "ink": "#222222",
 }  # fmt: skip
 PALETTES = {
     "density": LinearSegmentedColormap.from_list(

@@ -146,7 +146,7 @@ def two_dimensions(function):
     readout = (
         "log|det J| of the samples: mean {stretch:+.3f}, spread {spread:.3f} nats "
         "(orange: stretched, blue: squeezed); "
-        "{folded|one to one on the grid|it FOLDS: several z share one x}; "
+        "{folded|det J keeps its sign on the grid|det J changes sign: it FOLDS}; "
         "largest error of the log-det: {off:.1e}"
     )
     return scene, panels, readout

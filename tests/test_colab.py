@@ -2,8 +2,8 @@
 
 Colab itself cannot be had here, so a second environment stands in for it: its versions (see
 colab-requirements.txt), a stub of `google.colab`, and git told to find the course's address in a
-copy of this repository. The first cell then does what it does in Colab. For a live figure, a page in
-Chromium stands in for Colab's: it speaks the protocol of ipywidgets 7 with a kernel.
+copy of this repository. The first cell then does what it does in Colab. For a live figure, a page
+in Chromium stands in for Colab's: it speaks the protocol of ipywidgets 7 with a kernel.
 """
 
 import hashlib

@@ -48,6 +48,7 @@ CASES = {
     "Tanh, scale zero": (lambda: flows.Tanh(scale=0.0), ValueError, ["scale", "0"]),
     "Tanh, scale negative": (lambda: flows.Tanh(scale=-2.0), ValueError, ["scale", "-2"]),
     "Tanh, scale NaN": (lambda: flows.Tanh(scale=NAN), ValueError, ["scale", "nan"]),
+    "Tanh, loc NaN": (lambda: flows.Tanh(loc=NAN), ValueError, ["loc", "nan"]),
     "Tanh, x outside": (
         lambda: flows.Tanh().encode(t(0.5, 1.5)),
         ValueError,
@@ -67,6 +68,7 @@ CASES = {
     ),
     # chapter 2
     "Affine, scale zero": (lambda: flows.Affine(0.0), ValueError, ["scale", "0"]),
+    "Affine, shift NaN": (lambda: flows.Affine(1.0, NAN), ValueError, ["shift", "nan"]),
     "Affine, scale NaN": (lambda: flows.Affine(NAN), ValueError, ["scale", "nan"]),
     "Sigmoid, x outside": (
         lambda: flows.Sigmoid().encode(t(-0.5)),
@@ -80,7 +82,9 @@ CASES = {
         ValueError,
         ["x", "-0.69", "-0.7"],
     ),
-    "Compose, no layer": (lambda: flows.Compose([]), ValueError, ["layers", "empty"]),
+    "Compose, no list": (lambda: flows.Compose(None), ValueError, ["layers", "Transform", "None"]),
+    "Compose, a number": (lambda: flows.Compose([1]), ValueError, ["layers", "Transform", "[1]"]),
+    "Compose, no layer": (lambda: flows.Compose([]), ValueError, ["layers", "at least one", "[]"]),
     # chapter 3
     "points, a list": (
         lambda: flows.Linear(flows.rotation(45)).decode([[1.0, 2.0]]),
@@ -122,10 +126,19 @@ CASES = {
         ValueError,
         ["shift", "(2,)", "(3,)"],
     ),
+    "Linear, shift NaN": (
+        lambda: flows.Linear(torch.eye(2), t(NAN, 0.0)),
+        ValueError,
+        ["shift", "finite", "nan"],
+    ),
+    "rotation, NaN": (lambda: flows.rotation(NAN), ValueError, ["degrees", "nan"]),
+    "rotation, dim 1": (lambda: flows.rotation(45.0, 1), ValueError, ["dim", "1"]),
+    "shear, NaN": (lambda: flows.shear(NAN), ValueError, ["amount", "nan"]),
+    "scaling, no factor": (lambda: flows.scaling(), ValueError, ["number of factors", "0"]),
     "scaling by zero": (
         lambda: flows.Linear(flows.scaling(1.0, 0.0)),
         ValueError,
-        ["matrix", "invertible"],
+        ["|factors|", "0 and inf"],
     ),
     "Planar, w zero": (lambda: flows.Planar(t(0.0, 0.0), t(1.0, 0.0)), ValueError, ["w", "not 0"]),
     "Planar, lengths differ": (
@@ -143,6 +156,12 @@ CASES = {
         ValueError,
         ["w.u", "-1"],
     ),
+    "Planar, b NaN": (
+        lambda: flows.Planar(t(1.0, 0.0), t(1.0, 0.0), NAN),
+        ValueError,
+        ["b", "nan"],
+    ),
+    "Radial, center NaN": (lambda: flows.Radial(t(NAN, 0.0)), ValueError, ["center", "nan"]),
     "Radial, alpha zero": (
         lambda: flows.Radial(t(0.0, 0.0), alpha=0.0),
         ValueError,
@@ -182,7 +201,7 @@ CASES = {
         ValueError,
         ["dim", ">= 2"],
     ),
-    "Flow, no layer": (lambda: flows.Flow([], dim=2), ValueError, ["layers", "empty"]),
+    "Flow, no layer": (lambda: flows.Flow([], dim=2), ValueError, ["layers", "at least one", "[]"]),
     "log_prob, one point": (
         lambda: flow().log_prob(t(0.0, 0.0)),
         ValueError,
@@ -256,6 +275,11 @@ CASES = {
         lambda: training(data=torch.zeros(8, 3)),
         ValueError,
         ["(n, 2)", "(4, 3)"],
+    ),
+    "train, held_out NaN": (
+        lambda: training(held_out=t([[NAN, 0.0]])),
+        ValueError,
+        ["held_out", "NaN"],
     ),
     "train, held_out wrong D": (
         lambda: training(held_out=torch.zeros(8, 3)),

@@ -452,7 +452,8 @@ def test_style_ends_with_its_block():
 
 
 def test_sliders_make_the_right_widgets(monkeypatch):
-    widgets = pytest.importorskip("ipywidgets")
+    import ipywidgets as widgets
+
     made = {}
     monkeypatch.setattr(widgets, "interact", lambda function, **kinds: made.update(kinds))
     own = widgets.IntText(3)

@@ -150,7 +150,7 @@ def valid_or_clear(call, names):
         return None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(n=ODD, n_modes=ODD, radius=ODD, std=ODD, seed=ODD)
 def test_fuzz_data(n, n_modes, radius, std, seed):
     names = ("n_samples", "n_modes", "radius", "cluster_std", "seed")
@@ -162,7 +162,7 @@ def test_fuzz_data(n, n_modes, radius, std, seed):
         assert made[1].min() >= 0 and made[1].max() < n_modes
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(x=ARRAYS, n_modes=ODD, radius=ARRAYS, std=ODD)
 def test_fuzz_exact_density(x, n_modes, radius, std):
     names = ("x ", "n_modes", "radius", "cluster_std")
@@ -171,7 +171,7 @@ def test_fuzz_exact_density(x, n_modes, radius, std):
         assert value.shape == (len(x),) and not value.isnan().any()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(data=ARRAYS, labels=ARRAYS, batch=ODD, classes=ODD)
 def test_fuzz_loaders(data, labels, batch, classes):
     names = ("data", "labels", "batch_size", "n_classes")
@@ -186,7 +186,7 @@ def test_fuzz_loaders(data, labels, batch, classes):
             assert sum(len(batch[0]) for batch in loader) == len(data)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(samples=ARRAYS, n_modes=ODD, radius=ODD, n_sigma=ODD)
 def test_fuzz_metrics(samples, n_modes, radius, n_sigma):
     names = ("samples", "n_modes", "radius", "n_sigma")
@@ -199,7 +199,7 @@ def test_fuzz_metrics(samples, n_modes, radius, n_sigma):
     assert value is None or value >= 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(extent=st.lists(ODD, max_size=5), n=ODD)
 def test_fuzz_integral(extent, n):
     value = valid_or_clear(

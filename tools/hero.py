@@ -26,7 +26,7 @@ PAGE = ROOT / "intro.live.json"  # live.site looks for it beside intro.md
 PICTURE = ROOT / "theme" / "static" / "hero.png"
 STATE = "application/vnd.jupyter.widget-state+json"
 KINDS = {"Int32Array": "<i4", "Float32Array": "<f4", "Float16": "<f2", "Uint8Array": "u1"}
-COLORS = ["blue", "orange", "green", "pink", "brown", "sky", "gray", "ink"]
+COLORS = ["blue", "amber", "green", "orange", "pink", "brown", "purple", "sky"]  # of the modes
 
 
 def new_flow() -> flows.RealNVP:

@@ -1,9 +1,9 @@
 // Colours of the book, light and dark. render.py has the light ones for print.
 const COLORS = {
   light: { blue: "#0173b2", orange: "#d55e00", green: "#029e73", pink: "#b2509c", brown: "#8c564b",
-    sky: "#2b8fc9", gray: "#5f5f5f", light: "#c4c4c4", ink: "#222222", paper: "#ffffff", rule: "#e6e6e6" },
+    sky: "#2b8fc9", amber: "#bd7a00", purple: "#5b3a8c", gray: "#5f5f5f", light: "#c4c4c4", ink: "#222222", paper: "#ffffff", rule: "#e6e6e6" },
   dark: { blue: "#56b4e9", orange: "#ff9550", green: "#3ccb9d", pink: "#e39bd3", brown: "#c99a8c",
-    sky: "#8fd0f5", gray: "#a8adb3", light: "#565c63", ink: "#e8eaed", paper: "#14181e", rule: "#2c323a" },
+    sky: "#8fd0f5", amber: "#ffbe55", purple: "#b69be8", gray: "#a8adb3", light: "#565c63", ink: "#e8eaed", paper: "#14181e", rule: "#2c323a" },
 };
 // A palette is a list of [place, red, green, blue, alpha].
 const PALETTES = {
