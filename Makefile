@@ -22,7 +22,7 @@ export OPENBLAS_NUM_THREADS := $(THREADS)
 export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test execute bands serve lint linkcheck audit lock repository clean
+.PHONY: help book test execute bands serve lab lint linkcheck audit lock repository clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ bands: $(READY)  ## Measure again, over five seeds, what trained numbers may be 
 
 serve: $(SITE)  ## Serve the site on http://localhost:8000 (PORT=... for another port)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+lab: $(READY)  ## Open the chapters in JupyterLab, to read, run and change them
+	$(BIN)/jupyter lab chapters
 
 lint: $(READY)  ## Check and format the code, notebooks included
 	$(BIN)/ruff check --fix .

@@ -134,7 +134,8 @@ def check_domain(name: str, value: Tensor, low: float, high: float) -> None:
         Traceback (most recent call last):
         ValueError: x must lie strictly between -1.0 and 1.0, but 1 of 2 values do not (first: 1.5)
     """
-    if torch.compiler.is_compiling() or type(value) not in (Tensor, nn.Parameter):
+    kinds = {type(value), type(torch.empty(()))}  # while tracing, a new tensor is a stand-in
+    if torch.compiler.is_compiling() or kinds - {Tensor, nn.Parameter}:
         return
     outside = ~((value > low) & (value < high))  # NaN counts as outside
     if outside.any():

@@ -106,7 +106,8 @@ def _points(x, name: str, dim: int | None = 2, nan_ok: bool = False) -> Tensor:
 
 def _traced(tensor: Tensor) -> bool:
     """While torch traces a function into a graph there are no numbers to check."""
-    return torch.compiler.is_compiling() or type(tensor) not in (Tensor, torch.nn.Parameter)
+    kinds = {type(tensor), type(torch.empty(()))}  # while tracing, a new tensor is a stand-in
+    return torch.compiler.is_compiling() or bool(kinds - {Tensor, torch.nn.Parameter})
 
 
 def _radius(radius, n: int, like: Tensor) -> float | Tensor:

@@ -35,6 +35,8 @@ def control(name, given, default=None) -> dict:
         texts = all(isinstance(value, str) for _, value in pairs)
         numbers = range(len(pairs)) if texts else [value for _, value in pairs]
         value = default if default is not None else (pairs[0][1] if texts else numbers[0])
+        if value not in (v for _, v in pairs):
+            raise ValueError(f"{name}: the default {value!r} is none of {[v for _, v in pairs]}")
         return base | {"kind": "menu", "options": [label for label, _ in pairs],
                        "values": [v for _, v in pairs], "numbers": list(numbers),
                        "value": value}  # fmt: skip
@@ -51,8 +53,10 @@ def control(name, given, default=None) -> dict:
 def _range(name, given, default):
     low, high = given[:2]
     whole = all(isinstance(v, int) for v in given)
-    if not low < high:
+    if not (low < high and math.isfinite(high - low)):
         raise ValueError(f"{name}: low must be below high, but is ({low}, {high})")
+    if len(given) == 4 and not 0 < given[2] <= high - low:
+        raise ValueError(f"{name}: the step must be positive and fit the range, but is {given[2]}")
     step = given[2] if len(given) == 4 else 1 if whole else nice_step(high - low)
     value = given[-1] if len(given) > 2 else default
     if value is None:

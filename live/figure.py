@@ -48,6 +48,7 @@ def live_figure(function, *panels, readout="", alt="", caption="", play=None, **
 
     Raises:
         CompileError: If the function uses something that cannot become JavaScript.
+        TypeError: If the function is none.
         ValueError: If a control, a name in a mark or the readout does not fit the function.
 
     Example:
@@ -56,6 +57,10 @@ def live_figure(function, *panels, readout="", alt="", caption="", play=None, **
         >>> figure
         LiveFigure(alpha=2.0)
     """
+    if not callable(function):
+        raise TypeError(f"live_figure takes a function, but got {function!r}")
+    if not controls:
+        raise ValueError("live_figure needs a parameter to move, such as alpha=(0.1, 3.0, 1.0)")
     declared = _controls(function, controls)
     if not panels:
         function, panels, readout, alt = default_view(function, declared, readout, alt)
@@ -213,6 +218,15 @@ def _check_names(panels, readout, values, declared, play):
     if missing:
         raise ValueError(f"no tensor or parameter is called {', '.join(missing)}; the scene "
                          f"returns {', '.join(values)}")  # fmt: skip
-    if play and play not in {c["name"] for c in declared}:
-        raise ValueError(f"play={play!r} is not a parameter")
+    sliders = {c["name"] for c in declared if c["kind"] in ("float", "int")}
+    probed = {name for panel in panels for name in panel["probe"] or () if name}
+    if bad := sorted((probed | ({play} if play else set())) - sliders):
+        raise ValueError(f"probe and play take sliders ({', '.join(sorted(sliders))}), but got "
+                         f"{', '.join(bad)}")  # fmt: skip
+    for mark in (mark for panel in panels for mark in panel["marks"]):
+        if mark["kind"] in ("bars", "waterfall"):
+            n, extra = values[mark["value"]].numel(), mark["kind"] == "waterfall"
+            if len(mark["labels"]) - extra != n:
+                raise ValueError(f"{mark['value']} has {n} entries, but there are "
+                                 f"{len(mark['labels']) - extra} labels")  # fmt: skip
     json.dumps(panels)

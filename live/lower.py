@@ -6,27 +6,12 @@ import numpy as np
 import torch
 from torch.fx import Node
 
-from .errors import CompileError
+from .errors import CompileError, unsupported
 from .expr import Expr, Expressions
 from .program import SIZES, Program
 from .tensors import HEAVY, Tensors, Value, is_long
 
 HANDLERS = {}
-INSTEAD = {
-    "sort": "torch.where and comparisons, or sort outside and pass the result in",
-    "randn": "draw the numbers outside and pass them in (the figure then shows the same points)",
-    "rand": "draw the numbers outside and pass them in",
-    "normal_functional": "draw the numbers outside and pass them in",
-    "bernoulli": "draw the numbers outside and pass them in",
-    "searchsorted": "(x[:, None] >= knots).sum(-1)",
-    "bucketize": "(x[:, None] >= knots).sum(-1)",
-    "_local_scalar_dense": "tensors that stay tensors: no float(x), x.item() or torch.full with x",
-    "median": "torch.mean",
-    "nonzero": "torch.where(condition, a, b), which keeps the shape",
-    "linalg_eig": "work out eigenvalues outside, or write them in closed form",
-    "_linalg_eigh": "work out eigenvalues outside, or write them in closed form",
-    "convolution": "a sum of shifted slices, or a matrix product",
-}
 
 
 def handles(*names):
@@ -180,7 +165,7 @@ class Lowering:
         name = getattr(node.target, "__name__", str(node.target)).split(".")[0]
         handler = HANDLERS.get(name)
         if handler is None:
-            self.fail(f"torch.{name}", INSTEAD.get(name, "operations listed in live/README.md"))
+            raise unsupported(name, node.meta.get("line", ""))
         args = [self.get(a) for a in node.args]
         return handler(self, *args, **{k: self.get(v) for k, v in node.kwargs.items()})
 

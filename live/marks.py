@@ -4,6 +4,8 @@ A mark is a dict that goes to the page as JSON. Its values are names of tensors 
 returns (or of parameters), so nothing is computed here.
 """
 
+import math
+
 COLORS = ("blue", "orange", "green", "pink", "brown", "sky", "amber", "purple", "gray", "light",
           "ink")  # fmt: skip
 PALETTES = ("density", "diverging")
@@ -16,6 +18,14 @@ def _mark(kind, color=None, palette=None, **options):
         raise ValueError(f"palette must be one of {', '.join(PALETTES)}, but is {palette!r}")
     named = {"kind": kind, "color": color, "palette": palette, **options}
     return {key: value for key, value in named.items() if value is not None}
+
+
+def _increasing(name, limits):
+    """Two finite numbers, low below high."""
+    good = isinstance(limits, tuple | list) and len(limits) == 2
+    if not (good and all(isinstance(v, int | float) and math.isfinite(v) for v in limits)
+            and limits[0] < limits[1]):  # fmt: skip
+        raise ValueError(f"{name} must be (low, high), two numbers, but is {limits!r}")
 
 
 def line(x, y=None, *, color="blue", width=2.0, dash=False, fill=False, label=None, show=None):
@@ -85,6 +95,10 @@ def heat(value, extent, *, palette="density", limits=None, alpha=1.0):
     Returns:
         A mark for `panel`.
     """
+    if not (isinstance(extent, tuple | list) and len(extent) == 4):
+        raise ValueError(f"extent must be (left, right, bottom, top), but is {extent!r}")
+    _increasing("extent (left, right)", extent[:2])
+    _increasing("extent (bottom, top)", extent[2:])
     return _mark("heat", palette=palette, value=value, extent=list(extent), limits=limits,
                  alpha=alpha)  # fmt: skip
 
@@ -153,9 +167,28 @@ def panel(*marks, title="", x="", y="", xlim=None, ylim=None, equal=False, aspec
 
     Returns:
         A panel for `live_figure`.
+
+    Raises:
+        TypeError: If a mark is none.
+        ValueError: If a limit, a number or the probe is not as above.
+
+    Example:
+        >>> panel(line("z", "x"), title="the curve", xlim=(-3, 3))["title"]
+        'the curve'
     """
     for mark in marks:
         if not isinstance(mark, dict) or "kind" not in mark:
             raise TypeError(f"a panel takes marks such as line(...), but got {mark!r}")
+    for name, limits in (("xlim", xlim), ("ylim", ylim)):
+        if limits is not None:
+            _increasing(name, limits)
+    for name, number in (("aspect", aspect), ("width", width)):
+        if not (isinstance(number, int | float) and 0 < number < math.inf):
+            raise ValueError(f"{name} must be a positive number, but is {number!r}")
+    if probe is not None:
+        pair = isinstance(probe, tuple | list) and len(probe) == 2 and any(probe)
+        if not (pair and all(name is None or isinstance(name, str) for name in probe)):
+            raise ValueError('probe must name one or two sliders, as in ("px", "py") or '
+                             f'("px", None), but is {probe!r}')  # fmt: skip
     return {"marks": list(marks), "title": title, "x": x, "y": y, "xlim": xlim, "ylim": ylim,
             "equal": equal, "aspect": aspect, "probe": probe, "width": width}  # fmt: skip

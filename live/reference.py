@@ -23,9 +23,9 @@ N_RANDOM = 12  # states with each parameter anywhere
 def reference(figure) -> list[dict]:
     """What torch computes for a figure in its states, see `states`.
 
-    The readout is that of the function as it stands, in float32. The tensors are those of the same
-    operations in float64, and beside them how far float32 is off: no one who computes in float32
-    can be asked to do better where a function is ill-conditioned.
+    The readout is that of the function as it stands. The tensors are those of the same operations
+    in float64, and beside them how far float32 is off: no one who computes in float32 can be asked
+    to do better where a function is ill-conditioned.
 
     Args:
         figure: From `live_figure`.
@@ -33,7 +33,7 @@ def reference(figure) -> list[dict]:
     Returns:
         One entry for each state: "set", the value of each parameter; "by", the parameter that
         alone differs from the default (None if it is not one); "readout"; and "tensors", name ->
-        [*summary, largest and mean difference of float32].
+        [*summary, *difference].
 
     Example:
         >>> from live import live_figure
@@ -42,49 +42,58 @@ def reference(figure) -> list[dict]:
         [0.9, 0.5, 1.5, 1.0]
     """
     params, made = figure.spec["params"], []
-    exact = in_float64(figure.scene, [argument(p, p["value"]) for p in params])
+    start = [argument(p, p["value"]) for p in params]
+    exact, single = (
+        in_precision(dtype, figure.scene, start) for dtype in (torch.float64, torch.float32)
+    )
     for by, state in states(params):
-        values = figure.evaluate(state)
-        doubles = exact(*(argument(p, state[p["name"]]) for p in params))
-        tensors = {name: [*summary(v), *difference(v, values[name])]
+        numbers = [argument(p, state[p["name"]]) for p in params]
+        doubles, singles = exact(*numbers), single(*numbers)
+        tensors = {name: [*summary(v), *difference(v, singles[name])]
                    for name, v in doubles.items() if name not in state}  # fmt: skip
-        made.append({"set": state, "by": by, "readout": readout(figure.spec, state, values),
-                     "tensors": tensors})  # fmt: skip
+        words = readout(figure.spec, state, figure.evaluate(state))
+        made.append({"set": state, "by": by, "readout": words, "tensors": tensors})
     return made
 
 
-class _Double(Interpreter):
-    """Runs a graph with float64 wherever it says float32."""
+class _Cast(Interpreter):
+    """Runs a graph with one floating dtype throughout, whatever it says itself."""
+
+    def __init__(self, module, dtype):
+        super().__init__(module)
+        self.dtype = dtype
 
     def fetch_attr(self, target):
-        return _widen(super().fetch_attr(target))
+        return self.cast(super().fetch_attr(target))
 
     def call_function(self, target, args, kwargs):
-        return super().call_function(target, _widen(args), _widen(kwargs))
+        return super().call_function(target, self.cast(args), self.cast(kwargs))
+
+    def cast(self, value):
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.cast(v) for v in value)
+        if isinstance(value, dict):
+            return {name: self.cast(v) for name, v in value.items()}
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            return value.detach().to(self.dtype)
+        floating = isinstance(value, torch.dtype) and value.is_floating_point
+        return self.dtype if floating else value
 
 
-def _widen(value):
-    if isinstance(value, (list, tuple)):
-        return type(value)(_widen(v) for v in value)
-    if isinstance(value, dict):
-        return {name: _widen(v) for name, v in value.items()}
-    if isinstance(value, torch.Tensor) and value.dtype == torch.float32:
-        return value.detach().double()
-    return torch.float64 if value is torch.float32 else value
-
-
-def in_float64(scene, examples: list):
-    """The same operations in double precision.
+def in_precision(dtype: torch.dtype, scene, examples: list):
+    """The same operations in another precision.
 
     Args:
+        dtype: torch.float32 or torch.float64.
         scene: Takes parameters by position, returns a dict of tensors.
         examples: One number for each parameter.
 
     Returns:
-        A function of the parameters' numbers that returns the dict in float64.
+        A function of the parameters' numbers that returns the dict in that precision.
 
     Example:
-        >>> exact = in_float64(lambda a: {"x": torch.tanh(a * torch.ones(2))}, [1.0])
+        >>> scene = lambda a: {"x": torch.tanh(a * torch.ones(2))}
+        >>> exact = in_precision(torch.float64, scene, [1.0])
         >>> exact(2.0)["x"].dtype
         torch.float64
     """
@@ -96,11 +105,10 @@ def in_float64(scene, examples: list):
         return [torch.as_tensor(v) for v in out.values()]
 
     leaves = [torch.tensor(v) for v in examples]
-    run = _Double(trace(flat, leaves, [False] * len(leaves), HANDLERS)).run
+    run = _Cast(trace(flat, leaves, [False] * len(leaves), HANDLERS), dtype).run
 
     def exact(*numbers):
-        given = [torch.tensor(v, dtype=torch.float64 if isinstance(v, float) else None)
-                 for v in numbers]  # fmt: skip
+        given = [torch.tensor(v, dtype=dtype if isinstance(v, float) else None) for v in numbers]
         with torch.no_grad():
             return dict(zip(names, run(*given), strict=True))
 
@@ -200,19 +208,22 @@ def summary(value: torch.Tensor) -> list[float]:
 
 
 def difference(exact: torch.Tensor, single: torch.Tensor) -> list[float]:
-    """How far float32 is off: the largest and the mean difference of the finite entries.
+    """How far float32 is off.
 
     Args:
         exact: A tensor in float64.
         single: The same in float32.
 
     Returns:
-        The two numbers, rounded.
+        The largest and the mean difference of the entries that are finite in both, and how many
+        are so in one of them only (where a comparison was a tie).
 
     Example:
         >>> difference(torch.tensor([1.0, 2.0]).double(), torch.tensor([1.0, 2.5]))
-        [0.5, 0.25]
+        [0.5, 0.25, 0.0]
     """
     off = (exact.double() - single.double()).abs().flatten()
+    ties = (exact.isfinite() != single.isfinite()).sum()
     off = off[off.isfinite()]
-    return [float(f"{float(v):.2g}") for v in ((off.amax(), off.mean()) if len(off) else (0, 0))]
+    numbers = (off.amax(), off.mean(), ties) if len(off) else (0, 0, ties)
+    return [float(f"{float(v):.2g}") for v in numbers]

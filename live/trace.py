@@ -1,6 +1,8 @@
 """Torch function -> graph of core ATen operations, each with the user's line it came from."""
 
 import linecache
+import operator
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -17,7 +19,7 @@ from torch.fx.experimental.symbolic_shapes import (
 )
 from torch.overrides import TorchFunctionMode
 
-from .errors import CompileError
+from .errors import CompileError, unsupported
 from .linalg import DETERMINANTS
 
 HERE = str(Path(__file__).parent)
@@ -152,6 +154,7 @@ def trace(function, leaves, dynamic, handled):
     except Exception as error:
         raise explain(error) from error
     module.graph.eliminate_dead_code()
+    refuse_unknown(module, handled)
     for fake, moves in zip(fakes, dynamic, strict=True):
         if moves and not _still_symbolic(fake.shape[0]):
             raise CompileError(
@@ -160,6 +163,17 @@ def trace(function, leaves, dynamic, handled):
                 "write z.shape[0] in place of len(z), or compile with dynamic=()",
             )
     return module
+
+
+def refuse_unknown(module, handled) -> None:
+    """Name the first operation without a handler. (Before all else: it may be why sizes were
+    fixed.)"""
+    for node in module.graph.nodes:
+        computes = node.op == "call_function" and isinstance(node.meta.get("val"), Tensor | tuple)
+        if computes and node.target is not operator.getitem:
+            name = getattr(node.target, "__name__", str(node.target)).split(".")[0]
+            if name not in handled:
+                raise unsupported(name, node.meta.get("line", ""))
 
 
 def writes_in_place(node) -> bool:
@@ -186,4 +200,10 @@ def explain(error: Exception) -> CompileError:
             "use torch.where(condition, a, b) for `if`, torch.cos(x) for math.cos(x), and keep "
             "tensors as tensors (no float(x), no x.item())",
         )
-    return CompileError(f"torch could not follow it: {kind}: {str(error).splitlines()[0]}", line)
+    said = re.sub(
+        r"\bs\d+", "N", (str(error).splitlines() or [""])[0]
+    )  # the tracer's names of sizes
+    advice = "run the function by hand, with tensors for all arguments: the same error shows there"
+    if "numpy" in said.lower():
+        advice = "torch functions in place of NumPy's: torch.sin(x), torch.linspace(...)"
+    return CompileError(f"torch could not follow it: {kind}: {said}", line, advice)

@@ -26,11 +26,17 @@ def stack_weights(checkpoints: list[dict[str, Tensor]], half: bool = True) -> di
     Returns:
         Parameter name -> tensor of shape (K, ...).
 
+    Raises:
+        ValueError: If there is none, or their names differ.
+
     Example:
         >>> import torch
         >>> stack_weights([{"w": torch.ones(3)}, {"w": torch.zeros(3)}])["w"].shape
         torch.Size([2, 3])
     """
+    if not checkpoints or any(c.keys() != checkpoints[0].keys() for c in checkpoints):
+        raise ValueError("checkpoints must be at least one dict, all with the same names, but "
+                         f"there are {len(checkpoints)}")  # fmt: skip
     stacked = {
         name: stack([c[name].detach().clone() for c in checkpoints]) for name in checkpoints[0]
     }

@@ -1,6 +1,6 @@
 """The site in a real browser: quiet, whole by itself, and usable by everyone.
 
-Live figures have tests of their own; here they are parts of pages like others.
+Live figures have more tests of their own; here they are parts of pages like others, and alive.
 """
 
 import re
@@ -17,6 +17,11 @@ LANDING = PAGES[0]
 CHAPTER = next(name for name in PAGES if name.startswith("chapters/"))
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 
+ALIVE = [
+    name
+    for name in PAGES
+    if (page := SITE / f"{name}.html").exists() and "data-live=" in page.read_text(encoding="utf-8")
+]
 each_page = pytest.mark.parametrize("name", PAGES)
 
 # Sections out of view are not laid out; where a test looks at all of a page, they must be.
@@ -48,8 +53,20 @@ THIN_OUT = """() => {
         if (count[token.className] > 2) token.replaceWith(...token.childNodes);
     }
 }"""
+MOUNT = "() => window.mountLiveFigures?.()"  # all at once: else only those in view are alive
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 FOCUSED = "document.activeElement"
+
+
+STATE_OF_FOCUS = """() => {
+    const part = document.activeElement, style = getComputedStyle(part);
+    return {
+        html: part.outerHTML.slice(0, 120), visible: part.checkVisibility(),
+        live: part.matches(
+            ".live-figure [data-param], .live-figure canvas[tabindex], .live-figure button"),
+        ring: style.outlineStyle !== "none" || style.boxShadow !== "none",
+    };
+}"""
 
 
 class Watch:
@@ -108,6 +125,8 @@ def axe_violations(tab, rules: str = "") -> list[str]:
     tab.add_style_tag(content=LAY_OUT_ALL)
     tab.evaluate(THIN_OUT)
     tab.evaluate(AXE)
+    # Of the rules that axe leaves off by default, WCAG 2.2 AA needs the size of targets.
+    rules = rules or "rules: {'target-size': {enabled: true}}"
     options = f"{{resultTypes: ['violations'], preload: false, {rules}}}"
     found = tab.evaluate(f"axe.run(document, {options})")["violations"]
     return [f"{v['id']}: {[n['html'][:120] for n in v['nodes'][:3]]}" for v in found]
@@ -120,6 +139,8 @@ def test_page_is_quiet_and_accessible(desktop, site, name, theme):
     watch = Watch(tab, (site, "data:", "blob:"))
     tab.goto(f"{site}/{name}.html")
     assert tab.evaluate("document.documentElement.dataset.theme") == theme
+    tab.evaluate(MOUNT)
+    assert tab.locator(".live-figure").count() == tab.locator("img[data-live]").count()
     tab.evaluate(SCROLL_THROUGH)
     assert not tab.evaluate("violations")
     assert not watch.troubles
@@ -135,6 +156,7 @@ def test_page_works_without_a_server(desktop, name):
     tab = desktop["dark"].new_page()
     watch = Watch(tab, (SITE.as_uri(), "data:", "blob:"))
     tab.goto(f"{SITE.as_uri()}/{name}.html")
+    tab.evaluate(MOUNT)
     tab.evaluate(SCROLL_THROUGH)
     assert not tab.evaluate("violations")
     assert not watch.troubles
@@ -163,6 +185,7 @@ def test_policy_is_in_force(open_page):
 @each_page
 def test_a_phone_need_not_scroll_sideways(open_page, name):
     tab = open_page(name, viewport={"width": 360, "height": 800})
+    tab.evaluate(MOUNT)
     tab.add_style_tag(content=LAY_OUT_ALL)
     wide = """[...document.querySelectorAll("article *")].filter((part) =>
         part.getBoundingClientRect().right > innerWidth + 1 &&
@@ -278,9 +301,59 @@ class TestKeyboard:
         for control in [*controls, "Download this page"]:
             assert control in all_html, f"not reached: {control}"
 
+    @pytest.mark.parametrize("name", ALIVE)
+    def test_every_control_of_a_live_figure_is_reached(self, open_page, name):
+        """With Tab alone, each in turn, seen, and left again; arrows do what a slider promises."""
+        tab = open_page(name)
+        tab.evaluate(MOUNT)
+        wanted = tab.locator(
+            ".live-figure [data-param], .live-figure canvas[tabindex], .live-figure button"
+        )
+        first = wanted.first.element_handle()
+        first.scroll_into_view_if_needed()
+        first.focus()
+        reached = 0
+        for _ in range(600):
+            state = tab.evaluate(STATE_OF_FOCUS)
+            if state["live"]:
+                reached += 1
+                assert state["ring"] and state["visible"], f"focus is not seen on {state['html']}"
+            if reached == wanted.count():
+                break
+            tab.keyboard.press("Tab")
+        assert reached == wanted.count(), "a control cannot be reached, or not be left"
+
 
 class TestCircumstances:
-    """Paper, phones, calm screens, and browsers without JavaScript."""
+    """Paper, phones, fine screens, calm screens, other people's pages, and no JavaScript."""
+
+    @pytest.mark.parametrize("name", [LANDING])
+    def test_live_figures_are_sharp_on_fine_screens(self, open_page, name):
+        tab = open_page(name, device_scale_factor=3)
+        tab.evaluate(MOUNT)
+        for canvas in tab.locator(".live-figure canvas").all():
+            width, pixels = canvas.evaluate("(c) => [c.getBoundingClientRect().width, c.width]")
+            assert pixels == pytest.approx(3 * width, abs=3)
+
+    def test_a_saved_figure_lives_in_an_iframe(self, chromium, tmp_path):
+        """As a course platform embeds it: sandboxed, with scripts and nothing else."""
+        from live import examples
+
+        examples.tanh().save_html(tmp_path / "figure.html")
+        (tmp_path / "platform.html").write_text(
+            '<h1>Week 3</h1><iframe sandbox="allow-scripts" width="900" height="700" '
+            'src="figure.html"></iframe>'
+        )
+        tab = chromium.new_page()
+        tab.goto((tmp_path / "platform.html").as_uri())
+        slider = tab.frame_locator("iframe").locator("[data-param=scale]")
+        readout = tab.frame_locator("iframe").locator(".live-readout")
+        before = readout.text_content()
+        slider.focus()
+        tab.keyboard.press("End")
+        tab.wait_for_timeout(200)
+        assert readout.text_content() != before
+        tab.close()
 
     @pytest.mark.parametrize("name", [LANDING, CHAPTER])
     def test_without_javascript(self, open_page, name):

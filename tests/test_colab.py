@@ -110,6 +110,17 @@ def kernel_specs(colab: Path, folder: Path) -> KernelSpecManager:
     return KernelSpecManager(kernel_dirs=[str(kernel.parents[1])])
 
 
+def add_solutions(notebook) -> None:
+    """Append the solutions of the exercises, less those that say they take a while."""
+    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    solutions = re.findall(r"^````\{solution\} .*?^````$", text, flags=re.DOTALL | re.MULTILINE)
+    assert solutions
+    for solution in solutions:
+        blocks = re.findall(r"^```python\n(.*?)^```$", solution, flags=re.DOTALL | re.MULTILINE)
+        if blocks and not blocks[0].startswith("# About"):
+            notebook.cells.append(nbformat.v4.new_code_cell("\n".join(blocks)))
+
+
 def compiled(notebook, stem: str) -> dict[str, str]:
     """The code of each live figure; numbers, which a training may have made, are left out."""
     execute.keep_live_figures(notebook, stem)
@@ -128,6 +139,7 @@ def test_chapter_runs_in_colab(chapter, colab, served_course, tmp_path):
     folder.mkdir()
     shutil.copy2(chapter, folder)
     notebook = nbformat.read(folder / chapter.name, as_version=4)
+    add_solutions(notebook)
     client = NotebookClient(
         notebook, timeout=600, kernel_name="colab", resources={"metadata": {"path": str(folder)}}
     )

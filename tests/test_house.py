@@ -1,5 +1,6 @@
 """The house around the chapters: pins, commands, addresses, and what a stranger would run."""
 
+import ast
 import importlib.metadata
 import os
 import re
@@ -85,6 +86,34 @@ def test_installing_the_course_replaces_nothing():
     for line in project["dependencies"]:
         operators = [specifier.operator for specifier in Requirement(line).specifier]
         assert operators == [">="], f"{line}: only a lower bound"
+
+
+def imported(*patterns: str) -> set[str]:
+    """Packages, by the names under which pip knows them, that the course's files import."""
+    names = set()
+    for path in (path for pattern in patterns for path in ROOT.glob(pattern)):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module.split(".")[0])
+    own = {path.stem for path in [*ROOT.glob("*.py"), *ROOT.glob("t*/*.py")]} | {"live"}
+    known = importlib.metadata.packages_distributions()
+    outside = names - own - set(sys.stdlib_module_names)
+    return {canonicalize_name(known[name][0]) for name in outside}
+
+
+def test_what_the_modules_import_is_declared():
+    """So that `pip install` of the course, without --no-deps, gives something that imports."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    modules = imported("flows.py", "gen_models_utilities.py", "bands.py", "live/*.py")
+    assert modules - {"ipywidgets"} <= declared  # (sliders say so where ipywidgets is missing)
+
+
+def test_what_tools_and_tests_import_is_required():
+    required = {canonicalize_name(Requirement(line).name) for line in lines("requirements.txt")}
+    assert imported("*.py", "live/*.py", "tools/*.py", "tests/*.py") <= required
 
 
 def test_ci_runs_the_readers_commands():

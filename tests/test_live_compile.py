@@ -4,6 +4,7 @@ import copy
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from live_runner import double, largest_error
@@ -301,6 +302,11 @@ def leaves_torch(z, a):
         (lambda z: torch.randn_like(z) + z, (), ["draw the numbers outside"]),
         (lambda z: z[z > 0], (), ["torch.where"]),
         (lambda z: z + len(z), (), ["z.shape[0]"]),
+        (lambda z: torch.fft.fft(z).real, (), ["torch.fft", "torch.fft.fft(z)", "outside"]),
+        (lambda z: torch.linalg.svdvals(z[:, None]), (), ["svd", "svdvals(z", "instead"]),
+        (lambda z: z + z[:3] * torch.ones(4), (), ["size", "by hand"]),
+        (lambda z: z * np.sin(z), (), ["np.sin(z)", "torch functions"]),
+        (lambda z: z * undefined, (), ["NameError", "undefined", "by hand"]),  # noqa: F821
     ],
 )
 def test_errors_say_what_where_and_what_instead(function, arguments, words):

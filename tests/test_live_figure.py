@@ -6,8 +6,11 @@ import re
 import ipywidgets
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_live_compile import trained_like
 
+import live
 from live import bundle, examples, line, live_figure, panel, points
 from live.controls import control
 from live.template import fill
@@ -58,6 +61,52 @@ def test_errors_name_what_is_wrong():
         points("x", color="red-ish")
     with pytest.raises(ValueError, match=r"z of shape \(n,\) or \(n, 2\)"):
         live_figure(lambda z, a: a, a=(0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: panel(line("x"), xlim=(1, 0)), ["xlim", "(1, 0)"]),
+        (lambda: panel(line("x"), ylim=(1, 2, 3)), ["ylim", "(1, 2, 3)"]),
+        (lambda: panel(line("x"), probe="a"), ["probe", "'a'"]),
+        (lambda: panel(line("x"), width=0), ["width", "0"]),
+        (lambda: panel(3), ["marks", "3"]),
+        (lambda: live.heat("d", (1, 0)), ["extent", "(1, 0)"]),
+        (lambda: live.heat("d", (1, 0, 0, 1)), ["left, right", "(1, 0)"]),
+        (lambda: live.stack_weights([]), ["checkpoints", "0"]),
+        (lambda: live_figure(3, a=(0.0, 1.0)), ["function", "3"]),
+        (lambda: live_figure(squash), ["parameter", "alpha=(0.1"]),
+        (lambda: live_figure(lambda z, a="c": z * a, a=["a", "b"]), ["a", "'c'", "['a', 'b']"]),
+        (lambda: live_figure(squash, alpha=(0.0, 1.0, 0.0, 0.5)), ["alpha", "step", "0.0"]),
+        (lambda: scene_of(probe=("k", None)), ["probe", "sliders", "k"]),
+        (lambda: scene_of(play="k"), ["play", "sliders", "k"]),
+        (lambda: scene_of(labels=["one"]), ["v", "3 entries", "1 labels"]),
+    ],
+)
+def test_bad_declarations_are_named(make, words):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        make()
+    for word in words:
+        assert word in str(caught.value)
+
+
+def scene_of(probe=None, labels=("a", "b", "c"), play=None):
+    bars = panel(live.bars("v", labels), probe=probe)
+    function = lambda a, k: {"v": a * torch.ones(3) + k}  # noqa: E731
+    return live_figure(function, bars, play=play, a=(0.0, 1.0), k=[("x", 0), ("y", 1)])
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.booleans(),
+                 st.lists(st.one_of(st.text(), st.floats(), st.integers())),
+                 st.lists(st.floats(), max_size=5).map(tuple)))  # fmt: skip
+def test_any_declaration_makes_a_control_or_a_clear_error(declared):
+    try:
+        made = control("alpha", declared)
+    except ValueError as error:
+        assert "alpha" in str(error)
+    else:
+        assert made["name"] == "alpha" and made["kind"] in ("float", "int", "menu", "check")
 
 
 def test_traits_are_read_set_and_observed():

@@ -1,14 +1,11 @@
 """The widget with a live kernel, in JupyterLab 4 and Notebook 7."""
 
-import importlib.util
 import os
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 import urllib.request
-import venv
 from pathlib import Path
 
 import nbformat
@@ -23,29 +20,9 @@ CELLS = [
 ]
 
 
-def python_with_jupyter() -> str:
-    """A Python with JupyterLab and Notebook: this one, or this one plus a small environment.
-
-    The course itself needs neither, so they are not among its requirements.
-    """
-    if all(importlib.util.find_spec(name) for name in ("jupyterlab", "notebook")):
-        return sys.executable
-    extra = ROOT / ".cache" / "jupyter"
-    python = extra / "bin" / "python"
-    if not (extra / "ready").exists():
-        venv.create(extra, with_pip=True, clear=True)
-        (folder,) = extra.glob("lib/python*/site-packages")
-        (folder / "course.pth").write_text(sysconfig.get_path("purelib") + "\n")
-        command = [python, "-m", "pip", "install", "--quiet", "jupyterlab>=4,<5", "notebook>=7,<8"]
-        subprocess.run(command, check=True)
-        (extra / "ready").touch()
-    return str(python)
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """Address of a Jupyter server with one notebook per front end."""
-    python = python_with_jupyter()
     folder = tmp_path_factory.mktemp("jupyter")
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS])
     nb.metadata["kernelspec"] = {
@@ -68,7 +45,7 @@ def server(tmp_path_factory):
         "OMP_NUM_THREADS": "1",
     }
     command = [
-        python, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--ip=127.0.0.1",
+        sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--ip=127.0.0.1",
         "--IdentityProvider.token=", "--ServerApp.allow_root=True", f"--notebook-dir={folder}",
         "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.expose_app_in_browser=True", "--ServerApp.disable_check_xsrf=True",

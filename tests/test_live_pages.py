@@ -79,9 +79,11 @@ def test_compiled_scenes_agree_with_torch(path, chromium):
         answers = page.evaluate(SUMMARIES, [model["code"], model["data"], given])
         for entry, answer in zip(entries, answers, strict=True):
             assert entry["tensors"].keys() == answer.keys() - entry["set"].keys()
-            for name, (n, finite, *wanted, worst, mean) in entry["tensors"].items():
+            for name, (n, finite, *wanted, worst, mean, ties) in entry["tensors"].items():
                 case, got = (name, entry["set"], answer[name], wanted), answer[name]
-                assert got[:2] == [n, finite], case
+                assert got[0] == n and abs(got[1] - finite) <= 2 * ties, case
+                if got[1] != finite:  # a comparison was a tie: other entries are drawn
+                    continue
                 # Or, where torch's own float32 is further off, about as good as that.
                 float32 = 1e-5 * max(1.0, wanted[0])
                 for a, b, off in zip(got[2:], wanted, (worst, mean, mean), strict=True):
@@ -223,11 +225,11 @@ def test_figures_live_through_a_day(path, chromium):
     context = chromium.new_context(viewport={"width": 1200, "height": 900})
     page, other = context.new_page(), context.new_page()
     mount(page, path)
-    figure, slider = page.locator(".live-figure").first, page.locator("input[type=range]").first
-    start, value = figure.evaluate(PICTURES), slider.input_value()
-    slider.focus()
+    figure, control = page.locator(".live-figure").first, page.locator("[data-param]").first
+    start, value = figure.evaluate(PICTURES), control.input_value()
+    control.focus()
     page.keyboard.press("Home")
-    page.keyboard.press("PageUp")
+    page.keyboard.press("ArrowDown" if control.evaluate("(e) => e.options") else "PageUp")
     settled(page)
     moved = figure.evaluate(PICTURES)
     assert moved != start
@@ -245,10 +247,10 @@ def test_figures_live_through_a_day(path, chromium):
     page.goto((SITE / "bibliography.html").as_uri())
     page.go_back()
     revive(page)
-    assert page.locator("input[type=range]").first.is_visible()
+    assert page.locator("[data-param]").first.is_visible()
     page.reload()
     revive(page)
-    assert page.locator("input[type=range]").first.input_value() == value
+    assert page.locator("[data-param]").first.input_value() == value
     assert page.locator(".live-figure").first.evaluate(PICTURES) == start
 
     page.set_viewport_size({"width": 360, "height": 740})

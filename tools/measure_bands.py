@@ -47,6 +47,9 @@ Written by tools/measure_bands.py; do not edit by hand. To measure again:
 An entry holds the band (low, high), the values, the seeds that gave them, the notebook, and when
 and on what they were measured. low and high are the mean of the values -+ the larger of 4 standard
 deviations (of the sample) and a floor, max(0.001, 1 % of the mean), for numbers that hardly vary.
+
+A band is a tolerance and no range of possible values: it may reach below 0 or above 1, and a wide
+one only catches gross errors. What the text needs to be true of every run, it prints as a fact.
 """
 
 '''
