@@ -81,8 +81,8 @@ def test_compiled_scenes_agree_with_torch(path, chromium):
             assert entry["tensors"].keys() == answer.keys() - entry["set"].keys()
             for name, (n, finite, *wanted, worst, mean, ties) in entry["tensors"].items():
                 case, got = (name, entry["set"], answer[name], wanted), answer[name]
-                assert got[0] == n and abs(got[1] - finite) <= 2 * ties, case
-                if got[1] != finite:  # a comparison was a tie: other entries are drawn
+                assert got[0] == n and abs(got[1] - finite) <= max(2 * ties, 0.01 * n), case
+                if got[1] != finite:  # points of a lattice lay on a border: others are drawn
                     continue
                 # Or, where torch's own float32 is further off, about as good as that.
                 float32 = 1e-5 * max(1.0, wanted[0])
