@@ -1,7 +1,8 @@
 """Sphinx extension: live figures of notebooks on pages without a kernel.
 
 A stored cell output of a live figure has a PNG and a widget. On the page the PNG stays, with its
-caption and alt text, and scripts turn it into the figure. What is written:
+caption and alt text, and scripts turn it into the figure: the library fetches the others when the
+figure is about to be seen. What is written:
 
 - `_static/live/live.js`, `live.css`: the library, one for the whole site;
 - `_static/live/figure-ID.js`: one figure, code and small constants;
@@ -76,30 +77,30 @@ def mount_figures(app, pagename, templatename, context, doctree) -> None:
         found = figures(json.loads(path.read_text()))
     else:
         return
-    scripts = []
+    address, marked = context["pathto"], 0
     for digest, model in found.items():
         name, files = write_figure(Path(app.outdir), model)
-        context["body"], count = mark_picture(context["body"], digest, name, model["spec"])
-        if count:
-            scripts += [f for f in files if f not in scripts]
-    if not scripts:
+        scripts = " ".join(address(f"_static/live/{f}", 1) for f in files)
+        attributes = f'data-live="{name}" data-scripts="{scripts}"'
+        context["body"], count = mark_picture(context["body"], digest, attributes, model["spec"])
+        marked += count
+    if not marked:
         return
-    address = context["pathto"]
-    tags = [f'<script src="{address(f"_static/live/{f}", 1)}" defer></script>'
-            for f in [*scripts, "live.js"]]  # fmt: skip
-    sheet = f'<link rel="stylesheet" href="{address("_static/live/live.css", 1)}">'
-    context["body"] += "\n".join([sheet, *tags])
+    context["body"] += (
+        f'<link rel="stylesheet" href="{address("_static/live/live.css", 1)}">\n'
+        f'<script src="{address("_static/live/live.js", 1)}" defer></script>'
+    )
 
 
-def mark_picture(body: str, digest: str, name: str, spec: dict) -> tuple[str, int]:
-    """Give the <img> of a figure its name (and alt text, if it has none)."""
+def mark_picture(body: str, digest: str, attributes: str, spec: dict) -> tuple[str, int]:
+    """Give the <img> of a figure its attributes (and alt text, if it has none)."""
 
     def mark(match):
         tag = match.group(0)
         if not re.search(r'alt="[^"]+"', tag) or digest in re.search(r'alt="([^"]*)"', tag)[1]:
             tag = re.sub(r'\s*alt="[^"]*"', "", tag)
             tag = tag.replace("<img", f'<img alt="{escape(spec["alt"], quote=True)}"', 1)
-        return tag.replace("<img", f'<img data-live="{name}"', 1)
+        return tag.replace("<img", f"<img {attributes}", 1)
 
     return re.subn(rf'<img\b[^>]*src="[^"]*{digest}\.png"[^>]*>', mark, body)
 

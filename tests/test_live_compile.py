@@ -280,6 +280,16 @@ def test_half_precision_weights_take_half_the_bytes():
     assert len(half["values"]) < 0.55 * len(full["values"])
 
 
+def test_every_16_bit_number_arrives(runner):
+    bits = torch.arange(2**16, dtype=torch.int32).to(torch.uint16)
+    halves = bits.view(torch.float16).float()
+    halves = halves[~halves.isnan()]  # infinities stay
+    program = compile(lambda a: a + halves, 0.0)
+    (entry,) = program.data.values()
+    (got,) = runner(program, 0.0)
+    assert entry["kind"] == "Float16" and got.equal(halves.double())
+
+
 def sorts(z):
     best = z.sort().values
     return best

@@ -84,8 +84,9 @@ def test_compiled_scenes_agree_with_torch(path, chromium):
                 assert got[0] == n and abs(got[1] - finite) <= max(2 * ties, 0.01 * n), case
                 if got[1] != finite:  # points of a lattice lay on a border: others are drawn
                     continue
-                # Or, where torch's own float32 is further off, about as good as that.
-                float32 = 1e-5 * max(1.0, wanted[0])
+                # Or, where torch's own float32 is further off, about as good as that. Where some
+                # entries are left out, points on the border may fall on either side.
+                float32 = (1e-5 if finite == n else 0.1) * max(1.0, wanted[0])
                 for a, b, off in zip(got[2:], wanted, (worst, mean, mean), strict=True):
                     assert abs(a - b) <= max(float32, 4 * off), case
     page.close()

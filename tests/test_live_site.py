@@ -67,6 +67,7 @@ def test_page_holds_pictures_and_no_widget_state(built):
     assert "widget-state" not in html and "widget-view" not in html and len(html) < 30_000
     assert 'alt="What is seen 1."' in html and "Caption 1." in html
     assert html.count("live/live.js") == 1
+    assert html.count("data-scripts=") == 3, "each picture says which scripts bring it to life"
 
 
 @pytest.mark.parametrize("over", ["http", "file"])

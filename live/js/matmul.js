@@ -4,7 +4,7 @@ let simd; // undefined: not tried yet; null: not allowed
 function simdModule() {
   if (simd === undefined) {
     try {
-      const bytes = Uint8Array.from(atob("WASM_MODULE"), (c) => c.charCodeAt(0));
+      const bytes = live.bytes("WASM_MODULE");
       simd = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports;
     } catch {
       simd = null;

@@ -26,20 +26,33 @@ const live = {
       kept[name]?.length === size ? kept[name] : (kept[name] = new Kind(size));
   },
 
+  // Base64 -> bytes. (A plain loop: Uint8Array.from(text, f) takes ten times as long.)
+  bytes(values) {
+    const text = atob(values), bytes = new Uint8Array(text.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+    return bytes;
+  },
+
   // {name: {kind, values}} -> {name: typed array}
   decode(data) {
     const kinds = { Float32Array, Int32Array, Uint8Array };
     return Object.fromEntries(Object.entries(data).map(([name, { kind, values }]) => {
-      const bytes = Uint8Array.from(atob(values), (c) => c.charCodeAt(0));
+      const bytes = live.bytes(values);
       return [name, kind === "Float16" ? live.widen(new Uint16Array(bytes.buffer)) : new kinds[kind](bytes.buffer)];
     }));
   },
-  // 16-bit floats -> 32-bit ones.
-  widen: (halves) => Float32Array.from(halves, (h) => {
-    const sign = h >> 15 ? -1 : 1, exponent = (h >> 10) & 31, fraction = (h & 1023) / 1024;
-    if (exponent === 31) return fraction ? NaN : sign * Infinity;
-    return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction) : 2 ** -14 * fraction);
-  }),
+  // 16-bit floats -> 32-bit ones: move exponent and fraction to their places; the exponent then
+  // counts from another zero, 112 lower.
+  widen(halves) {
+    const out = new Float32Array(halves.length), bits = new Int32Array(out.buffer);
+    for (let i = 0; i < out.length; i++) {
+      const h = halves[i];
+      bits[i] = (h & 0x7fff) << 13;
+      const size = (h & 0x7c00) === 0x7c00 ? (h & 0x3ff ? NaN : Infinity) : out[i] * 2 ** 112;
+      out[i] = h & 0x8000 ? -size : size;
+    }
+    return out;
+  },
 
   // Running sums along the middle dimension of (before, n, after).
   cumsum(out, a, before, n, after) {

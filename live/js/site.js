@@ -16,17 +16,27 @@ class PageModel {
   off(event, listener) { this.listeners[event]?.delete(listener); }
 }
 
-// In steps, between which the page may do other things: constants, what depends on them, drawing.
-function* mount(image) {
-  const figure = window.liveFigures?.[image.dataset.live];
-  if (!figure) return;
+// A script of the page's own, once.
+const scripts = {};
+const fetchScript = (address) => (scripts[address] ??= new Promise((done, failed) => {
+  const tag = element("script", "", document.head);
+  Object.assign(tag, { onload: done, onerror: () => failed(`${address} did not load`), src: address });
+}));
+
+// In steps, between which the page may do other things: code and weights (they are in the page
+// itself where `save_html` wrote it), constants, what depends on them, drawing.
+const pause = () => new Promise((go) => setTimeout(go));
+async function mount(image) {
   const holder = document.createElement("div");
   try {
+    await Promise.all((image.dataset.scripts ?? "").split(" ").filter(Boolean).map(fetchScript));
+    const figure = window.liveFigures?.[image.dataset.live];
+    if (!figure) return;
     const data = live.decode(Object.fromEntries(Object.entries(figure.data).map(([name, d]) =>
       [name, d.shared ? { ...d, values: window.liveData[d.shared] } : d])));
-    yield;
+    await pause();
     const scene = figure.make(data, live);
-    yield;
+    await pause();
     image.after(holder);
     const spec = { ...figure.spec, alt: image.alt || figure.spec.alt }; // what the page says of it
     mountFigure(holder, { spec, data: {}, make: () => scene }, new PageModel(figure.spec.params));
@@ -37,25 +47,24 @@ function* mount(image) {
   }
 }
 
-// Figures come to life shortly before they are seen, a step at a time: a page with many of them is
-// not held up. `html[data-live=ready]` says that all are alive; `mountLiveFigures()` sees to it.
+// Figures come to life shortly before they are seen: a page with many of them is not held up.
+// `html[data-live=ready]` says that all are alive; `mountLiveFigures()` sees to it.
 function mountPage() {
-  const images = [...document.querySelectorAll("img[data-live]")];
-  const waiting = new Map(images.map((image) => [image, mount(image)]));
-  const step = (image) => {
-    if (!waiting.has(image)) return false;
-    if (waiting.get(image).next().done) waiting.delete(image);
-    if (!waiting.size) document.documentElement.dataset.live = "ready";
-    return waiting.has(image);
+  const images = [...document.querySelectorAll("img[data-live]")], started = new Map();
+  const start = (image) => {
+    if (!started.has(image)) started.set(image, mount(image));
+    if (started.size === images.length) {
+      Promise.all(started.values()).then(() => { document.documentElement.dataset.live = "ready"; });
+    }
+    return started.get(image);
   };
-  const walk = (image) => step(image) && setTimeout(walk, 0, image);
   const watcher = new IntersectionObserver((entries) => {
     for (const { target } of entries.filter((entry) => entry.isIntersecting)) {
       watcher.unobserve(target);
-      walk(target);
+      start(target);
     }
   }, { rootMargin: "50% 0px" });
   for (const image of images) watcher.observe(image);
-  window.mountLiveFigures = () => { for (const image of images) while (step(image)); };
+  window.mountLiveFigures = () => Promise.all(images.map(start));
 }
 document.readyState === "complete" ? mountPage() : addEventListener("load", mountPage);
