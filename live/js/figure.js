@@ -18,7 +18,7 @@ function mountFigure(root, { spec, data, make }, model) {
     const value = model.get(p.name);
     return p.kind === "menu" ? p.numbers[p.values.indexOf(value)] : +value;
   };
-  let scheduled = 0, speak;
+  let scheduled = 0, speak, fit = true; // fit: the room may have changed
   const draw = () => {
     scheduled = 0;
     const start = performance.now();
@@ -30,7 +30,10 @@ function mountFigure(root, { spec, data, make }, model) {
       words[p.name] = p.kind === "menu" ? p.options[p.values.indexOf(model.get(p.name))] : given[k];
     });
     holder.dataset.mode = mode;
-    for (const plot of plots) { plot.shapes = spec.shapes; plot.resize(); plot.draw(values, mode); }
+    // Not at every move: to ask for the width makes the browser lay out the page first.
+    if (fit || plots[0].density !== window.devicePixelRatio) for (const plot of plots) plot.resize();
+    fit = false;
+    for (const plot of plots) { plot.shapes = spec.shapes; plot.draw(values, mode); }
     if (readout) {
       readout.textContent = fillTemplate(spec.readout, words);
       clearTimeout(speak); // said once it rests, not at every step
@@ -54,10 +57,11 @@ function mountFigure(root, { spec, data, make }, model) {
   if (readout) readout.setAttribute("aria-live", "off");
 
   let printing = false, ready = false;
-  const beforePrint = () => { printing = true; draw(); }, afterPrint = () => { printing = false; draw(); };
+  const print = (now) => () => { printing = now; fit = true; draw(); };
+  const beforePrint = print(true), afterPrint = print(false);
   addEventListener("beforeprint", beforePrint);
   addEventListener("afterprint", afterPrint);
-  const size = new ResizeObserver(redraw);
+  const size = new ResizeObserver(() => { fit = true; redraw(); });
   size.observe(holder);
   stops.push(watchMode(redraw), () => {
     size.disconnect(); cancelAnimationFrame(scheduled); clearTimeout(speak);

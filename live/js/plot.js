@@ -64,7 +64,10 @@ class Plot {
 
   draw(values, mode) {
     const { ctx, box, spec } = this;
-    this.mode = mode; this.colors = COLORS[mode];
+    if (mode !== this.mode) {
+      this.mode = mode; this.colors = COLORS[mode];
+      for (const dot of this.legend.querySelectorAll("i")) dot.style.background = this.colors[dot.dataset.color];
+    }
     ctx.setTransform(this.density, 0, 0, this.density, 0, 0);
     ctx.clearRect(0, 0, this.width, this.height);
     ctx.font = FONT;
@@ -79,7 +82,6 @@ class Plot {
     ctx.globalAlpha = 1;
     if (spec.probe) this.drawProbe(values);
     ctx.restore();
-    for (const dot of this.legend.querySelectorAll("i")) dot.style.background = this.colors[dot.dataset.color];
   }
 
   axes() {
