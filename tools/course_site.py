@@ -42,6 +42,10 @@ SEARCH_ONLY = ("searchtools.js", "language_data.js", "searchindex.js")
 def configure(app, config) -> None:
     """Point Sphinx at what this extension ships."""
     config.html_static_path.append(str(ROOT / "theme" / "static"))
+    # Pages carry their style sheet: if that changes, Sphinx has to write all of them again.
+    looks = [p for folder in ("theme", "live", "tools") for p in sorted((ROOT / folder).rglob("*"))]
+    looks = [p.read_bytes() for p in looks if p.suffix in {".css", ".js", ".py", ".cjs"}]
+    config.course_look = hashlib.sha256(b"".join(looks)).hexdigest()
     config.html_math_renderer = "set_at_build"
     config.html_use_index = False
     # Neither require.js nor the widgets' html-manager: live.site brings live figures to life.
@@ -169,6 +173,7 @@ def finish_site(app, exception) -> None:
 
 def setup(app):
     """Register with Sphinx."""
+    app.add_config_value("course_look", "", "html")
     app.add_css_file("course.css")
     app.add_js_file("course.js")
     app.add_html_math_renderer(

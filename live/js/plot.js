@@ -20,11 +20,20 @@ function niceTicks([low, high], count) {
   return ticks.map((at) => [at, formatNumber(at, digits)]);
 }
 
+// As many of them, up to six or so, as have room: `need` says how many pixels a label takes.
+function ticksThatFit(limits, pixels, need) {
+  for (let count = 6; count > 2; count--) {
+    const ticks = niceTicks(limits, count);
+    if (ticks.reduce((sum, [, label]) => sum + need(label), 0) <= pixels + 12) return ticks;
+  }
+  return niceTicks(limits, 2);
+}
+
 class Plot {
   constructor(spec, parent) {
     this.spec = spec;
     this.root = element("div", "live-panel", parent);
-    this.root.style.flexGrow = spec.width;
+    if (spec.width !== 1) Object.assign(this.root.style, { flexGrow: spec.width, flexBasis: `${190 * spec.width}px` });
     if (spec.title) element("div", "live-title", this.root, spec.title);
     this.canvas = element("canvas", "", this.root);
     this.canvas.setAttribute("role", "img");
@@ -89,9 +98,9 @@ class Plot {
     const bottom = box.y + box.h;
     ctx.lineWidth = 1;
     ctx.fillStyle = colors.ink;
-    const across = niceTicks(spec.xlim, Math.max(2, Math.min(6, box.w / 55)));
+    const across = ticksThatFit(spec.xlim, box.w, (label) => 7 * label.length + 8);
     const up = spec.categories ? spec.categories.map((c, k) => [k, c])
-      : niceTicks(spec.ylim, Math.max(2, Math.min(6, box.h / 40)));
+      : ticksThatFit(spec.ylim, box.h, () => 24);
     ctx.strokeStyle = colors.rule;
     ctx.beginPath();
     for (const [at] of across) { const x = Math.round(this.X(at)) + 0.5; ctx.moveTo(x, box.y); ctx.lineTo(x, bottom); }
