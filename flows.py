@@ -88,6 +88,14 @@ class Transform(nn.Module):
     `log_abs_det` belongs to its own map: log|dz/dx| for `encode`, log|dx/dz| for `decode`.
     In 1D it has the shape of the points, (n,); for points of shape (n, D) it has shape (n,).
     `context` carries a condition, shape (n, C), from chapter 6 on; most transforms ignore it.
+
+    Raises:
+        NotImplementedError: If a subclass leaves a direction out, and it is asked for.
+
+    Example:
+        >>> Transform().encode(torch.zeros(1))
+        Traceback (most recent call last):
+        NotImplementedError: Transform does not define encode
     """
 
     def encode(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -1140,6 +1148,10 @@ class History:
         train_nll: Mean NLL of the batches since the last report, nats.
         held_out_nll: NLL of the held-out points, nats (empty without held-out points).
         interrupted: True if the training was stopped by hand.
+
+    Example:
+        >>> History().steps
+        []
     """
 
     steps: list[int] = field(default_factory=list)

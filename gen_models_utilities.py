@@ -872,6 +872,9 @@ def grid_warp(
     Returns:
         The axes.
 
+    Raises:
+        TypeError, ValueError: An argument that is not as listed above.
+
     Example:
         >>> fig, ax = plt.subplots()
         >>> ax = grid_warp(ax, lambda z: 2 * z)
@@ -930,6 +933,9 @@ def scatter_modes(
 
     Returns:
         The axes.
+
+    Raises:
+        TypeError, ValueError: An argument that is not as listed above.
 
     Example:
         >>> fig, ax = plt.subplots()
@@ -999,6 +1005,9 @@ def layer_grid(
     Returns:
         The axes, an array (number of steps,).
 
+    Raises:
+        TypeError, ValueError: An argument that is not as listed above.
+
     Example:
         >>> z = torch.randn(100, 2, generator=torch.Generator().manual_seed(0))
         >>> axes = layer_grid([z, 2 * z, 3 * z])
@@ -1050,6 +1059,9 @@ def training_curves(
 
     Returns:
         The axes.
+
+    Raises:
+        TypeError, ValueError: An argument that is not as listed above.
 
     Example:
         >>> ax = training_curves({"training": ([0, 1, 2], [4.0, 3.0, 2.5])}, entropy=2.144717)
@@ -1103,6 +1115,9 @@ def curve_gallery(
     Returns:
         The axes, an array (number of functions,).
 
+    Raises:
+        TypeError, ValueError: An argument that is not as listed above.
+
     Example:
         >>> axes = curve_gallery({"tanh": torch.tanh, "exp": torch.exp})
         >>> axes.shape
@@ -1149,6 +1164,9 @@ def samples_and_density(
     Returns:
         The axes.
 
+    Raises:
+        TypeError, ValueError: An argument that is not as listed above.
+
     Example:
         >>> z = torch.randn(1000, generator=torch.Generator().manual_seed(0))
         >>> fig, ax = plt.subplots()
@@ -1189,6 +1207,9 @@ def plot_conditional_samples_discrete(
         labels: Labels of the data (n,), integers, zero or positive.
         title: Title of the figure.
 
+    Raises:
+        TypeError, ValueError: An argument that is not as listed above.
+
     Example:
         >>> data, labels = create_ring_gaussians(400)
         >>> samples = {label: data[labels == label] for label in range(8)}
@@ -1226,6 +1247,9 @@ def plot_conditional_samples_continuous(
         data: Points (n, 2), drawn in grey behind each panel.
         title: Title of the figure.
         value_name: Name of the condition, for the panels' titles.
+
+    Raises:
+        TypeError, ValueError: An argument that is not as listed above.
 
     Example:
         >>> data, _ = create_ring_gaussians(400)
@@ -1321,6 +1345,9 @@ def check_band(name: str, value: float, unit: str = "", digits: int = 4) -> None
         value: The number.
         unit: Its unit, printed after it.
         digits: Decimal places to print, zero or more.
+
+    Raises:
+        TypeError, ValueError: An argument that is not as listed above.
 
     Example:
         >>> check_band("doctest/unknown", 0.08314, unit="nats")

@@ -40,6 +40,10 @@ class Program:
         data: Constants, name -> {"kind", "values" (base64 of little-endian numbers)}.
         inputs: Names of the arguments, in order.
         shapes: Shape of each output, in the order in which the pytree is flattened.
+
+    Example:
+        >>> compile(lambda z, a: a * z, torch.zeros(5), 1.0, name="f").inputs
+        ['z', 'a']
     """
 
     name: str

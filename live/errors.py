@@ -8,6 +8,10 @@ class CompileError(NotImplementedError):
         problem: What was met.
         line: The user's line, `function: code`.
         instead: What to write instead.
+
+    Example:
+        >>> CompileError("torch.sort cannot become JavaScript", "f: z.sort()").line
+        'f: z.sort()'
     """
 
     def __init__(self, problem: str, line: str = "", instead: str = ""):

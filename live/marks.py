@@ -43,6 +43,10 @@ def line(x, y=None, *, color="blue", width=2.0, dash=False, fill=False, label=No
 
     Returns:
         A mark for `panel`.
+
+    Example:
+        >>> line("z", "x", dash=True)["dash"]
+        True
     """
     return _mark("line", color, x=x, y=y, width=width, dash=dash or None, fill=fill or None,
                  label=label, show=show)  # fmt: skip
@@ -66,6 +70,10 @@ def points(xy, y=None, *, color="blue", value=None, palette=None, limits=None, s
 
     Returns:
         A mark for `panel`.
+
+    Example:
+        >>> points("x", value="log_det")["palette"]
+        'diverging'
     """
     palette = palette or ("diverging" if value else None)
     return _mark("points", color, palette, xy=xy, y=y, value=value, limits=limits, size=size,
@@ -73,12 +81,42 @@ def points(xy, y=None, *, color="blue", value=None, palette=None, limits=None, s
 
 
 def grid(xy, *, color="gray", width=0.8, alpha=0.8, label=None):
-    """Lines along both directions of a lattice of points (rows, columns, 2)."""
+    """Lines along both directions of a lattice.
+
+    Args:
+        xy: Name of a tensor (rows, columns, 2).
+        color: Of the lines.
+        width: In pixels.
+        alpha: Opacity.
+        label: Entry in the legend.
+
+    Returns:
+        A mark for `panel`.
+
+    Example:
+        >>> grid("x", color="blue")["kind"]
+        'grid'
+    """
     return _mark("grid", color, xy=xy, width=width, alpha=alpha, label=label)
 
 
 def mesh(xy, value, *, palette="density", limits=None, alpha=1.0):
-    """A bent lattice (rows, columns, 2), each cell filled by `value`, shape (rows, columns)."""
+    """A bent lattice, each cell filled by a value.
+
+    Args:
+        xy: Name of a tensor (rows, columns, 2): the corners.
+        value: Name of a tensor (rows - 1, columns - 1): one number for each cell.
+        palette: "density" (from 0 up) or "diverging" (both signs).
+        limits: (low, high); the largest value now, if left out.
+        alpha: Opacity.
+
+    Returns:
+        A mark for `panel`.
+
+    Example:
+        >>> mesh("x", "density")["palette"]
+        'density'
+    """
     return _mark("mesh", palette=palette, xy=xy, value=value, limits=limits, alpha=alpha)
 
 
@@ -94,6 +132,13 @@ def heat(value, extent, *, palette="density", limits=None, alpha=1.0):
 
     Returns:
         A mark for `panel`.
+
+    Raises:
+        ValueError: If the extent is not four numbers, each pair increasing.
+
+    Example:
+        >>> heat("density", (-4, 4, -4, 4))["extent"]
+        [-4, 4, -4, 4]
     """
     if not (isinstance(extent, tuple | list) and len(extent) == 4):
         raise ValueError(f"extent must be (left, right, bottom, top), but is {extent!r}")
@@ -115,6 +160,10 @@ def bars(value, labels, *, color="blue", negative="orange", highlight=None):
 
     Returns:
         A mark for `panel`.
+
+    Example:
+        >>> bars("p", ["a", "b"])["labels"]
+        ['a', 'b']
     """
     return _mark("bars", color, value=value, labels=list(labels), negative=negative,
                  highlight=highlight)  # fmt: skip
@@ -132,19 +181,58 @@ def waterfall(value, labels, *, total="total", color="blue", negative="orange"):
 
     Returns:
         A mark for `panel`.
+
+    Example:
+        >>> waterfall("terms", ["a", "b"], total="sum")["labels"]
+        ['a', 'b', 'sum']
     """
     return _mark("waterfall", color, value=value, labels=[*labels, total], negative=negative)
 
 
 def rule(x=None, y=None, *, color="ink", dash=True, width=1.2, label=None, show=None):
-    """A straight line across the panel at x or y: a number, or the name of one."""
+    """A straight line across the panel.
+
+    Args:
+        x: Where it stands: a number, or the name of one. Or give
+        y: where it lies.
+        color: Of the line.
+        dash: Dashed?
+        width: In pixels.
+        label: Entry in the legend.
+        show: Name of a number: the mark is drawn only where it is not 0.
+
+    Returns:
+        A mark for `panel`.
+
+    Raises:
+        ValueError: If neither or both of x and y are given.
+
+    Example:
+        >>> rule(y=0)["y"]
+        0
+    """
     if (x is None) == (y is None):
         raise ValueError(f"give either x or y to rule, not x={x!r} and y={y!r}")
     return _mark("rule", color, x=x, y=y, dash=dash or None, width=width, label=label, show=show)
 
 
 def text(x, y, template, *, color="ink", align="left"):
-    """A text in the panel at (x, y), with {name:.2f} filled in."""
+    """A text in the panel.
+
+    Args:
+        x: Its place: a number, or the name of one.
+        y: The same, vertically.
+        template: The text; `{name:.2f}` is filled in as in a readout.
+        color: Of the text.
+        align: "left", "center" or "right" of the place.
+
+    Returns:
+        A mark for `panel`.
+
+    Example:
+        >>> text(0, 1, "x = {x:.2f}")["template"]
+        'x = {x:.2f}'
+    """
     return _mark("text", color, x=x, y=y, template=template, align=align)
 
 

@@ -1,7 +1,9 @@
 """The house around the chapters: pins, commands, addresses, and what a stranger would run."""
 
 import ast
+import importlib
 import importlib.metadata
+import inspect
 import os
 import re
 import shutil
@@ -114,6 +116,29 @@ def test_what_the_modules_import_is_declared():
 def test_what_tools_and_tests_import_is_required():
     required = {canonicalize_name(Requirement(line).name) for line in lines("requirements.txt")}
     assert imported("*.py", "live/*.py", "tools/*.py", "tests/*.py") <= required
+
+
+@pytest.mark.parametrize("module", ["flows", "gen_models_utilities", "live"])
+def test_docstrings_are_complete(module):
+    """Arguments, result, errors and an example of all that the course offers."""
+    module = importlib.import_module(module)
+    for name in getattr(module, "__all__", None) or [n for n in vars(module) if n[0] != "_"]:
+        thing = getattr(module, name)
+        home = getattr(thing, "__module__", "").split(".")[0]
+        if not callable(thing) or home != module.__name__:
+            continue
+        text, is_class = inspect.getdoc(thing) or "", inspect.isclass(thing)
+        text = text.replace("Attributes:", "Args:")  # of a dataclass they are the same
+        wanted = {"Example"}
+        if "__init__" in vars(thing) or (not is_class and inspect.signature(thing).parameters):
+            wanted.add("Args:")
+        gives = not is_class and inspect.signature(thing).return_annotation not in (None, "None")
+        if gives and name != "style":  # (a context)
+            wanted.add("Returns:")
+        if "raise " in inspect.getsource(thing):
+            wanted.add("Raises:")
+        missing = sorted(part for part in wanted if part not in text)
+        assert not missing, f"{module.__name__}.{name}: {', '.join(missing)}"
 
 
 def test_ci_runs_the_readers_commands():
