@@ -150,14 +150,13 @@ class _LiveFigure(anywidget.AnyWidget):
             Name -> tensor: the parameters themselves, and what the function returns.
         """
         numbers = {c["name"]: argument(c, state[c["name"]]) for c in self._declared}
-        given = {name: torch.tensor(v, dtype=torch.float32 if isinstance(v, float) else torch.int64)
+        exact = {name: torch.tensor(v, dtype=torch.float64 if isinstance(v, float) else torch.int64)
                  for name, v in numbers.items()}  # fmt: skip
+        given = {name: v.float() if v.is_floating_point() else v for name, v in exact.items()}
         with torch.no_grad():
             out = self._function(**given)
         if not isinstance(out, dict):
             raise ValueError(f"a scene returns a dict of tensors, but this one returned {out!r}")
-        exact = {name: torch.tensor(v, dtype=torch.float64 if isinstance(v, float) else torch.int64)
-                 for name, v in numbers.items()}  # fmt: skip
         return exact | {k: torch.as_tensor(v).detach() for k, v in out.items()}
 
     def png(self, dpi: int = 100) -> bytes:

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from torch.fx import Node
 
-from .errors import CompileError, unsupported
+from .errors import CompileError
 from .expr import Expr, Expressions
 from .program import SIZES, Program
 from .tensors import HEAVY, Tensors, Value, is_long
+from .trace import operation
 
 HANDLERS = {}
 
@@ -162,10 +163,7 @@ class Lowering:
             return self.size(result)
         if node.target is operator.getitem:
             return self.get(node.args[0])[node.args[1]]
-        name = getattr(node.target, "__name__", str(node.target)).split(".")[0]
-        handler = HANDLERS.get(name)
-        if handler is None:
-            raise unsupported(name, node.meta.get("line", ""))
+        handler = HANDLERS[operation(node)]  # trace() has refused those that have none
         args = [self.get(a) for a in node.args]
         return handler(self, *args, **{k: self.get(v) for k, v in node.kwargs.items()})
 

@@ -43,9 +43,7 @@ def reference(figure) -> list[dict]:
     """
     params, made = figure.spec["params"], []
     start = [argument(p, p["value"]) for p in params]
-    exact, single = (
-        in_precision(dtype, figure.scene, start) for dtype in (torch.float64, torch.float32)
-    )
+    exact, single = in_precisions(figure.scene, start, torch.float64, torch.float32)
     for by, state in states(params):
         numbers = [argument(p, state[p["name"]]) for p in params]
         doubles, singles = exact(*numbers), single(*numbers)
@@ -80,20 +78,20 @@ class _Cast(Interpreter):
         return self.dtype if floating else value
 
 
-def in_precision(dtype: torch.dtype, scene, examples: list):
-    """The same operations in another precision.
+def in_precisions(scene, examples: list, *dtypes: torch.dtype) -> list:
+    """The same operations in other precisions. (The scene is traced once for all of them.)
 
     Args:
-        dtype: torch.float32 or torch.float64.
         scene: Takes parameters by position, returns a dict of tensors.
         examples: One number for each parameter.
+        dtypes: torch.float32 or torch.float64, each.
 
     Returns:
-        A function of the parameters' numbers that returns the dict in that precision.
+        For each dtype a function of the parameters' numbers that returns the dict in it.
 
     Example:
         >>> scene = lambda a: {"x": torch.tanh(a * torch.ones(2))}
-        >>> exact = in_precision(torch.float64, scene, [1.0])
+        >>> (exact,) = in_precisions(scene, [1.0], torch.float64)
         >>> exact(2.0)["x"].dtype
         torch.float64
     """
@@ -105,14 +103,18 @@ def in_precision(dtype: torch.dtype, scene, examples: list):
         return [torch.as_tensor(v) for v in out.values()]
 
     leaves = [torch.tensor(v) for v in examples]
-    run = _Cast(trace(flat, leaves, [False] * len(leaves), HANDLERS), dtype).run
+    graph = trace(flat, leaves, [False] * len(leaves), HANDLERS)
 
-    def exact(*numbers):
-        given = [torch.tensor(v, dtype=dtype if isinstance(v, float) else None) for v in numbers]
-        with torch.no_grad():
-            return dict(zip(names, run(*given), strict=True))
+    def in_one(dtype):
+        def run(*numbers):
+            given = [torch.tensor(v, dtype=dtype if isinstance(v, float) else None)
+                     for v in numbers]  # fmt: skip
+            with torch.no_grad():
+                return dict(zip(names, _Cast(graph, dtype).run(*given), strict=True))
 
-    return exact
+        return run
+
+    return [in_one(dtype) for dtype in dtypes]
 
 
 def states(params: list[dict]) -> list[tuple[str | None, dict]]:

@@ -169,11 +169,17 @@ def refuse_unknown(module, handled) -> None:
     """Name the first operation without a handler. (Before all else: it may be why sizes were
     fixed.)"""
     for node in module.graph.nodes:
-        computes = node.op == "call_function" and isinstance(node.meta.get("val"), Tensor | tuple)
-        if computes and node.target is not operator.getitem:
-            name = getattr(node.target, "__name__", str(node.target)).split(".")[0]
-            if name not in handled:
-                raise unsupported(name, node.meta.get("line", ""))
+        result = node.meta.get("val")
+        sizes_or_checks = result is None or isinstance(result, torch.SymInt | int)
+        if node.op != "call_function" or sizes_or_checks or node.target is operator.getitem:
+            continue
+        if operation(node) not in handled:
+            raise unsupported(operation(node), node.meta.get("line", ""))
+
+
+def operation(node) -> str:
+    """The name of a node's operation in ATen, without its overload."""
+    return getattr(node.target, "__name__", str(node.target)).split(".")[0]
 
 
 def writes_in_place(node) -> bool:

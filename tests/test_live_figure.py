@@ -193,10 +193,15 @@ def opened(request, chromium, tmp_path_factory):
     page.on("pageerror", lambda e: page.problems.append(str(e)))
     page.on("request", lambda r: r.url.startswith("http") and page.problems.append(r.url))
     page.goto(path.as_uri())
-    page.evaluate("window.mountLiveFigures()")
-    page.wait_for_selector("html[data-live=ready]")
+    alive(page)
     yield figure, page
     context.close()
+
+
+def alive(page):
+    """Bring all figures of the page to life at once."""
+    page.evaluate("window.mountLiveFigures()")
+    page.wait_for_selector("html[data-live=ready]")
 
 
 def settled(page):
@@ -363,8 +368,7 @@ def test_play_with_reduced_motion_takes_few_steps(chromium, tmp_path):
         context = chromium.new_context(reduced_motion=motion)
         page = context.new_page()
         page.goto(path.as_uri())
-        page.evaluate("window.mountLiveFigures()")
-        page.wait_for_selector("html[data-live=ready]")
+        alive(page)
         page.get_by_role("button", name="Play").click()
         page.wait_for_timeout(1500)
         counts[motion] = int(page.locator(".live-figure").get_attribute("data-draws"))

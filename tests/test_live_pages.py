@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_live_figure import agree, settled
+from test_live_figure import agree, alive, settled
 
 from live import bundle
 from live.controls import argument
@@ -115,8 +115,7 @@ def mount(page, path: str) -> None:
 
 
 def revive(page) -> None:
-    page.evaluate("window.mountLiveFigures()")
-    page.wait_for_selector("html[data-live=ready]")
+    alive(page)
     assert page.locator(".live-figure").count() == page.locator("img[data-live]").count()
 
 

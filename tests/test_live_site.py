@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from browser import serve_folder
 from sphinx.application import Sphinx
-from test_live_figure import PICTURE, settled, squash, trained
+from test_live_figure import PICTURE, alive, settled, squash, trained
 
 from live import examples, live_figure
 from live.site import STATE, VIEW, figures
@@ -81,8 +81,7 @@ def test_page_is_alive_under_the_policy(built, over, chromium):
     with serve_folder(built) as address:
         page.goto(f"{address.rstrip('/')}/index.html" if over == "http"
                   else (built / "index.html").as_uri())  # fmt: skip
-        page.evaluate("window.mountLiveFigures()")
-        page.wait_for_selector("html[data-live=ready]")
+        alive(page)
         assert page.locator(".live-figure").count() == 3
         for slider in page.locator("input[type=range]").all():
             before = page.evaluate(PICTURE)
@@ -93,8 +92,7 @@ def test_page_is_alive_under_the_policy(built, over, chromium):
             settled(page)
             assert page.evaluate(PICTURE) != before
         page.reload()
-        page.evaluate("window.mountLiveFigures()")
-        page.wait_for_selector("html[data-live=ready]")
+        alive(page)
         assert page.locator(".live-figure").count() == 3
     # The plain theme here has inline scripts of its own, which the policy rightly refuses, and no
     # icon; a missing file is reported by its address above.
@@ -108,8 +106,7 @@ def test_two_tabs_do_not_disturb_one_another(built, chromium):
     one, two = context.new_page(), context.new_page()
     for page in (one, two):
         page.goto((built / "index.html").as_uri())
-        page.evaluate("window.mountLiveFigures()")
-        page.wait_for_selector("html[data-live=ready]")
+        alive(page)
     before = two.locator("input[type=range]").first.input_value()
     one.bring_to_front()
     one.locator("input[type=range]").first.focus()

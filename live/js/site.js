@@ -52,9 +52,11 @@ async function mount(image) {
 function mountPage() {
   const images = [...document.querySelectorAll("img[data-live]")], started = new Map();
   const start = (image) => {
-    if (!started.has(image)) started.set(image, mount(image));
-    if (started.size === images.length) {
-      Promise.all(started.values()).then(() => { document.documentElement.dataset.live = "ready"; });
+    if (!started.has(image)) {
+      started.set(image, mount(image));
+      if (started.size === images.length) {
+        Promise.all(started.values()).then(() => { document.documentElement.dataset.live = "ready"; });
+      }
     }
     return started.get(image);
   };
