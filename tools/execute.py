@@ -7,7 +7,6 @@ What would differ from run to run for no good reason is taken out, so that a cha
 committed notebook is a change in the course: timings, random ids, saved state of sliders.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from notebooks import stable_ids, store
 
 from live.reference import SWITCH
 
@@ -90,18 +90,6 @@ def merge_streams(outputs: list) -> list:
     return merged
 
 
-def stable_ids(notebook) -> None:
-    """Name each cell by its content, so that inserting one leaves the others alone."""
-    seen = set()
-    for cell in notebook.cells:
-        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()
-        copies = 0
-        while (name := f"{digest[:8]}-{copies}" if copies else digest[:8]) in seen:
-            copies += 1
-        seen.add(name)
-        cell["id"] = name
-
-
 def keep_live_figures(notebook, stem: str) -> None:
     """Keep the saved state of live figures only, under ids that do not change.
 
@@ -163,8 +151,7 @@ def execute(path: Path) -> float:
     run(notebook, path)
     seconds = time.perf_counter() - start
     normalise(notebook, path.stem)
-    nbformat.validate(notebook)
-    nbformat.write(notebook, path)
+    store(notebook, path)
     return seconds
 
 
