@@ -219,7 +219,12 @@ class TestRepositoryAddress:
 
     def set(self, copy, url):
         command = [sys.executable, "tools/repository.py", url]
-        return subprocess.run(command, cwd=copy, capture_output=True, text=True)
+        return subprocess.run(command, cwd=copy, capture_output=True, encoding="utf-8")
+
+    def make(self, copy, url):
+        (copy / ".venv").symlink_to(sys.prefix)
+        command = ["make", "repository", f"URL={url}"]
+        return subprocess.run(command, cwd=copy, capture_output=True, encoding="utf-8")
 
     def test_is_set_in_one_command(self, copy):
         old, new = repository.address(), "https://github.com/someone/their-course"
@@ -237,8 +242,45 @@ class TestRepositoryAddress:
         for path in tracked_files():
             assert path.read_bytes() == (copy / path.relative_to(ROOT)).read_bytes(), path
 
-    @pytest.mark.parametrize("url", ["github.com/a/b", "https://github.com/a", "git@host:a/b.git"])
-    def test_a_bad_address_changes_nothing(self, copy, url):
-        done = self.set(copy, url)
-        assert done.returncode == 1 and repr(url.removesuffix(".git")) in done.stderr
+    def test_leaves_the_tests_green(self, copy):
+        """Cells are named by their content, which the command changes."""
+        subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
+        done = self.make(copy, "https://github.com/someone/their-course")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count(".ipynb") == len(list(copy.glob("chapters/*.ipynb")))
+        tests = ["tests/test_structure.py", "tests/test_export.py", "tests/test_house.py"]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+        chosen = ["-k", "not Repository and not lint or agrees_everywhere"]
+        ran = subprocess.run(
+            [*command, *chosen], cwd=copy, capture_output=True, encoding="utf-8",
+            env=os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+        assert ran.returncode == 0, ran.stdout[-3000:]
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://github.com/a", "https://github.com/a/b/tree/main", "https://github.com/a/b c",
+            "https://github.com/../..", "https://github.com/a/..", "https://github.com/a/.git",
+            "https://github.com/a/b..c", "https://github.com/-a/b", "https://github.com//b",
+            "https://me:secret@github.com/a/b", "https://github.com/a/b?x", "https://github.com/a/b#x",
+            "https://github.com/ä/b", "https://github/a/b", "https://github.com/a/b\nx: y",
+            'https://github.com/a/b"', "https://github.com/a/b'", "https://github.com/a/b<c>",
+            "github.com/a/b", "http://github.com/a/b", "git@host:a/b.git", "ssh://github.com/a/b",
+        ],
+    )  # fmt: skip
+    def test_a_bad_address_is_refused(self, url):
+        with pytest.raises(ValueError, match=r"https://github\.com/owner/name") as refused:
+            repository.checked(url)
+        assert repr(url) in str(refused.value)
+
+    def test_a_bad_address_changes_nothing_and_runs_nothing(self, copy):
+        before = sorted(copy.rglob("*"))
+        evil = (
+            """https://github.com/a/$(shell touch one)`touch two`$$(touch three)";touch four;'\\"""
+        )
+        done = self.make(copy, evil)
+        assert done.returncode != 0 and repr(evil) in done.stderr, done.stderr
         assert repository.address(copy) == repository.address()
+        new = {path.name for path in set(copy.rglob("*")) - set(before)}
+        assert not new & {"one", "two", "three", "four"}, new
