@@ -17,6 +17,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from functools import partial
 from pathlib import Path
 
 import safely
@@ -84,15 +86,18 @@ def build(root: Path = ROOT) -> None:
     Raises:
         SystemExit: the build failed, or it gave warnings; the old site is as it was.
     """
-    work = root / "_build" / "unfinished"
-    shutil.rmtree(work, ignore_errors=True)  # of a build that was killed
-    work.mkdir(parents=True)
+    for left in (root / "_build").glob("unfinished-*"):  # by a build that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix="unfinished-", dir=root / "_build"))
     try:
         made_from = state(root)["sources"]
         arguments = ["build", ".", "-W", "-n", "--keep-going", "-q", "--path-output", str(work)]
         told = (work / "told.txt").open("w+", encoding="utf-8", errors="replace")
         with told:
-            done = subprocess.run([*JUPYTER_BOOK, *arguments], cwd=root, stdout=told)
+            # Ctrl-C is for this process, which then stops that one.
+            deaf = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+            command = [*JUPYTER_BOOK, *arguments]
+            done = subprocess.run(command, cwd=root, stdout=told, preexec_fn=deaf)
             new = work / "_build" / "html"
             if done.returncode or not (new / "index.html").exists():
                 told.seek(0)
@@ -125,25 +130,25 @@ def failure(root: Path) -> str:
     return told
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str], root: Path = ROOT) -> None:
     """Build the site if need be; two builds at once wait for each other."""
-    why = why_not_current()
+    why = why_not_current(root)
     if "--status" in arguments:
         raise SystemExit(f"The site has to be built: {why}" if why else 0)
     if not why:
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; the site is as it was before"))
-    lock, waiting = ROOT / "_build" / ".lock", "Another build is running; waiting for it ..."
+    lock, waiting = root / "_build" / ".lock", "Another build is running; waiting for it ..."
     try:
         lock.parent.mkdir(exist_ok=True)
         with safely.alone(lock, waiting):
-            if why := why_not_current():
+            if why := why_not_current(root):
                 print(f"Building the site: {why}. It takes about half a minute ...", flush=True)
-                build()
+                build(root)
     except KeyboardInterrupt:
         raise SystemExit("\nstopped; the site is as it was before") from None
     except OSError as error:
-        raise SystemExit(f"{failure(ROOT)}\n{error}") from None
+        raise SystemExit(f"{failure(root)}\n{error}") from None
 
 
 if __name__ == "__main__":
