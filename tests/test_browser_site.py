@@ -342,7 +342,8 @@ class TestCircumstances:
         examples.tanh().save_html(tmp_path / "figure.html")
         (tmp_path / "platform.html").write_text(
             '<h1>Week 3</h1><iframe sandbox="allow-scripts" width="900" height="700" '
-            'src="figure.html"></iframe>'
+            'src="figure.html"></iframe>',
+            encoding="utf-8",
         )
         tab = chromium.new_page()
         tab.goto((tmp_path / "platform.html").as_uri())

@@ -53,9 +53,9 @@ def colab() -> Path:
             if (installed / name).exists():
                 (site / name).symlink_to(installed / name)
         (site / "google" / "colab").mkdir(parents=True)
-        (site / "google" / "colab" / "__init__.py").write_text("")
+        (site / "google" / "colab" / "__init__.py").write_text("", encoding="utf-8")
         # Colab imports its own package before the first cell runs.
-        (site / "sitecustomize.py").write_text("import google.colab\n")
+        (site / "sitecustomize.py").write_text("import google.colab\n", encoding="utf-8")
         (place / "ready").touch()
     return place
 
@@ -106,7 +106,9 @@ def kernel_specs(colab: Path, folder: Path) -> KernelSpecManager:
     kernel.parent.mkdir(parents=True)
     python = str(colab / "bin" / "python")
     argv = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    kernel.write_text(json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}))
+    kernel.write_text(
+        json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}), encoding="utf-8"
+    )
     return KernelSpecManager(kernel_dirs=[str(kernel.parents[1])])
 
 

@@ -50,7 +50,7 @@ def server(tmp_path_factory):
         "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.expose_app_in_browser=True", "--ServerApp.disable_check_xsrf=True",
     ]  # fmt: skip
-    log = (folder / "log").open("w")
+    log = (folder / "log").open("w", encoding="utf-8")
     process = subprocess.Popen(command, env=os.environ | settings, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     for _ in range(120):
@@ -58,7 +58,7 @@ def server(tmp_path_factory):
             urllib.request.urlopen(f"{address}/api", timeout=2)
             break
         except OSError:
-            assert process.poll() is None, (folder / "log").read_text()[-2000:]
+            assert process.poll() is None, (folder / "log").read_text(encoding="utf-8")[-2000:]
             time.sleep(0.5)
     yield address
     process.terminate()

@@ -50,7 +50,7 @@ def playwrights_own() -> str | None:
     """Return playwright's own Chromium if it has been downloaded, and runs."""
     ask = "from playwright.sync_api import sync_playwright as s\nwith s() as p: "
     ask += "print(p.chromium.executable_path)"
-    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, encoding="utf-8")
     path = done.stdout.strip()
     return path if runs(path) else None
 
@@ -91,7 +91,9 @@ def find_chromium() -> str:
         True
     """
     # Two test processes may look at once; only one of them should install.
-    with open(Path(tempfile.gettempdir()) / f"find-chromium-{os.geteuid()}.lock", "w") as lock:
+    with open(
+        Path(tempfile.gettempdir()) / f"find-chromium-{os.geteuid()}.lock", "w", encoding="utf-8"
+    ) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for find in (on_the_path, playwrights_own, download, from_debian):
             if path := find():
