@@ -18,12 +18,14 @@ export OMP_NUM_THREADS := $(THREADS)
 export MKL_NUM_THREADS := $(THREADS)
 export OPENBLAS_NUM_THREADS := $(THREADS)
 export PYTHONPATH := $(CURDIR)
+# Names and texts are UTF-8, whatever the machine's locale says.
+export PYTHONUTF8 := 1
 # An address is handed over as it was typed: neither make nor a shell evaluates it.
 override URL := $(value URL)
 export URL
 
 .DEFAULT_GOAL := help
-.PHONY: help book test execute bands serve lab lint linkcheck audit lock repository clean
+.PHONY: help book test execute bands serve lab lint linkcheck audit lock repository hardships clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -72,6 +74,9 @@ lock: $(READY)  ## Choose the newest versions that requirements.txt allows (requ
 
 repository: $(READY)  ## Point the whole course at your repository (URL=https://github.com/you/name)
 	$(BIN)/python tools/repository.py --from-environment
+
+hardships: $(READY)  ## Try the build under hardship: killed, twice at once, without room, ...
+	$(BIN)/python tools/hardships.py
 
 clean:  ## Remove all that was built, the .venv too
 	rm -rf _build $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis .cache
