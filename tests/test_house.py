@@ -346,6 +346,7 @@ class TestRepositoryAddress:
         "url",
         [
             "https://github.com/a", "https://github.com/a/b/tree/main", "https://github.com/a/b c",
+            "https://gitlab.com/a/b", "https://github.com.evil.org/a/b",
             "https://github.com/../..", "https://github.com/a/..", "https://github.com/a/.git",
             "https://github.com/a/b..c", "https://github.com/-a/b", "https://github.com//b",
             "https://me:secret@github.com/a/b", "https://github.com/a/b?x", "https://github.com/a/b#x",

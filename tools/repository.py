@@ -20,9 +20,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 REPEATED = ["_config.yml", "CITATION.cff", "pyproject.toml", "*.md", "chapters/*.ipynb"]
-NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?"  # no "..", nothing that starts with "-"
-HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}"
-URL = re.compile(rf"https://{HOST}(?:/{NAME}){{2,}}")
+# Only GitHub: Colab opens no other notebooks. No "..", and nothing that starts with "-".
+NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?"
+URL = re.compile(rf"https://github\.com/{NAME}/{NAME}")
 
 
 def address(root: Path = ROOT) -> str:
@@ -34,17 +34,14 @@ def checked(url: str) -> str:
     """The address without a slash or `.git` at its end.
 
     Raises:
-        ValueError: it is not of the form https://host/owner/name.
+        ValueError: it is not of the form https://github.com/owner/name.
 
     Example:
         >>> checked("https://github.com/you/course.git")
         'https://github.com/you/course'
     """
     plain = url.strip().removesuffix("/").removesuffix(".git")
-    parts = plain.split("/")
-    # On GitHub an address with more parts is a page of a repository; elsewhere groups may nest.
-    deeper = plain.lower().startswith("https://github.com/") and len(parts) > 5
-    if not URL.fullmatch(plain) or ".." in plain or deeper:
+    if not URL.fullmatch(plain) or ".." in plain:
         raise ValueError(f"URL must look like https://github.com/owner/name, got {url!r}")
     return plain
 
@@ -53,7 +50,7 @@ def set_address(new: str, root: Path = ROOT) -> list[Path]:
     """Replace the address everywhere, and return the files that changed.
 
     Raises:
-        ValueError: `new` is not of the form https://host/owner/name.
+        ValueError: `new` is not of the form https://github.com/owner/name.
         OSError: a file could not be written; then none has changed.
     """
     new = checked(new)
