@@ -11,7 +11,8 @@ Transforms in 2D (chapters/3_transforms_2d.ipynb):
     check_points, check_linear, Linear, rotation, scaling, shear, planar, solve_planar,
     softplus_inverse, check_planar, Planar, radial, solve_radial, Radial, Coupling
 RealNVP: flows built from neural networks (chapters/4_realnvp.ipynb):
-    Conditioner, check_number, AffineCoupling, fit_inputs, Flow, RealNVP
+    Conditioner, check_number, scale_and_shift, AffineCoupling, fit_inputs, one_a_point,
+    steps_of, Flow, RealNVP
 Training on the ring (chapters/5_training.ipynb):
     Draw, History, resample, mean_nll, learning_rate, Trainer, report, save_training,
     load_training, train, to_eight_bits, from_eight_bits
@@ -20,7 +21,6 @@ Training on the ring (chapters/5_training.ipynb):
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -58,8 +58,11 @@ __all__ = [
     "Coupling",
     "Conditioner",
     "check_number",
+    "scale_and_shift",
     "AffineCoupling",
     "fit_inputs",
+    "one_a_point",
+    "steps_of",
     "Flow",
     "RealNVP",
     "Draw",
@@ -126,7 +129,8 @@ def standard_normal_log_prob(z: Tensor) -> Tensor:
 def check_domain(name: str, value: Tensor, low: float, high: float) -> None:
     """Raise if any entry of `value` lies outside the open interval (low, high).
 
-    While torch traces a function into a graph there is no number to look at: nothing is checked.
+    Inside `torch.func` (vmap, grad, jacrev, ...) the numbers of all points are looked at. While torch
+    traces a function into a graph there is no number to look at: nothing is checked.
 
     Args:
         name: What to call the value in the message.
@@ -142,8 +146,13 @@ def check_domain(name: str, value: Tensor, low: float, high: float) -> None:
         Traceback (most recent call last):
         ValueError: x must lie strictly between -1.0 and 1.0, but 1 of 2 values do not (first: 1.5)
     """
+    if torch.compiler.is_compiling():
+        return
+    functorch = torch._C._functorch  # has no public name; torch's own code asks it the same
+    while functorch.is_functorch_wrapped_tensor(value):
+        value = functorch.get_unwrapped(value)
     kinds = {type(value), type(torch.empty(()))}  # while tracing, a new tensor is a stand-in
-    if torch.compiler.is_compiling() or kinds - {Tensor, nn.Parameter}:
+    if kinds - {Tensor, nn.Parameter}:
         return
     outside = ~((value > low) & (value < high))  # NaN counts as outside
     if outside.any():
@@ -930,12 +939,47 @@ def check_number(name: str, value: float, least: float = -math.inf, whole: bool 
         raise ValueError(f"{name} must be {words} number{limit}, but is {value!r}")
 
 
-class AffineCoupling(Coupling):
-    """A coupling layer whose conditioner is a neural network.
+def scale_and_shift(conditioner: Callable, kept: Tensor, changed: Tensor, context=None):
+    """Ask a conditioner for s and t; refuse an answer that does not fit the half that changes.
 
-    Both directions of a coupling cost the same, so we may choose which of them gets the plain form
-    `changed * exp(s) + t`. Training only runs `encode`; it gets it, as in Dinh et al. 2017, whose
-    map also goes from data to latent. Chapter 5 measures what the choice brings.
+    Without this check torch would stretch an s of shape (n, 1) over two coordinates: the points
+    would be right and the log-determinant wrong.
+
+    Args:
+        conditioner: Callable `(kept, context) -> (s, t)`.
+        kept: The kept half, shape (n, k).
+        changed: The other half, shape (n, D - k).
+        context: What the conditioner gets as context.
+
+    Returns:
+        s and t, each of shape (n, D - k).
+
+    Raises:
+        ValueError: If s or t has another shape.
+
+    Example:
+        >>> def narrow(kept, context):
+        ...     return kept, kept
+        >>> scale_and_shift(narrow, torch.zeros(5, 1), torch.zeros(5, 2))
+        Traceback (most recent call last):
+        ValueError: the conditioner must return s of shape (5, 2), but it has shape (5, 1)
+    """
+    s, t = conditioner(kept, context)
+    for name, value in (("s", s), ("t", t)):
+        if value.shape != changed.shape:
+            raise ValueError(
+                f"the conditioner must return {name} of shape {tuple(changed.shape)}, "
+                f"but it has shape {tuple(value.shape)}"
+            )
+    return s, t
+
+
+class AffineCoupling(Coupling):
+    """The coupling of chapter 3 with a network inside, and with the names of its directions swapped.
+
+    `encode` has the plain form `changed * exp(s) + t`, as in Dinh et al. 2017, whose map also goes
+    from data to latent; `Coupling` gives that form to `decode`. Both cost the same. Chapter 5
+    measures what the choice brings.
 
     Args:
         dim: Number of coordinates D >= 2.
@@ -945,7 +989,8 @@ class AffineCoupling(Coupling):
         n_frequencies: See `Conditioner`.
 
     Raises:
-        ValueError: If a size is too small or no whole number.
+        ValueError: If a size is too small or no whole number, or points are not of shape (n, D).
+        TypeError: If points are no floating-point tensor.
 
     References:
         Dinh et al. 2017, Density Estimation Using Real NVP, section 3.2.
@@ -964,14 +1009,21 @@ class AffineCoupling(Coupling):
         super().__init__(
             Conditioner(n_kept, dim - n_kept, hidden_dim, context_dim, n_frequencies), flip
         )
+        self.dim = dim
 
     def encode(self, x, context=None):
         """Map data x to latent z = x exp(s) + t; log-det + sum of s."""
-        return super().decode(x, context)
+        check_points("x", x, self.dim)
+        kept, changed = self.split(x)
+        s, t = scale_and_shift(self.conditioner, kept, changed, context)
+        return self.join(kept, changed * torch.exp(s) + t), s.sum(dim=1)
 
     def decode(self, z, context=None):
         """Map latent z to data x = (z - t) exp(-s); log-det - sum of s."""
-        return super().encode(z, context)
+        check_points("z", z, self.dim)
+        kept, changed = self.split(z)
+        s, t = scale_and_shift(self.conditioner, kept, changed, context)
+        return self.join(kept, (changed - t) * torch.exp(-s)), -s.sum(dim=1)
 
 
 def fit_inputs(flow: "Flow", name: str, points: Tensor, context: Tensor | None) -> Tensor | None:
@@ -981,18 +1033,20 @@ def fit_inputs(flow: "Flow", name: str, points: Tensor, context: Tensor | None) 
         flow: The flow: it knows D, C and its dtype.
         name: What to call the points in a message.
         points: Shape (n, D).
-        context: Shape (n, C), or (C,) for one context shared by all points; None if C = 0.
+        context: Shape (n, C), or (C,) for one context shared by all points; None if C = 0. Class
+            numbers are not a context: `F.one_hot(labels, C).float()` is.
 
     Returns:
         The context, shape (n, C), with the dtype and device of the points; None if C = 0.
 
     Raises:
-        TypeError: If the points are no floating-point tensor, or of another dtype than the flow.
+        TypeError: If the points are no floating-point tensor, or of another dtype than the flow;
+            if a context of one dimension holds integers, or a context is complex.
         ValueError: If a shape is wrong, or a context is missing or not wanted.
 
     Example:
         >>> flow = RealNVP(dim=2, context_dim=4)
-        >>> fit_inputs(flow, "x", torch.zeros(3, 2), torch.tensor([0, 1, 0, 0])).shape
+        >>> fit_inputs(flow, "x", torch.zeros(3, 2), torch.tensor([0.0, 1.0, 0.0, 0.0])).shape
         torch.Size([3, 4])
     """
     check_points(name, points, flow.dim)
@@ -1004,21 +1058,88 @@ def fit_inputs(flow: "Flow", name: str, points: Tensor, context: Tensor | None) 
         if context is not None:
             raise ValueError("context must not be given: this flow has context_dim=0")
         return None
-    shapes = ((context_dim,), (len(points), context_dim))
-    if not isinstance(context, Tensor) or context.shape not in shapes:
+    n = points.shape[0]  # not len(points), which would fix the size while torch traces
+    advice = f"class numbers become contexts by F.one_hot(labels, {context_dim}).float()"
+    if not isinstance(context, Tensor) or context.shape not in ((context_dim,), (n, context_dim)):
         given = tuple(context.shape) if isinstance(context, Tensor) else repr(context)
         raise ValueError(
-            f"context must be a tensor of shape {shapes[1]} or {shapes[0]}, as this flow has "
-            f"context_dim={context_dim}; but it is {given}"
+            f"context must be a tensor of shape {(n, context_dim)} or {(context_dim,)}, as this "
+            f"flow has context_dim={context_dim}; but it is {given} ({advice})"
         )
-    return context.to(points).expand(len(points), -1)
+    # A vector of integers may be one class number a point that happens to have the length C.
+    if context.is_complex() or (context.ndim == 1 and not context.is_floating_point()):
+        raise TypeError(f"context must be floating-point, not {context.dtype}: {advice}")
+    return context.to(points).expand(n, -1)
+
+
+def one_a_point(layer: Transform, direction: str) -> Callable:
+    """A direction of a layer as a function whose log-det is one number a point, (n,).
+
+    A transform of chapter 2 acts on each coordinate alone and returns a log-det for each, (n, D).
+    Its Jacobian is diagonal, so that they add up over the coordinates.
+
+    Args:
+        layer: A transform of points (n, D).
+        direction: "encode" or "decode".
+
+    Returns:
+        A function (points, context) -> (points, log_abs_det), shapes (n, D) and (n,).
+
+    Raises:
+        ValueError: If the layer, when it is run, returns other shapes.
+
+    Example:
+        >>> one_a_point(Affine(2.0), "decode")(torch.zeros(1, 3), None)[1]  # 3 log 2
+        tensor([2.0794])
+    """
+    if type(layer) is Compose:
+
+        def whole(points, context):
+            values, log_abs_dets = walk(steps_of(layer.layers, direction), points, context)
+            return values[-1], sum(log_abs_dets)
+
+        return whole
+
+    def step(points, context):
+        value, log_abs_det = getattr(layer, direction)(points, context)
+        shapes = (points.shape[:1], points.shape)
+        if value.shape != points.shape or log_abs_det.shape not in shapes:
+            raise ValueError(
+                f"{type(layer).__name__}.{direction} must return points (n, D) and a log-det of "
+                f"shape (n,) or (n, D), but for points {tuple(points.shape)} it returned shapes "
+                f"{tuple(value.shape)} and {tuple(log_abs_det.shape)}"
+            )
+        return value, log_abs_det.sum(dim=1) if log_abs_det.ndim == 2 else log_abs_det
+
+    return step
+
+
+def steps_of(layers: Sequence[Transform], direction: str) -> list[Callable]:
+    """One direction of each layer, in the order in which they act: see `one_a_point`.
+
+    Args:
+        layers: Transforms in generative order.
+        direction: "encode" or "decode"; `encode` undoes the last layer first.
+
+    Returns:
+        Functions (points, context) -> (points, log_abs_det), for `walk`.
+
+    Example:
+        >>> layers = [Affine(2.0, 0.0), Affine(3.0, 1.0)]
+        >>> values, _ = walk(steps_of(layers, "encode"), torch.full((1, 2), 7.0))
+        >>> [value[0, 0].item() for value in values]
+        [7.0, 2.0, 1.0]
+    """
+    ordered = layers if direction == "decode" else reversed(layers)
+    return [one_a_point(layer, direction) for layer in ordered]
 
 
 class Flow(Compose):
     """Transforms plus a standard normal base distribution: a density one can sample from.
 
     Args:
-        layers: Transforms of (n, D) points, in generative order.
+        layers: Transforms of (n, D) points, in generative order. Those of chapter 2, which act on
+            each coordinate alone, may stand among them: their log-dets are summed.
         dim: Number of coordinates D >= 2.
         context_dim: Length C of the context, 0 for an unconditional flow.
 
@@ -1037,16 +1158,17 @@ class Flow(Compose):
         check_number("context_dim", context_dim, least=0, whole=True)
         self.dim, self.context_dim = dim, context_dim
         # An empty buffer that moves with the flow, and so knows its dtype and device.
-        like = next(chain(self.parameters(), self.buffers()), torch.zeros(()))
+        tensors = [*self.parameters(), *self.buffers(), torch.zeros(())]
+        like = next(tensor for tensor in tensors if tensor.is_floating_point())
         self.register_buffer("like", like.new_zeros(()), persistent=False)
 
     def decode_steps(self, z, context=None):
         """All K + 1 values on the way from z to x, and the K log-dets between them."""
-        return super().decode_steps(z, fit_inputs(self, "z", z, context))
+        return walk(steps_of(self.layers, "decode"), z, fit_inputs(self, "z", z, context))
 
     def encode_steps(self, x, context=None):
         """All K + 1 values on the way from x back to z, and the K log-dets between them."""
-        return super().encode_steps(x, fit_inputs(self, "x", x, context))
+        return walk(steps_of(self.layers, "encode"), x, fit_inputs(self, "x", x, context))
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Exact log-likelihood of each point.
