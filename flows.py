@@ -8,8 +8,9 @@ Change of variables (chapters/1_change_of_variables.ipynb):
 Transforms in 1D (chapters/2_transforms_1d.ipynb):
     Identity, Affine, Sigmoid, LeakyReLU, ShiftedSoftplus, walk, Compose
 Transforms in 2D (chapters/3_transforms_2d.ipynb):
-    check_points, check_linear, Linear, rotation, scaling, shear, planar, solve_planar,
-    softplus_inverse, check_planar, Planar, radial, solve_radial, Radial, Coupling
+    check_points, check_linear, Linear, rotation, scaling, shear, planar, ImplicitRoot,
+    implicit_root, solve_planar, LEAST, softplus_inverse, check_planar, Planar, radial,
+    solve_radial, Radial, check_conditioned, Coupling
 RealNVP: flows built from neural networks (chapters/4_realnvp.ipynb):
     Conditioner, check_number, scale_and_shift, AffineCoupling, fit_inputs, one_a_point,
     steps_of, Flow, RealNVP
@@ -48,13 +49,17 @@ __all__ = [
     "scaling",
     "shear",
     "planar",
+    "ImplicitRoot",
+    "implicit_root",
     "solve_planar",
+    "LEAST",
     "softplus_inverse",
     "check_planar",
     "Planar",
     "radial",
     "solve_radial",
     "Radial",
+    "check_conditioned",
     "Coupling",
     "Conditioner",
     "check_number",
@@ -493,11 +498,11 @@ class Linear(Transform):
 
     def decode(self, z, context=None):
         check_points("z", z, len(self.A))
-        return z @ self.A.T + self.b, z.new_full((len(z),), self.log_abs_det)
+        return z @ self.A.T + self.b, z.new_full(z.shape[:1], self.log_abs_det)
 
     def encode(self, x, context=None):
         check_points("x", x, len(self.A))
-        return (x - self.b) @ self.A_inv.T, x.new_full((len(x),), -self.log_abs_det)
+        return (x - self.b) @ self.A_inv.T, x.new_full(x.shape[:1], -self.log_abs_det)
 
 
 def rotation(degrees: float, dim: int = 2) -> Tensor:
@@ -571,7 +576,9 @@ def shear(amount: float) -> Tensor:
     return torch.tensor([[1.0, amount], [0.0, 1.0]], dtype=torch.float64)
 
 
-def planar(z: Tensor, w: Tensor, u: Tensor, b: Tensor | float) -> tuple[Tensor, Tensor]:
+def planar(
+    z: Tensor, w: Tensor, u: Tensor, b: Tensor | float, margin: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Planar map x = z + u tanh(w.z + b), for any w and u: beyond w.u = -1 it folds.
 
     Args:
@@ -579,12 +586,13 @@ def planar(z: Tensor, w: Tensor, u: Tensor, b: Tensor | float) -> tuple[Tensor, 
         w: Normal of the plane, shape (D,).
         u: Direction in which points move, shape (D,).
         b: Offset of the plane.
+        margin: 1 + w.u, if it is known better than from the rounded w and u.
 
     Returns:
         x, shape (n, D), and log|det J|, shape (n,).
 
     References:
-        Rezende & Mohamed 2015, Variational Inference with Normalizing Flows, eqs. 10 to 12.
+        Rezende & Mohamed 2015, Variational Inference with Normalizing Flows, section 4.1.
 
     Example:
         >>> w, u = torch.tensor([1.0, 0.0]), torch.tensor([0.5, 0.0])
@@ -592,16 +600,81 @@ def planar(z: Tensor, w: Tensor, u: Tensor, b: Tensor | float) -> tuple[Tensor, 
         tensor([0.4055])
     """
     bend = torch.tanh(z @ w + b)  # (n,)
-    det = 1 + (1 - bend.square()) * (w * u).sum()  # matrix determinant lemma, (n,)
+    margin = 1 + (w * u).sum() if margin is None else margin
+    # 1 + (1 - bend^2) w.u, by the matrix determinant lemma; so written, no digits cancel: (n,)
+    det = bend.square() + (1 - bend.square()) * margin
     return z + bend[:, None] * u, torch.log(torch.abs(det))
+
+
+class ImplicitRoot(torch.autograd.Function):
+    """Derivatives of a root, in reverse mode and to every order: see `implicit_root`.
+
+    Example:
+        >>> ImplicitRoot.apply(torch.sqrt, lambda s, a: s * s - a, torch.tensor(4.0)).item()
+        2.0
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(find, residual, *parameters):
+        """The root, found in whatever way, without gradients."""
+        return find(*parameters)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        """Keep what the derivatives need."""
+        ctx.residual = inputs[1]
+        ctx.save_for_backward(output, *inputs[2:])
+
+    @staticmethod
+    def backward(ctx, gradient):
+        """residual = 0 whatever p is, so d root / dp = -(d residual / dp) / (d residual / ds).
+
+        The saved root knows that it depends on p: so this can be differentiated again.
+        """
+        root, *parameters = ctx.saved_tensors
+        _, pull = torch.func.vjp(ctx.residual, root, *parameters)
+        slope = pull(torch.ones_like(root))[0]
+        return None, None, *pull(-gradient / slope)[1:]
+
+
+def implicit_root(find: Callable, residual: Callable, *parameters: Tensor) -> Tensor:
+    """The s with residual(s, *parameters) = 0, and the derivatives of s with respect to them.
+
+    In reverse mode they are right to every order. In forward mode (`torch.func.jacfwd` and
+    `hessian`) four Newton steps carry them, each of which doubles the order that is right: to 15.
+
+    Args:
+        find: Gets the parameters, returns the root to the last digits, by any method.
+        residual: Smooth function of the root and the parameters. Each entry of its result belongs
+            to one entry of the root, and its slope there is not 0.
+        parameters: Tensors that broadcast to the shape of the root.
+
+    Returns:
+        The root, of the shape that `find` gives it.
+
+    Example:
+        >>> root = lambda a: implicit_root(torch.sqrt, lambda s, a: s * s - a, a)
+        >>> torch.func.grad(torch.func.grad(root))(torch.tensor(4.0))  # -a^(-3/2) / 4
+        tensor(-0.0312)
+    """
+    try:
+        return ImplicitRoot.apply(find, residual, *parameters)
+    except (NotImplementedError, AssertionError):  # so torch refuses forward mode, and it nested
+        pass
+    root = find(*(p.detach() for p in parameters))
+    for _ in range(4):
+        value, pull = torch.func.vjp(lambda s: residual(s, *parameters), root)
+        root = root - value / pull(torch.ones_like(value))[0]
+    return root
 
 
 def solve_planar(target: Tensor, reach: Tensor, bisections: int = 60) -> Tensor:
     """Solve s + reach tanh(s) = target for s: bisection, then one Newton step.
 
-    The left side grows with s if reach > -1, so one root exists. Bisection finds it without
-    gradients; the Newton step polishes it and lets gradients through (its derivative at the
-    root is that of the implicit function).
+    The left side grows with s if reach > -1, so one root exists. Its derivatives are those of the
+    implicit function, see `implicit_root`.
 
     Args:
         target: Right-hand sides, shape (n,).
@@ -616,15 +689,23 @@ def solve_planar(target: Tensor, reach: Tensor, bisections: int = 60) -> Tensor:
         >>> round((s + 2.0 * torch.tanh(s)).item(), 6)
         1.0
     """
-    with torch.no_grad():
+
+    def residual(s, target, reach):
+        return s + reach * torch.tanh(s) - target
+
+    def find(target, reach):
         low, high = target - reach.abs(), target + reach.abs()  # |tanh| < 1 brackets the root
         for _ in range(bisections):
             middle = (low + high) / 2
-            above = middle + reach * torch.tanh(middle) > target
+            above = residual(middle, target, reach) > 0
             low, high = torch.where(above, low, middle), torch.where(above, middle, high)
         root = (low + high) / 2
-    bend = torch.tanh(root)
-    return root - (root + reach * bend - target) / (1 + reach * (1 - bend.square()))
+        return root - residual(root, target, reach) / (1 + reach / torch.cosh(root).square())
+
+    return implicit_root(find, residual, target, reach)
+
+
+LEAST = 1e-3  # how near 0 a layer that learns may bring its determinant
 
 
 def softplus_inverse(y: Tensor) -> Tensor:
@@ -648,40 +729,43 @@ def check_planar(w: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         w: Shape (D,), not 0.
-        u: Shape (D,), with w.u > -1.
+        u: Shape (D,), with 1 + w.u > LEAST.
 
     Returns:
         The two vectors.
 
     Raises:
-        ValueError: If w is 0, the shapes differ, or w.u <= -1.
+        ValueError: If w is 0, the shapes differ, or 1 + w.u <= LEAST.
 
     Example:
         >>> check_planar([1.0, 0.0], [-2.0, 0.0])
         Traceback (most recent call last):
-        ValueError: w.u must be above -1 for an invertible map, but is -2
+        ValueError: w.u must be above -1 + 0.001 for an invertible map, but is -2
     """
     w, u = (torch.as_tensor(v, dtype=torch.get_default_dtype()) for v in (w, u))
     if w.ndim != 1 or w.shape != u.shape or not (w @ w) > 0:
         raise ValueError(f"w and u must be vectors of one length, w not 0; got {w} and {u}")
-    if not w @ u > -1:
-        raise ValueError(f"w.u must be above -1 for an invertible map, but is {w @ u:.4g}")
+    if not 1 + w @ u > LEAST:
+        least = f"-1 + {LEAST}"
+        raise ValueError(f"w.u must be above {least} for an invertible map, but is {w @ u:.4g}")
     return w, u
 
 
 class Planar(Transform):
-    """Planar flow that stays invertible while it learns: w.u > -1 always holds.
+    """Planar flow that stays invertible while it learns: 1 + w.u >= LEAST.
 
-    What is stored is a free u; `u` is made from it by moving along w until w.u > -1.
-    There is no closed form of `encode`: one equation is solved for each point.
+    What is stored is a free u; `u` is made from it by changing its part along w. So log|det J| is
+    bounded below by log(LEAST) in every dtype, and whatever the free u (while w is not 0).
+    There is no closed form of `encode`: one equation is solved for each point. Where the
+    determinant is LEAST, the round trip loses a factor 1 / LEAST of the dtype's digits.
 
     Args:
         w: Normal of the plane, shape (D,), not 0.
-        u: Direction in which points move, shape (D,), with w.u > -1.
+        u: Direction in which points move, shape (D,), with 1 + w.u > LEAST.
         b: Offset of the plane.
 
     Raises:
-        ValueError: If w is 0, the shapes differ, w.u <= -1, or b is not finite.
+        ValueError: If w is 0, the shapes differ, 1 + w.u <= LEAST, or b is not finite.
 
     References:
         Rezende & Mohamed 2015, appendix A.1 (the norm of w is squared there).
@@ -700,29 +784,40 @@ class Planar(Transform):
         reach = w @ u
         self.w = nn.Parameter(w.clone())
         # The free u whose constrained version is the u that was asked for.
-        self.free_u = nn.Parameter(u + (softplus_inverse(1 + reach) - reach) * w / (w @ w))
+        self.free_u = nn.Parameter(u + (softplus_inverse(1 + reach - LEAST) - reach) * w / (w @ w))
         self.b = nn.Parameter(torch.tensor(float(b), dtype=w.dtype))
 
     @property
+    def margin(self) -> Tensor:
+        """1 + w.u, a scalar, LEAST or more: the least that det J can be if w.u < 0."""
+        return LEAST + F.softplus(self.w @ self.free_u)
+
+    @property
     def u(self) -> Tensor:
-        """The direction in use, shape (D,): w.u = softplus(w.free_u) - 1 > -1."""
-        reach = self.w @ self.free_u
-        return self.free_u + (F.softplus(reach) - 1 - reach) * self.w / (self.w @ self.w)
+        """The direction in use, shape (D,), with w.u = margin - 1."""
+        w_dual = self.w / (self.w @ self.w)  # w . w_dual = 1
+        across = self.free_u - (self.w @ self.free_u) * w_dual
+        across = across - (self.w @ across) * w_dual  # again, for what rounding left
+        return across + (self.margin - 1) * w_dual
 
     def decode(self, z, context=None):
         check_points("z", z, len(self.w))
-        return planar(z, self.w, self.u, self.b)
+        return planar(z, self.w, self.u, self.b, self.margin)
 
     def encode(self, x, context=None):
         check_points("x", x, len(self.w))
-        u = self.u
-        s = solve_planar(x @ self.w + self.b, self.w @ u)  # s = w.z + b, (n,)
+        u, margin = self.u, self.margin
+        s = solve_planar(x @ self.w + self.b, margin - 1)  # s = w.z + b, (n,)
         z = x - torch.tanh(s)[:, None] * u
-        return z, -planar(z, self.w, u, self.b)[1]
+        return z, -planar(z, self.w, u, self.b, margin)[1]
 
 
 def radial(
-    z: Tensor, center: Tensor, alpha: Tensor | float, beta: Tensor | float
+    z: Tensor,
+    center: Tensor,
+    alpha: Tensor | float,
+    beta: Tensor | float,
+    margin: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Radial map x = z + beta (z - center) / (alpha + r), for any beta: below -alpha it folds.
 
@@ -731,22 +826,26 @@ def radial(
         center: The point around which space is pushed out or pulled in, shape (D,).
         alpha: Width of the effect, positive.
         beta: Strength; positive pushes out, negative pulls in.
+        margin: 1 + beta / alpha, if it is known better than from the rounded alpha and beta.
 
     Returns:
         x, shape (n, D), and log|det J|, shape (n,).
 
     References:
-        Rezende & Mohamed 2015, eqs. 13 to 14.
+        Rezende & Mohamed 2015, section 4.1, eq. 14.
 
     Example:
         >>> radial(torch.zeros(1, 2), torch.zeros(2), 1.0, 1.0)[1]  # log(2^2)
         tensor([1.3863])
     """
     offset = z - center
-    h = 1 / (alpha + torch.linalg.vector_norm(offset, dim=1))  # (n,)
-    across, along = 1 + beta * h, 1 + beta * alpha * h.square()  # stretch across and along r
+    r = torch.linalg.vector_norm(offset, dim=1)  # (n,)
+    near, far = alpha / (alpha + r), r / (alpha + r)  # they add up to 1
+    margin = 1 + beta / alpha if margin is None else margin
+    across = far + near * margin  # stretch across r: 1 + beta / (alpha + r), (n,)
+    along = far * (1 + near) + near.square() * margin  # and along r
     log_abs_det = (z.shape[1] - 1) * torch.log(torch.abs(across)) + torch.log(torch.abs(along))
-    return z + (beta * h)[:, None] * offset, log_abs_det
+    return center + across[:, None] * offset, log_abs_det
 
 
 def solve_radial(rho: Tensor, alpha: Tensor | float, beta: Tensor | float) -> Tensor:
@@ -771,15 +870,17 @@ def solve_radial(rho: Tensor, alpha: Tensor | float, beta: Tensor | float) -> Te
 
 
 class Radial(Transform):
-    """Radial flow that stays invertible while it learns: alpha > 0 and beta > -alpha always hold.
+    """Radial flow that stays invertible while it learns: alpha and 1 + beta / alpha >= LEAST.
+
+    So log|det J| is bounded below by D log(LEAST) in every dtype, whatever the free numbers.
 
     Args:
         center: Shape (D,).
-        alpha: Width of the effect, positive.
-        beta: Strength, above -alpha.
+        alpha: Width of the effect, above LEAST.
+        beta: Strength, above -alpha: 1 + beta / alpha must exceed LEAST.
 
     Raises:
-        ValueError: If alpha <= 0 or beta <= -alpha, or center is not a vector of finite numbers.
+        ValueError: If alpha or 1 + beta / alpha is LEAST or less, or center is not a vector of finite numbers.
 
     References:
         Rezende & Mohamed 2015, appendix A.2.
@@ -797,28 +898,63 @@ class Radial(Transform):
         if center.ndim != 1:
             raise ValueError(f"center must have shape (D,), but has {tuple(center.shape)}")
         check_domain("center", center, -math.inf, math.inf)
-        if not (0 < alpha < math.inf and -alpha < beta < math.inf):
-            raise ValueError(f"alpha > 0 and beta > -alpha are needed; got {alpha} and {beta}")
+        if not (LEAST < alpha < math.inf and LEAST < 1 + beta / alpha < math.inf):
+            wanted = f"alpha > 0 and beta > -alpha, that is alpha and 1 + beta / alpha > {LEAST},"
+            raise ValueError(f"{wanted} are needed; got {alpha} and {beta}")
         self.center = nn.Parameter(center.clone())
-        positive = torch.tensor([alpha, alpha + beta], dtype=center.dtype)
-        self.free = nn.Parameter(softplus_inverse(positive))  # of alpha and of alpha + beta
+        positive = torch.tensor([alpha, 1 + beta / alpha], dtype=center.dtype)
+        self.free = nn.Parameter(softplus_inverse(positive - LEAST))  # of alpha and of the margin
+
+    @property
+    def alpha_margin(self) -> tuple[Tensor, Tensor]:
+        """alpha, and 1 + beta / alpha, the stretch at the centre: two scalars, LEAST or more."""
+        alpha, margin = LEAST + F.softplus(self.free)
+        return alpha, margin
 
     @property
     def alpha_beta(self) -> tuple[Tensor, Tensor]:
         """alpha and beta in use, two scalars."""
-        alpha, total = F.softplus(self.free)
-        return alpha, total - alpha
+        alpha, margin = self.alpha_margin
+        return alpha, alpha * (margin - 1)
 
     def decode(self, z, context=None):
         check_points("z", z, len(self.center))
-        return radial(z, self.center, *self.alpha_beta)
+        alpha, margin = self.alpha_margin
+        return radial(z, self.center, alpha, alpha * (margin - 1), margin)
 
     def encode(self, x, context=None):
         check_points("x", x, len(self.center))
-        (alpha, beta), offset = self.alpha_beta, x - self.center
+        (alpha, margin), offset = self.alpha_margin, x - self.center
+        beta = alpha * (margin - 1)
         r = solve_radial(torch.linalg.vector_norm(offset, dim=1), alpha, beta)
-        z = self.center + offset / (1 + beta / (alpha + r))[:, None]
-        return z, -radial(z, self.center, alpha, beta)[1]
+        z = self.center + offset * ((alpha + r) / (r + alpha * margin))[:, None]
+        return z, -radial(z, self.center, alpha, beta, margin)[1]
+
+
+def check_conditioned(changed: Tensor, s: Tensor, t: Tensor) -> None:
+    """Raise unless s and t have one entry for each coordinate that they change.
+
+    One of shape (n, 1) would broadcast: right points, and a log-det that is wrong.
+
+    Args:
+        changed: The half that changes, shape (n, D - k).
+        s: Log-scales, from a conditioner.
+        t: Shifts, from a conditioner.
+
+    Raises:
+        ValueError: If s or t has another shape than the half that changes.
+
+    Example:
+        >>> check_conditioned(torch.zeros(4, 2), torch.zeros(4, 1), torch.zeros(4, 2))
+        Traceback (most recent call last):
+        ValueError: the conditioner's s must have shape (4, 2), but has shape (4, 1)
+    """
+    wanted = tuple(changed.shape)
+    for name, value in (("s", s), ("t", t)):
+        given = tuple(value.shape) if isinstance(value, Tensor) else None
+        if given != wanted:
+            what = f"has shape {given}" if given is not None else f"is {value!r}"
+            raise ValueError(f"the conditioner's {name} must have shape {wanted}, but {what}")
 
 
 class Coupling(Transform):
@@ -828,6 +964,9 @@ class Coupling(Transform):
         conditioner: Callable `(kept, context) -> (s, t)`: kept has shape (n, k), s and t have
             shape (n, D - k). It may be any function: it is never inverted.
         flip: False keeps the first D // 2 coordinates, True keeps the others.
+
+    Raises:
+        ValueError: If the conditioner's s or t has another shape.
 
     References:
         Dinh et al. 2014 (NICE); Dinh et al. 2017 (RealNVP), eqs. 4, 5 and 7.
@@ -853,16 +992,22 @@ class Coupling(Transform):
         """The two halves back in their places, (n, D)."""
         return torch.cat((changed, kept) if self.flip else (kept, changed), dim=1)
 
+    def scale_and_shift(self, kept: Tensor, changed: Tensor, context) -> tuple[Tensor, Tensor]:
+        """s and t, each of the shape of the half that changes."""
+        s, t = self.conditioner(kept, context)
+        check_conditioned(changed, s, t)
+        return s, t
+
     def decode(self, z, context=None):
         check_points("z", z)
         kept, changed = self.split(z)
-        s, t = self.conditioner(kept, context)
+        s, t = self.scale_and_shift(kept, changed, context)
         return self.join(kept, changed * torch.exp(s) + t), s.sum(dim=1)
 
     def encode(self, x, context=None):
         check_points("x", x)
         kept, changed = self.split(x)
-        s, t = self.conditioner(kept, context)
+        s, t = self.scale_and_shift(kept, changed, context)
         return self.join(kept, (changed - t) * torch.exp(-s)), -s.sum(dim=1)
 
 
