@@ -134,7 +134,7 @@ def standard_normal_log_prob(z: Tensor) -> Tensor:
 def check_domain(name: str, value: Tensor, low: float, high: float) -> None:
     """Raise if any entry of `value` lies outside the open interval (low, high).
 
-    Inside `torch.func` (vmap, grad, jacrev, ...) the numbers of all points are looked at. While torch
+    Inside `torch.func` (vmap, grad, jacrev, ...) all points of the batch are checked. While torch
     traces a function into a graph there is no number to look at: nothing is checked.
 
     Args:
