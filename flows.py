@@ -9,11 +9,10 @@ Transforms in 1D (chapters/2_transforms_1d.ipynb):
     Identity, Affine, Sigmoid, LeakyReLU, ShiftedSoftplus, walk, Compose
 Transforms in 2D (chapters/3_transforms_2d.ipynb):
     check_points, check_linear, Linear, rotation, scaling, shear, planar, ImplicitRoot,
-    implicit_root, solve_planar, LEAST, softplus_inverse, check_planar, Planar, radial,
-    solve_radial, Radial, check_conditioned, Coupling
+    implicit_root, planar_misfit, solve_planar, LEAST, softplus_inverse, check_planar, Planar,
+    radial, solve_radial, Radial, check_conditioned, Coupling
 RealNVP: flows built from neural networks (chapters/4_realnvp.ipynb):
-    Conditioner, check_number, scale_and_shift, AffineCoupling, fit_inputs, one_a_point,
-    steps_of, Flow, RealNVP
+    Conditioner, check_number, AffineCoupling, fit_inputs, one_a_point, steps_of, Flow, RealNVP
 Training on the ring (chapters/5_training.ipynb):
     Draw, History, resample, mean_nll, learning_rate, Trainer, report, save_training,
     load_training, train, to_eight_bits, from_eight_bits
@@ -51,6 +50,7 @@ __all__ = [
     "planar",
     "ImplicitRoot",
     "implicit_root",
+    "planar_misfit",
     "solve_planar",
     "LEAST",
     "softplus_inverse",
@@ -63,7 +63,6 @@ __all__ = [
     "Coupling",
     "Conditioner",
     "check_number",
-    "scale_and_shift",
     "AffineCoupling",
     "fit_inputs",
     "one_a_point",
@@ -659,6 +658,9 @@ def implicit_root(find: Callable, residual: Callable, *parameters: Tensor) -> Te
         >>> torch.func.grad(torch.func.grad(root))(torch.tensor(4.0))  # -a^(-3/2) / 4
         tensor(-0.0312)
     """
+    wanted = torch.is_grad_enabled() and any(p.requires_grad for p in parameters)
+    if torch.compiler.is_compiling() and not wanted:  # torch.compile cannot take the class then
+        return find(*parameters)
     try:
         return ImplicitRoot.apply(find, residual, *parameters)
     except (NotImplementedError, AssertionError):  # so torch refuses forward mode, and it nested
@@ -668,6 +670,24 @@ def implicit_root(find: Callable, residual: Callable, *parameters: Tensor) -> Te
         value, pull = torch.func.vjp(lambda s: residual(s, *parameters), root)
         root = root - value / pull(torch.ones_like(value))[0]
     return root
+
+
+def planar_misfit(s: Tensor, target: Tensor, reach: Tensor) -> Tensor:
+    """s + reach tanh(s) - target: 0 at the s that `solve_planar` looks for.
+
+    Args:
+        s: Candidates, shape (n,).
+        target: Right-hand sides, shape (n,).
+        reach: w.u, a scalar.
+
+    Returns:
+        Shape (n,).
+
+    Example:
+        >>> planar_misfit(torch.tensor([0.0]), torch.tensor([0.0]), torch.tensor(2.0))
+        tensor([0.])
+    """
+    return s + reach * torch.tanh(s) - target
 
 
 def solve_planar(target: Tensor, reach: Tensor, bisections: int = 60) -> Tensor:
@@ -690,19 +710,17 @@ def solve_planar(target: Tensor, reach: Tensor, bisections: int = 60) -> Tensor:
         1.0
     """
 
-    def residual(s, target, reach):
-        return s + reach * torch.tanh(s) - target
-
     def find(target, reach):
         low, high = target - reach.abs(), target + reach.abs()  # |tanh| < 1 brackets the root
         for _ in range(bisections):
             middle = (low + high) / 2
-            above = residual(middle, target, reach) > 0
+            above = planar_misfit(middle, target, reach) > 0
             low, high = torch.where(above, low, middle), torch.where(above, middle, high)
         root = (low + high) / 2
-        return root - residual(root, target, reach) / (1 + reach / torch.cosh(root).square())
+        slope = 1 + reach / torch.cosh(root).square()
+        return root - planar_misfit(root, target, reach) / slope
 
-    return implicit_root(find, residual, target, reach)
+    return implicit_root(find, planar_misfit, target, reach)
 
 
 LEAST = 1e-3  # how near 0 a layer that learns may bring its determinant
@@ -1019,8 +1037,8 @@ class Coupling(Transform):
 class Conditioner(nn.Module):
     """A small ReLU network from the kept coordinates to the log-scales s and shifts t.
 
-    It starts at s = t = 0, so that a new coupling is the identity. s stays within (-1, 1), so
-    that one layer stretches by less than a factor e and exp never overflows.
+    It starts at s = t = 0, so that a new coupling is the identity. s stays between -1 and 1, so
+    that one layer stretches by at most a factor e and exp(s) does not overflow.
 
     Args:
         n_kept: Coordinates it sees.
@@ -1049,14 +1067,20 @@ class Conditioner(nn.Module):
         nn.init.zeros_(self.net[-1].bias)
         self.n_frequencies = n_frequencies
 
-    def forward(self, kept: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """(n, n_kept) -> s and t, each (n, n_changed)."""
+    def raw(self, kept: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(n, n_kept) -> log-scales without a bound, and t, each (n, n_changed)."""
         inputs = [kept]
-        for k in range(1, self.n_frequencies + 1):
-            inputs += [torch.sin(k * kept), torch.cos(k * kept)]
+        if self.n_frequencies:  # all waves at once: an operation costs more than its numbers
+            k = torch.arange(1, self.n_frequencies + 1, dtype=kept.dtype, device=kept.device)
+            waves = (kept[:, :, None] * k).flatten(start_dim=1)  # (n, n_kept * n_frequencies)
+            inputs += [torch.sin(waves), torch.cos(waves)]
         if context is not None:
             inputs.append(context)  # (n, context_dim)
-        s, t = self.net(torch.cat(inputs, dim=1)).chunk(2, dim=1)
+        return self.net(torch.cat(inputs, dim=1)).chunk(2, dim=1)
+
+    def forward(self, kept: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(n, n_kept) -> s and t, each (n, n_changed)."""
+        s, t = self.raw(kept, context)
         return torch.tanh(s), t
 
 
@@ -1084,43 +1108,8 @@ def check_number(name: str, value: float, least: float = -math.inf, whole: bool 
         raise ValueError(f"{name} must be {words} number{limit}, but is {value!r}")
 
 
-def scale_and_shift(conditioner: Callable, kept: Tensor, changed: Tensor, context=None):
-    """Ask a conditioner for s and t; refuse an answer that does not fit the half that changes.
-
-    Without this check torch would stretch an s of shape (n, 1) over two coordinates: the points
-    would be right and the log-determinant wrong.
-
-    Args:
-        conditioner: Callable `(kept, context) -> (s, t)`.
-        kept: The kept half, shape (n, k).
-        changed: The other half, shape (n, D - k).
-        context: What the conditioner gets as context.
-
-    Returns:
-        s and t, each of shape (n, D - k).
-
-    Raises:
-        ValueError: If s or t has another shape.
-
-    Example:
-        >>> def narrow(kept, context):
-        ...     return kept, kept
-        >>> scale_and_shift(narrow, torch.zeros(5, 1), torch.zeros(5, 2))
-        Traceback (most recent call last):
-        ValueError: the conditioner must return s of shape (5, 2), but it has shape (5, 1)
-    """
-    s, t = conditioner(kept, context)
-    for name, value in (("s", s), ("t", t)):
-        if value.shape != changed.shape:
-            raise ValueError(
-                f"the conditioner must return {name} of shape {tuple(changed.shape)}, "
-                f"but it has shape {tuple(value.shape)}"
-            )
-    return s, t
-
-
 class AffineCoupling(Coupling):
-    """The coupling of chapter 3 with a network inside, and with the names of its directions swapped.
+    """A coupling with a network inside: the layer of chapter 3, its directions' names swapped.
 
     `encode` has the plain form `changed * exp(s) + t`, as in Dinh et al. 2017, whose map also goes
     from data to latent; `Coupling` gives that form to `decode`. Both cost the same. Chapter 5
@@ -1132,9 +1121,11 @@ class AffineCoupling(Coupling):
         flip: Which half is kept, see `Coupling`.
         context_dim: Length of the context, 0 for none.
         n_frequencies: See `Conditioner`.
+        conditioner: A function `(kept, context) -> (s, t)` to use in place of a new network.
 
     Raises:
-        ValueError: If a size is too small or no whole number, or points are not of shape (n, D).
+        ValueError: If a size is too small or no whole number, points are not of shape (n, D), or a
+            conditioner's s or t does not fit.
         TypeError: If points are no floating-point tensor.
 
     References:
@@ -1145,29 +1136,31 @@ class AffineCoupling(Coupling):
         torch.Size([4])
     """
 
-    def __init__(self, dim, hidden_dim, flip=False, context_dim=0, n_frequencies=0):
+    def __init__(
+        self, dim, hidden_dim=32, flip=False, context_dim=0, n_frequencies=0, conditioner=None
+    ):
         check_number("dim", dim, least=2, whole=True)
         check_number("hidden_dim", hidden_dim, least=1, whole=True)
         check_number("context_dim", context_dim, least=0, whole=True)
         check_number("n_frequencies", n_frequencies, least=0, whole=True)
         n_kept = dim - dim // 2 if flip else dim // 2
-        super().__init__(
-            Conditioner(n_kept, dim - n_kept, hidden_dim, context_dim, n_frequencies), flip
-        )
+        if conditioner is None:
+            conditioner = Conditioner(n_kept, dim - n_kept, hidden_dim, context_dim, n_frequencies)
+        super().__init__(conditioner, flip)
         self.dim = dim
 
     def encode(self, x, context=None):
         """Map data x to latent z = x exp(s) + t; log-det + sum of s."""
         check_points("x", x, self.dim)
         kept, changed = self.split(x)
-        s, t = scale_and_shift(self.conditioner, kept, changed, context)
+        s, t = self.scale_and_shift(kept, changed, context)
         return self.join(kept, changed * torch.exp(s) + t), s.sum(dim=1)
 
     def decode(self, z, context=None):
         """Map latent z to data x = (z - t) exp(-s); log-det - sum of s."""
         check_points("z", z, self.dim)
         kept, changed = self.split(z)
-        s, t = scale_and_shift(self.conditioner, kept, changed, context)
+        s, t = self.scale_and_shift(kept, changed, context)
         return self.join(kept, (changed - t) * torch.exp(-s)), -s.sum(dim=1)
 
 
@@ -1205,7 +1198,8 @@ def fit_inputs(flow: "Flow", name: str, points: Tensor, context: Tensor | None) 
         return None
     n = points.shape[0]  # not len(points), which would fix the size while torch traces
     advice = f"class numbers become contexts by F.one_hot(labels, {context_dim}).float()"
-    if not isinstance(context, Tensor) or context.shape not in ((context_dim,), (n, context_dim)):
+    rows = context.shape if isinstance(context, Tensor) else ()
+    if rows[-1:] != (context_dim,) or len(rows) > 2 or (len(rows) == 2 and rows[0] != n):
         given = tuple(context.shape) if isinstance(context, Tensor) else repr(context)
         raise ValueError(
             f"context must be a tensor of shape {(n, context_dim)} or {(context_dim,)}, as this "
@@ -1528,6 +1522,8 @@ class Trainer:
         1
     """
 
+    BETAS = (0.9, 0.99)  # Adam's two memories: of the gradient, and of its square
+
     def __init__(
         self, flow, draw, steps=300, batch_size=1024, lr=5e-3, clip=1.0, seed=0, schedule=True
     ):
@@ -1540,7 +1536,7 @@ class Trainer:
         self.flow, self.draw, self.done, self.history = flow, draw, 0, History()
         self.generator = torch.Generator().manual_seed(seed)
         parameters = [p for p in flow.parameters() if p.requires_grad]
-        self.adam = torch.optim.Adam(parameters, lr=lr, betas=(0.9, 0.99), fused=True)
+        self.adam = torch.optim.Adam(parameters, lr=lr, betas=self.BETAS, fused=True)
 
     def step(self) -> Tensor:
         """One step of maximum likelihood; returns the loss before it."""

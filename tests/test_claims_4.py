@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from scipy import stats
 from torch.nn import functional as F
 
 import flows
@@ -179,7 +180,7 @@ def test_an_answer_of_a_conditioner_that_does_not_fit_is_refused(wrong, shape):
     layer.conditioner = torch.nn.Module()
     layer.conditioner.forward = conditioner
     for direction in (layer.encode, layer.decode):
-        with pytest.raises(ValueError, match=f"conditioner must return {wrong} of shape") as caught:
+        with pytest.raises(ValueError, match=f"conditioner's {wrong} must have shape") as caught:
             direction(torch.zeros(4, 4))
         assert "(4, 2)" in str(caught.value) and str(shape) in str(caught.value)
 
@@ -239,3 +240,140 @@ def test_the_density_integrates_to_one_in_more_dimensions(dim, turn):
     z, log_abs_det = flow.encode(points)
     wrong, error = integral((flows.standard_normal_log_prob(z).sum(dim=1) - log_abs_det).detach())
     assert abs(wrong - 1) > 10 * error and abs(wrong - 1) > 0.05
+
+
+# ------------------------------------------------------------------- the bound on s, and the start
+
+
+def test_a_new_flow_is_the_base_density_whatever_its_depth():
+    x = normal(50, 2)
+    base = flows.standard_normal_log_prob(x).sum(dim=1)
+    for n_layers in (1, 2, 100):
+        flow = flows.RealNVP(n_layers=n_layers).double()
+        assert torch.equal(flow.encode(x)[0], x)
+        assert (flow.log_prob(x) - base).abs().max() == 0
+
+
+def test_log_dets_of_k_couplings_lie_between_minus_k_and_k():
+    """In the plane, for raw answers of any size; without the bound they would not."""
+    for seed in range(5):
+        flow = shake(flows.RealNVP(hidden_dim=8, n_layers=6), seed, size=3.0)
+        for direction in (flow.encode, flow.decode):
+            total = direction(3 * normal(200, 2, seed=seed))[1]
+            assert total.abs().max() <= 6
+        raw, _ = flow.layers[0].conditioner.raw(3 * normal(200, 1, seed=seed))
+        assert raw.abs().max() > 6, "the test would not see a bound that is missing"
+
+
+def test_a_bound_made_of_the_raw_answer_has_a_gradient_everywhere():
+    """And one made of the bounded s has none where float32 rounds tanh to 1 (an exercise)."""
+    for wide, finite in (
+        (lambda raw: 3 * torch.tanh(raw / 3), True),
+        (lambda raw: 3 * torch.tanh(torch.atanh(torch.tanh(raw)) / 3), False),
+    ):
+        raw = torch.tensor(10.0, requires_grad=True)
+        assert torch.autograd.grad(wide(raw), raw)[0].isfinite().item() is finite
+
+
+def test_a_shift_changes_no_volume_but_takes_digits():
+    def far(kept, context):
+        return torch.zeros_like(kept), torch.full_like(kept, 1e6)
+
+    layer, x = flows.AffineCoupling(2, conditioner=far), torch.tensor([[0.5, 0.12345679]])
+    z, log_abs_det = layer.encode(x)
+    back, _ = layer.decode(z)
+    assert log_abs_det.item() == 0 and (back - x).abs().max() > 1e-3
+
+
+# -------------------------------------------------------------------- how many digits come back
+
+
+def test_the_slopes_of_decode_are_those_of_the_text():
+    layer = shake(flows.AffineCoupling(2, 8), seed=5, size=1.0)
+    for point in normal(10, 2):
+        kept, changed = point[:1], point[1:]
+        s, t = (v[0] for v in layer.conditioner(kept[None]))
+        slopes = torch.autograd.functional.jacobian(lambda a: layer.conditioner(a[None]), kept)
+        ds, dt = (v[0, 0, 0] for v in slopes)
+        jacobian = torch.autograd.functional.jacobian(lambda z: layer.decode(z[None])[0][0], point)
+        assert abs(jacobian[1, 1] - (-s).exp().item()) < 1e-9
+        wanted = -(-s).exp() * ((changed - t) * ds + dt)
+        assert abs(jacobian[1, 0] - wanted.item()) < 1e-9
+
+
+def test_the_bound_on_s_does_not_bound_the_error_of_a_round_trip():
+    """Scales alone would stretch rounding by exp(4) over 8 couplings; it is a thousand times so."""
+    alone = torch.finfo(torch.float32).eps / 2 * math.exp(8 / 2)
+    worst = 0.0
+    for seed in range(5):
+        flow = flows.RealNVP(hidden_dim=16, n_layers=8)
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for p in flow.parameters():
+                p.copy_(2 * torch.randn(p.shape, generator=generator) / p.shape[-1] ** 0.5)
+            x = normal(200, 2).float()
+            worst = max(worst, (flow.decode(flow.encode(x)[0])[0] - x).abs().max().item())
+            exact, x = flow.double(), normal(200, 2)
+            assert (exact.decode(exact.encode(x)[0])[0] - x).abs().max() < 1e-4
+    assert worst > 1000 * alone
+
+
+# ---------------------------------------------------------------------------- the tug of war
+
+
+def test_right_loss_has_a_lowest_point_and_the_slips_do_not():
+    """For one factor exp(a): a balance; a floor at log 2 pi that is never left; no floor."""
+    x = 3 * normal(500, 2)
+    m, floor = x.square().sum(dim=1).mean(), math.log(2 * math.pi)
+
+    def terms(a):
+        """Means of -log p(z) and of encode's log-det, as a flow finds them."""
+        flow = flows.Flow([flows.Affine(math.exp(-a), 0.0)], dim=2).double()
+        z, log_abs_det = flow.encode(x)
+        base = -flows.standard_normal_log_prob(z).sum(dim=1).mean().item()
+        return base, log_abs_det.mean().item()
+
+    best = 0.5 * math.log(2 / m)
+    right = {a: terms(a)[0] - terms(a)[1] for a in (best - 0.1, best, best + 0.1)}
+    assert right[best] == min(right.values())
+    assert abs(math.exp(2 * best) * m - 2) < 1e-12
+    bases = [terms(a)[0] for a in range(0, -12, -1)]
+    assert bases == sorted(bases, reverse=True) and 0 < bases[-1] - floor < 1e-6
+    wrong = [sum(terms(a)) for a in range(0, -12, -1)]
+    assert wrong == sorted(wrong, reverse=True)
+    assert abs(wrong[-1] - (floor + 2 * -11)) < 1e-6
+
+
+# --------------------------------------------------------------- what turns bring
+
+
+def directions_of_motion(turn):
+    """Along which lines of the first layer's plane each coupling moves points, in degrees."""
+    flow, matrix = flows.RealNVP(n_layers=9, turn=turn), torch.eye(2, dtype=torch.float64)
+    angles = set()
+    for layer in flow.layers:
+        if isinstance(layer, flows.Linear):
+            matrix = layer._exact["A"] @ matrix
+        else:
+            moved = torch.tensor([0.0, 1.0] if not layer.flip else [1.0, 0.0]).double()
+            x, y = (matrix.T @ moved).tolist()
+            angles.add(round(math.degrees(math.atan2(y, x))) % 180)
+    return angles
+
+
+def test_alternating_moves_along_two_directions_and_turns_along_four():
+    assert directions_of_motion(0.0) == {0, 90}
+    assert directions_of_motion(45.0) == {0, 45, 90, 135}
+
+
+def test_with_a_turn_between_two_of_the_same_half_change_both_coordinates():
+    """The answer to a "Try it"."""
+
+    def bend(a, context=None):
+        return 0.7 * torch.tanh(2 * a), 1.3 * torch.sin(2 * a)
+
+    layer, turn = flows.AffineCoupling(2, conditioner=bend), flows.Linear(flows.rotation(45.0))
+    z = normal(5000, 2)
+    for layers, normal_still in (([layer, layer], True), ([layer, turn, layer], False)):
+        x, _ = flows.Compose(layers).double().decode(z)
+        assert bool(stats.kstest(x[:, 0].numpy(), "norm").pvalue > 1e-6) is normal_still
