@@ -25,7 +25,7 @@ override URL := $(value URL)
 export URL
 
 .DEFAULT_GOAL := help
-.PHONY: help book test execute bands serve lab lint linkcheck audit lock repository hardships clean
+.PHONY: help book test zoo execute bands serve lab lint linkcheck audit lock repository hardships clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,8 +37,12 @@ book: $(SITE)  ## Set everything up and build the site into _build/html
 test: $(SITE)  ## Set everything up and run all tests
 	@# The longest files first, so that no worker is left alone with one at the end.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
-		--nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
-		tests/test_colab.py $(CHAPTERS) tests $(MODULES)
+		--nbval --nbval-current-env --nbval-kernel-startup-timeout 600 \
+		--nbval-sanitize-with tests/nbval_sanitize.cfg \
+		tests/test_colab.py tests/test_cpu_path.py $(CHAPTERS) tests $(MODULES)
+
+zoo: $(READY)  ## Run the chapters that train as other machines would (tools/zoo.py)
+	$(BIN)/python tools/zoo.py --workers $(WORKERS)
 
 execute: $(READY)  ## Regenerate flows.py, run all notebooks again and store their outputs
 	$(BIN)/python tools/export.py

@@ -14,6 +14,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+PATIENCE = 300_000  # milliseconds that tests wait in a browser: to end what hangs, not to judge
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # Quiet: a browser that asks nobody for updates, and runs in a container too.
 FLAGS = [
