@@ -126,4 +126,4 @@ def test_one_waits_for_the_other(tmp_path):
         with start(0) as second:
             assert second.stdout.readline() == "waiting\n"
             first.kill()
-            assert second.communicate(timeout=20)[0] == "in\n"
+            assert second.communicate(timeout=120)[0] == "in\n"

@@ -87,7 +87,7 @@ def other_places(base: Path) -> str:
     settings = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TZ": "Asia/Tokyo"}
     settings |= {"PYTHONHASHSEED": "7", "HOME": str(base / "nobody")}
     both = [start(odd, "make", "book", **settings) for _ in range(2)]
-    told = [process.communicate()[0] for process in both]
+    told = [process.communicate()[0][-1500:] for process in both]
     assert [process.returncode for process in both] == [0, 0], told
     one, two = pages(plain), pages(odd)
     differ = sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
