@@ -14,10 +14,12 @@ Transforms in 2D (chapters/3_transforms_2d.ipynb):
 RealNVP: flows built from neural networks (chapters/4_realnvp.ipynb):
     Conditioner, check_number, AffineCoupling, fit_inputs, one_a_point, steps_of, Flow, RealNVP
 Training on the ring (chapters/5_training.ipynb):
-    Draw, History, resample, mean_nll, learning_rate, Trainer, report, save_training,
-    load_training, train, to_eight_bits, from_eight_bits
+    Draw, History, resample, mean_nll, learning_rate, check_settings, fingerprint, next_batch,
+    Trainer, report, what_it_is, save_training, read_checkpoint, load_training, check_training,
+    train, to_eight_bits, from_eight_bits
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -74,10 +76,16 @@ __all__ = [
     "resample",
     "mean_nll",
     "learning_rate",
+    "check_settings",
+    "fingerprint",
+    "next_batch",
     "Trainer",
     "report",
+    "what_it_is",
     "save_training",
+    "read_checkpoint",
     "load_training",
+    "check_training",
     "train",
     "to_eight_bits",
     "from_eight_bits",
@@ -1074,8 +1082,7 @@ class Conditioner(nn.Module):
             k = torch.arange(1, self.n_frequencies + 1, dtype=kept.dtype, device=kept.device)
             waves = (kept[:, :, None] * k).flatten(start_dim=1)  # (n, n_kept * n_frequencies)
             inputs += [torch.sin(waves), torch.cos(waves)]
-        if context is not None:
-            inputs.append(context)  # (n, context_dim)
+        inputs += [] if context is None else [context]  # (n, context_dim)
         return self.net(torch.cat(inputs, dim=1)).chunk(2, dim=1)
 
     def forward(self, kept: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -1495,6 +1502,92 @@ def learning_rate(step: int, steps: int, peak: float, warmup: float = 0.1) -> fl
     return peak * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
+def check_settings(draw, steps, batch_size, lr, clip, seed, schedule) -> dict:
+    """Look at the settings of a training, and make plain numbers of them.
+
+    Args:
+        draw, steps, batch_size, lr, clip, seed, schedule: See `Trainer`.
+
+    Returns:
+        The settings that a checkpoint stores.
+
+    Raises:
+        TypeError: If draw is no function, or schedule neither True nor False.
+        ValueError: If a number is not allowed.
+
+    Example:
+        >>> check_settings(torch.zeros(5, 2), 10, 10, 0.1, 1.0, 0, True)
+        Traceback (most recent call last):
+        TypeError: draw must be a function (batch_size, generator) -> points, but is a Tensor: ...
+    """
+    if not callable(draw):
+        advice = "for a fixed set of points, draw=resample(points)"
+        kind = type(draw).__name__
+        raise TypeError(
+            f"draw must be a function (batch_size, generator) -> points, but is a {kind}: {advice}"
+        )
+    if not isinstance(schedule, bool):
+        raise TypeError(f"schedule must be True or False, but is {schedule!r}")
+    for name, value in {"steps": steps, "batch_size": batch_size}.items():
+        check_number(name, value, least=1, whole=True)
+    for name, value in {"lr": lr, "clip": clip}.items():
+        check_number(name, value, least=1e-12)
+    check_number("seed", seed, least=0, whole=True)
+    if seed >= 2**31:  # from there on lie the seeds of points that nothing may be trained on
+        raise ValueError(f"seed must be a whole number below 2^31, but is {seed}")
+    whole = {"steps": int(steps), "batch_size": int(batch_size), "seed": int(seed)}
+    return whole | {"lr": float(lr), "clip": float(clip), "schedule": schedule}
+
+
+def fingerprint(values) -> str:
+    """A short hash of tensors, numbers and texts, in order.
+
+    Args:
+        values: What to hash.
+
+    Returns:
+        16 hexadecimal digits.
+
+    Example:
+        >>> fingerprint([torch.zeros(2)]) == fingerprint([torch.zeros(2)])
+        True
+    """
+    digest = hashlib.sha256()
+    for value in values:
+        if isinstance(value, Tensor):
+            value = (tuple(value.shape), value.detach().cpu().flatten().tolist())
+        digest.update(repr(value).encode())
+    return digest.hexdigest()[:16]
+
+
+def next_batch(trainer) -> Tensor | tuple[Tensor, Tensor]:
+    """Draw a batch, and look at it before it can spoil the weights.
+
+    Args:
+        trainer: The training.
+
+    Returns:
+        What `draw` gave.
+
+    Raises:
+        ValueError: If it holds a NaN or an infinity; the weights are as they were.
+
+    Example:
+        >>> next_batch(Trainer(RealNVP(), lambda n, generator: torch.full((n, 2), math.nan)))
+        Traceback (most recent call last):
+        ValueError: draw gave points with a NaN or an infinity for batch 1: mend the data
+    """
+    batch = trainer.draw(trainer.settings["batch_size"], trainer.generator)
+    parts = batch if isinstance(batch, tuple | list) else (batch,)
+    if all(isinstance(part, Tensor) and part.device.type == "cpu" for part in parts):
+        if not all(part.isfinite().all() for part in parts):
+            raise ValueError(f"draw gave points with a NaN or an infinity for batch "
+                             f"{trainer.done + 1}: mend the data")  # fmt: skip
+    if trainer.done == 0:
+        trainer.first_batch = fingerprint(parts)
+    return batch
+
+
 class Trainer:
     """All that a training has to remember between two steps.
 
@@ -1505,11 +1598,12 @@ class Trainer:
         batch_size: Points a step.
         lr: Peak learning rate of Adam.
         clip: Largest allowed gradient norm.
-        seed: Seed of the batches.
+        seed: Seed of the batches, from 0 to 2^31 - 1.
         schedule: True follows `learning_rate`; False stays at `lr`.
 
     Raises:
-        ValueError: If a number is not allowed.
+        TypeError: If draw is no function, or schedule neither True nor False.
+        ValueError: If a number is not allowed; from `step`, if a batch holds a NaN.
 
     References:
         Kingma & Ba 2015, Adam: A Method for Stochastic Optimization.
@@ -1527,13 +1621,9 @@ class Trainer:
     def __init__(
         self, flow, draw, steps=300, batch_size=1024, lr=5e-3, clip=1.0, seed=0, schedule=True
     ):
-        for name, value in {"steps": steps, "batch_size": batch_size}.items():
-            check_number(name, value, least=1, whole=True)
-        for name, value in {"lr": lr, "clip": clip}.items():
-            check_number(name, value, least=1e-12)
-        self.settings = dict(steps=steps, batch_size=batch_size, lr=lr, clip=clip, seed=seed)
-        self.settings["schedule"] = schedule
+        self.settings = check_settings(draw, steps, batch_size, lr, clip, seed, schedule)
         self.flow, self.draw, self.done, self.history = flow, draw, 0, History()
+        self.first_batch, self.last_good = None, None
         self.generator = torch.Generator().manual_seed(seed)
         parameters = [p for p in flow.parameters() if p.requires_grad]
         self.adam = torch.optim.Adam(parameters, lr=lr, betas=self.BETAS, fused=True)
@@ -1543,7 +1633,7 @@ class Trainer:
         now = self.settings
         if now["schedule"]:
             self.adam.param_groups[0]["lr"] = learning_rate(self.done, now["steps"], now["lr"])
-        loss = mean_nll(self.flow, self.draw(now["batch_size"], self.generator))
+        loss = mean_nll(self.flow, next_batch(self))
         self.adam.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.flow.parameters(), now["clip"])
@@ -1562,7 +1652,8 @@ def report(trainer: Trainer, losses: list[Tensor], held_out=None) -> None:
         held_out: Points (n, D), a pair with contexts, or None.
 
     Raises:
-        FloatingPointError: If a loss is infinite or NaN.
+        FloatingPointError: If a loss is infinite or NaN. The flow then has the weights of the last
+            report again.
 
     Example:
         >>> trainer = Trainer(RealNVP(n_layers=2), resample(torch.randn(9, 2)), batch_size=9)
@@ -1572,19 +1663,54 @@ def report(trainer: Trainer, losses: list[Tensor], held_out=None) -> None:
     """
     loss = torch.stack(losses).mean().item()
     if not math.isfinite(loss):
-        raise FloatingPointError(f"the loss is {loss} at step {trainer.done}: try a smaller lr")
+        back, good = "", trainer.last_good
+        if good is not None:
+            trainer.flow.load_state_dict(good["flow"])
+            back = f"; the flow is back at step {good['step']}"
+        raise FloatingPointError(
+            f"the loss is {loss} at step {trainer.done}: try a smaller lr{back}"
+        )
+    weights = {name: value.clone() for name, value in trainer.flow.state_dict().items()}
+    trainer.last_good = {"step": trainer.done, "flow": weights}
     trainer.history.steps.append(trainer.done)
     trainer.history.train_nll.append(loss)
     if held_out is not None:
         trainer.history.held_out_nll.append(mean_nll(trainer.flow, held_out).item())
 
 
+def what_it_is(flow: nn.Module) -> str:
+    """Fingerprint of all that defines a flow's density beside its weights.
+
+    Args:
+        flow: The flow.
+
+    Returns:
+        A hash of its layers, their plain settings, and the tensors that its state leaves out.
+
+    Example:
+        >>> what_it_is(RealNVP(turn=30.0)) == what_it_is(RealNVP(turn=45.0))
+        False
+    """
+    plain, values = (bool, int, float, str, tuple), []
+    for name, module in flow.named_modules():
+        kept = {k: v for k, v in vars(module).items() if k[0] != "_" and isinstance(v, plain)}
+        kept.pop("training", None)
+        values += [name, type(module).__qualname__, sorted(kept.items())]
+        values += [
+            module.get_buffer(key).double() for key in sorted(module._non_persistent_buffers_set)
+        ]
+    return fingerprint(values)
+
+
 def save_training(trainer: Trainer, path: str | Path) -> None:
-    """Write a training to a file, so that no half-written file can stay.
+    """Write a training to a file: beside it first, so that the file itself is always whole.
 
     Args:
         trainer: The training.
         path: The file; an older one is replaced.
+
+    Raises:
+        OSError: If it cannot be written; an older file stays, and nothing beside it.
 
     Example:
         >>> import tempfile
@@ -1594,40 +1720,112 @@ def save_training(trainer: Trainer, path: str | Path) -> None:
         ...     load_training(trainer, f"{folder}/run.pt")
     """
     state = {
-        "settings": trainer.settings,
-        "done": trainer.done,
-        "history": vars(trainer.history),
-        "flow": trainer.flow.state_dict(),
-        "adam": trainer.adam.state_dict(),
-        "generator": trainer.generator.get_state(),
-    }
+        "settings": trainer.settings, "done": trainer.done, "history": vars(trainer.history),
+        "flow": trainer.flow.state_dict(), "adam": trainer.adam.state_dict(),
+        "generator": trainer.generator.get_state(), "what": what_it_is(trainer.flow),
+        "first_batch": trainer.first_batch,
+    }  # fmt: skip
     temporary = Path(f"{path}.part")
-    torch.save(state, temporary)
-    temporary.replace(path)
+    try:
+        torch.save(state, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:  # torch's writer gives a RuntimeError for a full disk
+        temporary.unlink(missing_ok=True)
+        raise OSError(f"{path} could not be written: {error}") from error
 
 
-def load_training(trainer: Trainer, path: str | Path) -> None:
-    """Go back to what `save_training` wrote.
+def read_checkpoint(path: str | Path, device) -> dict:
+    """What `save_training` wrote.
 
     Args:
-        trainer: A training with the same settings and the same shape of flow; changed in place.
         path: The file.
+        device: Where its tensors go.
+
+    Returns:
+        The state.
 
     Raises:
-        ValueError: If the file belongs to a training with other settings.
+        ValueError: If it is no such file, or a damaged one.
 
     Example: see `save_training`.
     """
-    state = torch.load(path, weights_only=True, map_location=trainer.flow.like.device)
-    if state["settings"] != trainer.settings:
+    try:
+        state = torch.load(path, weights_only=True, map_location=device)
+        wanted = {"settings", "done", "history", "flow", "adam", "generator", "what", "first_batch"}
+        if not isinstance(state, dict) or set(state) != wanted:
+            raise ValueError("it holds something else")
+    except Exception as error:  # torch.load has many ways to say that a file is not its own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path} is no checkpoint that can be read ({reason}): "
+                         "name another file, or delete it") from error  # fmt: skip
+    return state
+
+
+def load_training(trainer: Trainer, path: str | Path) -> None:
+    """Go back to what `save_training` wrote. Nothing is changed if the file does not fit.
+
+    Args:
+        trainer: A training with the same settings, flow and data; changed in place.
+        path: The file.
+
+    Raises:
+        ValueError: If the file is damaged, or belongs to other settings, another flow, or other
+            data (also if `draw` gives other points for the same generator).
+
+    Example: see `save_training`.
+    """
+    state, now = read_checkpoint(path, trainer.flow.like.device), trainer.settings
+    problem = ""
+    if state["settings"] != now:
+        problem = f"a training with {state['settings']}, this one has {now}"
+    elif state["what"] != what_it_is(trainer.flow):
+        problem = "a flow of another shape or with other fixed parts (such as turn)"
+    elif state["done"] and state["first_batch"] is not None:
+        again = Trainer(trainer.flow, trainer.draw, **now)
+        next_batch(again)
+        if again.first_batch != state["first_batch"]:
+            problem = "other data, or `draw` does not use the generator that it is given"
+    if problem:
         raise ValueError(
-            f"{path} belongs to a training with {state['settings']}, this one has "
-            f"{trainer.settings}: name another checkpoint, or delete the file"
+            f"{path} belongs to {problem}: name another checkpoint, or delete the file"
         )
     trainer.flow.load_state_dict(state["flow"])
     trainer.adam.load_state_dict(state["adam"])
     trainer.generator.set_state(state["generator"].cpu())
     trainer.done, trainer.history = state["done"], History(**state["history"])
+    trainer.first_batch = state["first_batch"]
+
+
+@torch.no_grad()
+def check_training(flow, held_out, report_every, on_report, checkpoint) -> None:
+    """Find before the first step what would stop a training later.
+
+    Args:
+        flow, held_out, report_every, on_report, checkpoint: See `train`.
+
+    Raises:
+        TypeError, ValueError: If one of them is not allowed.
+
+    Example:
+        >>> check_training(RealNVP(), None, 10, None, "no-such-folder/run.pt")
+        Traceback (most recent call last):
+        ValueError: checkpoint must be a file in a folder that exists, but is no-such-folder/run.pt
+    """
+    check_number("report_every", report_every, least=1, whole=True)
+    if on_report is not None and not callable(on_report):
+        raise TypeError(f"on_report must be a function (step, history), but is {on_report!r}")
+    if checkpoint is not None:
+        file = Path(checkpoint)
+        if file.is_dir() or not file.parent.is_dir():
+            raise ValueError(f"checkpoint must be a file in a folder that exists, but is {file}")
+    if held_out is not None:
+        parts = held_out if isinstance(held_out, tuple | list) else (held_out,)
+        if not all(isinstance(part, Tensor) for part in parts):
+            raise TypeError("held_out must be a tensor of points, or a pair with their contexts")
+        if not all(part.isfinite().all() for part in parts):
+            raise ValueError("held_out must not hold NaN or infinity, but does")
+        context = parts[1].to(flow.like) if len(parts) == 2 else None
+        fit_inputs(flow, "held_out", parts[0].to(flow.like), context)
 
 
 def train(
@@ -1649,8 +1847,8 @@ def train(
         The `History`.
 
     Raises:
-        ValueError: If a setting is not allowed, held_out holds a NaN, or the checkpoint belongs to
-            other settings.
+        TypeError, ValueError: If a setting is not allowed, held_out or a batch holds a NaN or has
+            the wrong shape, or the checkpoint cannot be written or belongs to something else.
         FloatingPointError: If the loss stops being a number.
 
     Example:
@@ -1660,11 +1858,8 @@ def train(
         >>> history.steps, history.train_nll[-1] < history.train_nll[0]
         ([50, 100], True)
     """
-    check_number("report_every", report_every, least=1, whole=True)
-    for part in held_out if isinstance(held_out, tuple | list) else [held_out]:
-        if part is not None and not part.isfinite().all():
-            raise ValueError("held_out must not hold NaN or infinity, but does")
     trainer = Trainer(flow, draw, **settings)
+    check_training(flow, held_out, report_every, on_report, checkpoint)
     if checkpoint is not None and Path(checkpoint).exists():
         load_training(trainer, checkpoint)
     history, losses = trainer.history, []

@@ -3,13 +3,15 @@ shapes that do not fit, and the numbers that stand in its text."""
 
 import ast
 import math
+import re
 from functools import partial
 from pathlib import Path
 
 import nbformat
 import pytest
 import torch
-from test_laws import TRANSFORMS, build, log_prob, normal, planar, radial, vector
+from scipy import spatial
+from test_laws import TRANSFORMS, build, log_prob, normal, planar, radial, shake, vector
 from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional as F
@@ -189,8 +191,9 @@ def test_the_root_has_derivatives_of_three_orders():
 @pytest.mark.parametrize("reach", [-0.95, 0.5, 10.0])
 def test_gradcheck_of_the_root(reach):
     values = TARGET.clone().requires_grad_(), torch.tensor(reach).double().requires_grad_()
-    assert torch.autograd.gradcheck(flows.solve_planar, values)
-    assert torch.autograd.gradgradcheck(flows.solve_planar, values)
+    solve = partial(flows.solve_planar, bisections=30)  # a Newton step does the rest
+    assert torch.autograd.gradcheck(solve, values)
+    assert torch.autograd.gradgradcheck(solve, values)
 
 
 HESSIANS = {
@@ -277,7 +280,13 @@ def test_the_root_can_be_traced_compiled_and_exported():
 
     wanted = solve(target, reach)
     assert torch.equal(make_fx(solve)(target, reach)(target, reach), wanted)
-    assert torch.equal(torch.compile(solve, fullgraph=True, backend="eager")(target, reach), wanted)
+    compiled = torch.compile(solve, fullgraph=True, backend="eager")
+    assert torch.equal(compiled(target, reach), wanted)
+    inputs = target.clone().requires_grad_(), reach.clone().requires_grad_()
+    for a, b in zip(
+        *(torch.autograd.grad(f(*inputs).sum(), inputs) for f in (solve, compiled)), strict=True
+    ):
+        assert torch.allclose(a, b)
     slope = torch.func.grad(lambda t, r: solve(t, r).sum())
     assert torch.allclose(make_fx(slope)(target, reach)(target, reach), slope(target, reach))
 
@@ -387,3 +396,192 @@ def test_linear_maps_of_three_dimensions():
     assert torch.allclose(log_abs_det, torch.full((5,), math.log(abs(by_hand))).double())
     for row, point in zip(x, z, strict=True):  # not its transpose
         assert torch.allclose(row, matrix @ point + torch.tensor([1.0, -2.0, 0.5]))
+
+
+# -------------------------------------------------------------------------- what the text says
+
+
+@pytest.fixture
+def double():
+    """The chapter computes in double precision."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+def cloud(n: int = 4000, dim: int = 2, seed: int = 0) -> torch.Tensor:
+    return normal(n, dim, seed=seed)
+
+
+def test_the_log_p_worked_by_hand(double):
+    """Each number of the worked example, to its last digit, from the class and without it."""
+    cells = nbformat.read(CHAPTER, as_version=4).cells
+    text = next(c.source for c in cells if "One log p, worked by hand" in c.source)
+    text = text[text.index("### One log p") :]
+    layer = flows.Coupling(lambda kept, context: (kept * math.log(2), kept))
+    z, volume = layer.encode(torch.tensor([[1.0, 3.0]]))
+    base = flows.standard_normal_log_prob(z).sum()
+    first = flows.standard_normal_log_prob(torch.tensor(1.0))
+    second = torch.distributions.Normal(1.0, 2.0).log_prob(torch.tensor(3.0))
+    wanted = [-math.log(2 * math.pi), base, base, volume, -volume, base + volume]
+    wanted += [first, second, first + second]
+    written = [float(number) for number in re.findall(r"-?\d\.\d{4}", text)]
+    assert sorted(set(written)) == sorted({round(float(w), 4) for w in wanted})
+    # And the sums hold as they stand there, digit by digit.
+    lines = re.findall(r"= (-[\d.]+) - ([\d.]+) = (-[\d.]+)", text)
+    assert len(lines) == 2
+    for a, b, total in lines:
+        assert round(float(a) - float(b), 4) == float(total)
+    assert torch.allclose(z, torch.ones(1, 2))
+
+
+def test_turn_stretch_and_shear_reach_every_positive_determinant(double):
+    """The caption of the affine figure; and with stretches above 0 a mirror is not among them."""
+    affine_map = defined("affine_map")
+    for seed in range(50):
+        matrix = normal(2, 2, seed=seed)
+        if torch.linalg.det(matrix) < 0:
+            matrix = matrix.flip(0)
+        q, r = torch.linalg.qr(matrix)
+        signs = torch.diag(r.diagonal().sign())
+        q, r = q @ signs, signs @ r  # a turn, and a triangle with positive diagonal
+        degrees = torch.rad2deg(torch.atan2(q[1, 0], q[0, 0]))
+        z = cloud(10)
+        x, log_abs_det = affine_map(z, degrees, r[0, 0], r[1, 1], r[0, 1] / r[0, 0])
+        assert torch.allclose(x, z @ matrix.T)
+        assert torch.allclose(log_abs_det, torch.linalg.slogdet(matrix).logabsdet.expand(10))
+
+
+@pytest.mark.parametrize("dim", [2, 3, 4])
+def test_the_volume_of_a_parallelepiped_is_the_determinant(dim):
+    matrix = normal(dim, dim, seed=2)
+    corners = torch.cartesian_prod(*[torch.tensor([0.0, 1.0]).double()] * dim) @ matrix.T
+    assert spatial.ConvexHull(corners.numpy()).volume == pytest.approx(
+        torch.linalg.det(matrix).abs().item()
+    )
+
+
+def test_the_lemma_with_triangular_factors():
+    """Fact 8 for a matrix that is a product of triangular ones: no determinant is taken."""
+    lower = torch.tril(normal(6, 6, seed=1), -1) + torch.eye(6)
+    upper = torch.triu(normal(6, 6, seed=2))
+    u, v = normal(6, seed=3), normal(6, seed=4)
+    half = torch.linalg.solve_triangular(lower, u[:, None], upper=False)
+    solved = torch.linalg.solve_triangular(upper, half, upper=True)[:, 0]
+    by_lemma = upper.diagonal().prod() * (1 + v @ solved)
+    assert by_lemma.item() == pytest.approx(
+        torch.linalg.det(lower @ upper + torch.outer(u, v)).item()
+    )
+
+
+def test_autograd_through_the_bisection_is_wrong(double):
+    """It follows the ends of the bracket: 1, where the implicit function has another slope."""
+    naive = defined("autograd_through_bisection")
+    t = torch.tensor(0.5, requires_grad=True)
+    root = naive(t)
+    assert torch.autograd.grad(root, t)[0] == 1
+    slope = torch.func.grad(lambda t: flows.solve_planar(t, torch.tensor(-0.7)))(t.detach())
+    assert slope.item() == pytest.approx(1 / (1 - 0.7 * (1 - math.tanh(root.item()) ** 2)))
+    assert slope > 1.3
+
+
+def test_the_change_of_density_is_not_confined_to_the_band(double):
+    w = torch.tensor([1.5, 0.5])
+    layer, x = flows.Planar(w, torch.tensor([1.0, 1.0])), torch.tensor([[3.0, 1.5]])
+    _, volume = layer.encode(x)
+    gain = log_prob(layer)(x) - flows.standard_normal_log_prob(x).sum(dim=1)
+    assert volume.abs() < 0.02 and gain > math.log(20)
+    # Without any change of volume: the mean of log p_X - log p_Z is |u|^2 / 2 E tanh^2.
+    slide = flows.Planar(w, torch.tensor([-0.5, 1.5]))
+    z = cloud(100_000)
+    x, volume = slide.decode(z)
+    base = flows.standard_normal_log_prob
+    gap = (base(z) - base(x)).sum(dim=1).mean()
+    by_hand = 0.5 * slide.u @ slide.u * torch.tanh(z @ w).square().mean()
+    assert volume.abs().max() < 1e-12 and abs(gap - by_hand) < 0.02 and gap > 0.5
+
+
+@pytest.mark.parametrize("beta", [3.0, -0.85])
+def test_a_radial_layer_fades_as_beta_over_r(beta):
+    layer = flows.Radial(torch.zeros(2), 1.0, beta).double()
+    for r, tolerance in ((100.0, 0.02), (10_000.0, 2e-4)):
+        value = layer.decode(torch.tensor([[0.6 * r, 0.8 * r]]).double())[1]
+        assert (value.item() * r / beta) == pytest.approx(1, abs=tolerance)
+    # No sample of the figure is near 0.
+    assert layer.decode(cloud(2000))[1].abs().min() > 0.1
+
+
+def test_one_coupling_makes_gaussians_given_the_kept_half():
+    layer, x = flows.Coupling(defined("wave")), 1.5 * cloud(200)
+    s, t = 0.75 * torch.tanh(x[:, 0]), 0.5 * torch.sin(x[:, 0])
+    given = torch.distributions.Normal(t, s.exp()).log_prob(x[:, 1])
+    wanted = flows.standard_normal_log_prob(x[:, 0]) + given
+    assert torch.allclose(log_prob(layer)(x), wanted)
+    # Whatever s and t are: the first coordinate stays, and the map is inverted.
+    for seed in range(20):
+        wild = shake(flows.Conditioner(1, 1, 8).double(), seed, size=2.0)
+        coupling = flows.Coupling(wild)
+        moved = coupling.decode(x)[0]
+        assert torch.equal(moved[:, 0], x[:, 0])
+        assert torch.allclose(coupling.encode(moved)[0], x, atol=1e-9)
+
+
+def test_the_swirl_never_folds_and_the_push_does():
+    my_map = defined("my_map")
+    jacobian = defined("jacobian")
+
+    def dets(f):
+        return torch.linalg.det(jacobian(f, cloud(500)))
+
+    for strength in (-6.0, 2.0, 6.0):
+        by_swirl = dets(lambda z, k=strength: my_map(z, k))
+        assert torch.allclose(by_swirl, torch.ones(500).double())
+    for strength, folds in ((-0.99, False), (-1.01, True)):
+
+        def push(z, k=strength):
+            return torch.stack([z[:, 0] + k * torch.tanh(z[:, 0]), z[:, 1]], dim=1)
+
+        line = torch.stack([torch.linspace(-1, 1, 201), torch.zeros(201)], dim=1).double()
+        assert bool((torch.linalg.det(jacobian(push, line)) < 0).any()) == folds
+
+
+def solutions() -> dict[str, str]:
+    """label -> code, of every exercise of the chapter."""
+    text = "\n".join(c.source for c in nbformat.read(CHAPTER, as_version=4).cells)
+    found = re.findall(
+        r"^````\{solution\} (\S+)\n(.*?)^````$", text, flags=re.DOTALL | re.MULTILINE
+    )
+    code = r"^```python\n(.*?)^```$"
+    return {
+        label: "\n".join(re.findall(code, body, flags=re.DOTALL | re.MULTILINE))
+        for label, body in found
+    }
+
+
+@pytest.mark.parametrize("label", solutions())
+def test_the_solution_runs(label, double, capsys):
+    space = {
+        **{name: getattr(flows, name) for name in flows.__all__},
+        **{"torch": torch, "math": math, "F": F, "det": torch.linalg.det},
+        **{
+            "jacobian": defined("jacobian"),
+            "z_samples": cloud(),
+            "show": lambda *given: None,
+        },
+    }
+    torch.manual_seed(0)
+    exec(solutions()[label], space)
+    printed = capsys.readouterr().out
+    if label == "ex-3-slip":
+        shares = [float(v) for v in re.findall(r"([\d.]+) % fold", printed)]
+        assert shares[0] > 5 and shares[1:3] == [0, 0] and shares[3] > 1  # short and long ones
+        assert "some seed at -1 or below: True" in printed
+        assert "by more than rounding: False" in printed
+
+
+def test_with_the_floor_no_pair_of_the_exercise_folds(double):
+    for seed in range(400):
+        w, free = torch.randn(2, 10_000, 2, generator=torch.Generator().manual_seed(seed))
+        reach = (3 * w * free).sum(dim=1)
+        assert (flows.LEAST + F.softplus(reach) - 1).min() > -1 + 0.9 * flows.LEAST

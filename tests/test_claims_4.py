@@ -1,13 +1,18 @@
 """What chapter 4 says, and what its classes refuse: each claim here would fail if it were false."""
 
 import math
+from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 from scipy import stats
 from torch.nn import functional as F
 
 import flows
+import gen_models_utilities as gmu
+
+CHAPTER = Path(flows.__file__).parent / "chapters" / "4_realnvp.ipynb"
 
 
 @pytest.fixture(autouse=True)
@@ -377,3 +382,42 @@ def test_with_a_turn_between_two_of_the_same_half_change_both_coordinates():
     for layers, normal_still in (([layer, layer], True), ([layer, turn, layer], False)):
         x, _ = flows.Compose(layers).double().decode(z)
         assert bool(stats.kstest(x[:, 0].numpy(), "norm").pvalue > 1e-6) is normal_still
+
+
+# --------------------------------------------------------------------- numbers of the exercises
+
+
+def test_signs_by_hand():
+    flow, z = flows.Compose([flows.Affine(2.0, 1.0), flows.Tanh()]), torch.tensor([-0.2]).double()
+    (_, h, x), dets = flow.decode_steps(z)
+    base = flows.standard_normal_log_prob(z)
+    found = [h, x, *dets, base, base - sum(dets), base + sum(dets)]
+    wanted = [0.6, 0.5370, 0.6931, -0.3403, -0.9389, -1.2918, -0.5861]
+    assert [round(v.item(), 4) for v in found] == wanted
+
+
+def test_the_ring_is_twice_as_high_as_a_standard_normal():
+
+    peak = gmu.ring_log_prob(gmu.ring_centers()).exp()
+    assert (peak - 1 / math.pi).abs().max() < 1e-6
+    assert abs(flows.standard_normal_log_prob(torch.zeros(2)).sum().exp() - 0.5 / math.pi) < 1e-6
+
+
+def test_the_waterfall_reaches_as_far_as_the_probe_can_go():
+    """The axis and the sliders as they are stored, against the chapter's flow on a finer grid."""
+    state = nbformat.read(CHAPTER, as_version=4).metadata["widgets"]
+    models = state["application/vnd.jupyter.widget-state+json"]["state"].values()
+    specs = [m["state"]["spec"] for m in models if "spec" in m["state"]]
+    panels = next(s["panels"] for s in specs if "waterfall" in str(s))
+    low, high = panels[-1]["xlim"]
+    flow = flows.RealNVP(dim=2, hidden_dim=16, n_layers=6, n_frequencies=2)
+    generator = torch.Generator().manual_seed(8)
+    with torch.no_grad():
+        for p in flow.parameters():
+            p.copy_(0.6 * torch.randn(p.shape, generator=generator) / math.sqrt(p.shape[-1]))
+        side = torch.linspace(*panels[0]["xlim"], 201)
+        values, log_dets = flow.encode_steps(torch.cartesian_prod(side, side))
+        base = flows.standard_normal_log_prob(values[-1]).sum(dim=1, keepdim=True)
+        bars = base + torch.stack(log_dets[::-1], dim=1).cumsum(dim=1)
+    ends = torch.cat([base, bars], dim=1)
+    assert low <= ends.min() and ends.max() <= high and ends.min() < low + 3

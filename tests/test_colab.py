@@ -19,7 +19,6 @@ import execute
 import nbformat
 import pytest
 import torch
-from browser import PATIENCE
 from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
@@ -207,6 +206,20 @@ def test_any_other_difference_between_compiled_figures_is_seen(one, other):
     assert structure(one) != structure(other)
 
 
+def test_code_compiled_from_other_weights_has_the_same_structure():
+    from live import compile
+
+    def code(scale, shift, sign=1):
+        def layer(x):
+            return torch.tanh(x * scale + shift) - sign * torch.exp(x - shift)
+
+        return compile(layer, torch.zeros(5), dynamic=(), name="layer").code
+
+    first, second = code(0.37, -1.25), code(-2.5e-7, 0.81)
+    assert first != second and structure(first) == structure(second)
+    assert structure(code(0.37, -1.25, sign=-2)) != structure(first)
+
+
 @pytest.mark.parametrize("chapter", execute.chapters(), ids=lambda path: path.stem)
 def test_chapter_runs_in_colab(chapter, colab, served_course, tmp_path):
     python = colab / "bin" / "python"
@@ -305,7 +318,6 @@ def test_live_figure_in_colab(colab, served_course, chromium, tmp_path):
     manager = KernelManager(kernel_name="colab", kernel_spec_manager=kernel_specs(colab, tmp_path))
     manager.start_kernel(env=environment(served_course), cwd=str(tmp_path))
     page = chromium.new_page()
-    page.set_default_timeout(PATIENCE)
     try:
         kernel = Kernel(manager)
         kernel.run("import torch\nfrom live import live_figure\n"

@@ -129,7 +129,6 @@ def run_cell(page, number: int) -> None:
 @pytest.mark.parametrize("front", ["lab", "notebook"])
 def test_slider_with_a_live_kernel(front, server, chromium):
     page = chromium.new_page(viewport={"width": 1300, "height": 1500})
-    page.set_default_timeout(PATIENCE)
     page.add_init_script(NOTE_DIALOGS)
     where = "lab/tree" if front == "lab" else "notebooks"
     page.goto(f"{server}/{where}/{front}.ipynb")

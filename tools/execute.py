@@ -53,7 +53,7 @@ def run(notebook, path: Path, environment=None, timeout: int = 600):
         notebook: the notebook, as nbformat reads it.
         path: where it lies; its folder is the working directory of the run.
         environment: more variables for the kernel.
-        timeout: seconds that one cell may take.
+        timeout: seconds that one cell, or the start of the kernel, may take.
 
     Returns:
         The same notebook, with outputs.
@@ -68,6 +68,7 @@ def run(notebook, path: Path, environment=None, timeout: int = 600):
     client = NotebookClient(
         notebook,
         timeout=timeout,
+        startup_timeout=timeout,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.resolve().parent)}},
     )
