@@ -100,7 +100,10 @@ def imported(*patterns: str) -> set[str]:
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.split(".")[0])
-    own = {path.stem for path in [*ROOT.glob("*.py"), *ROOT.glob("t*/**/*.py")]} | {"experiments", "live"}
+    own = {path.stem for path in [*ROOT.glob("*.py"), *ROOT.glob("t*/**/*.py")]} | {
+        "experiments",
+        "live",
+    }
     known = importlib.metadata.packages_distributions()
     outside = names - own - set(sys.stdlib_module_names)
     return {canonicalize_name(known[name][0]) for name in outside}

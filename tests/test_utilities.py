@@ -1,6 +1,5 @@
 """gen_models_utilities: the ring's laws, loaders, metrics, figures, and what importing does."""
 
-import json
 import math
 import os
 import subprocess
