@@ -1701,8 +1701,9 @@ def report(trainer: Trainer, losses: list[Tensor], held_out=None) -> None:
         if good is not None:
             trainer.flow.load_state_dict(good["flow"])
             back = f"; the flow is back at step {good['step']}"
-        advice = f"try a smaller lr{back}"
-        raise FloatingPointError(f"the loss is {loss} at step {trainer.done}: {advice}")
+        raise FloatingPointError(
+            f"the loss is {loss} at step {trainer.done}: try a smaller lr{back}"
+        )
     weights = {name: value.clone() for name, value in trainer.flow.state_dict().items()}
     trainer.last_good = {"step": trainer.done, "flow": weights}
     trainer.history.steps.append(trainer.done)
@@ -1729,8 +1730,9 @@ def what_it_is(flow: nn.Module) -> str:
         kept = {k: v for k, v in vars(module).items() if k[0] != "_" and isinstance(v, plain)}
         kept.pop("training", None)
         values += [name, type(module).__qualname__, sorted(kept.items())]
-        fixed = sorted(module._non_persistent_buffers_set)
-        values += [module.get_buffer(key).double() for key in fixed]
+        values += [
+            module.get_buffer(key).double() for key in sorted(module._non_persistent_buffers_set)
+        ]
     return fingerprint(values)
 
 
@@ -1818,8 +1820,9 @@ def load_training(trainer: Trainer, path: str | Path) -> None:
         if again.first_batch != state["first_batch"]:
             problem = "other data, or `draw` does not use the generator that it is given"
     if problem:
-        advice = "name another checkpoint, or delete the file"
-        raise ValueError(f"{path} belongs to {problem}: {advice}")
+        raise ValueError(
+            f"{path} belongs to {problem}: name another checkpoint, or delete the file"
+        )
     trainer.flow.load_state_dict(state["flow"])
     trainer.adam.load_state_dict(state["adam"])
     trainer.generator.set_state(state["generator"].cpu())

@@ -95,7 +95,7 @@ def test_check_says_what_it_compares_with(capsys):
         == f"gap ≈ {0.9 * limit:.4f} nats: as in the {n} stored runs (fence at {limit:.2f} nats)"
     )
     assert "ABOVE the fence" in bad and "ABOVE the fence" in worse
-    with pytest.raises(ValueError, match="name must be one of ring, one-hot, radius"):
+    with pytest.raises(ValueError, match="name must be one of ring, one-hot, but is"):
         check("rings", 0.1)
 
 
