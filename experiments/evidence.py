@@ -13,7 +13,10 @@ from scipy import stats
 
 from .study import SweepError, load
 
-__all__ = ["FALSE_ALARMS", "FENCES", "Effect", "Evidence", "check", "evidence", "fence", "interval"]
+__all__ = [
+    "FALSE_ALARMS", "FENCES", "LOWEST_GAP", "Effect", "Evidence", "check", "evidence", "fence",
+    "interval", "is_odd",
+]  # fmt: skip
 
 # What a chapter's own training is held against: name -> (study, arm, number). Where trainings now
 # and then end badly (the radius of the ring), no fence can tell a slip from bad luck: none is set.
@@ -23,6 +26,8 @@ FENCES = {
 }
 # How often the whole book, run on a new machine, may call a healthy training odd.
 FALSE_ALARMS = 1e-3
+# No density has a gap below 0; the mean over 20,000 points is off by some thousandths of a nat.
+LOWEST_GAP = -0.05
 
 
 def interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
@@ -227,6 +232,26 @@ def fence_of(name: str) -> tuple[float, int]:
     return fence(values, FALSE_ALARMS / len(FENCES)), len(values)
 
 
+def is_odd(name: str, value: float) -> bool:
+    """Whether a gap is one that the stored runs, or any density at all, cannot explain.
+
+    Args:
+        name: Which training: a key of `FENCES`.
+        value: Its gap, nats.
+
+    Returns:
+        True if it lies above the fence, or further below 0 than chance allows, or is no number.
+
+    Raises:
+        ValueError: If there is no such training.
+
+    Example:
+        >>> is_odd("ring", 0.07), is_odd("ring", 9.0), is_odd("ring", -1.0)
+        (False, True, True)
+    """
+    return not LOWEST_GAP < value <= fence_of(name)[0]
+
+
 def check(name: str, value: float) -> None:
     """Print the gap of a training in the book, and whether the stored runs have such a one.
 
@@ -242,8 +267,10 @@ def check(name: str, value: float) -> None:
         gap ≈ 9.0000 nats: ABOVE the fence at ... nats of 63 stored runs. Something is wrong
     """
     limit, n = fence_of(name)
-    if value <= limit:
+    if not is_odd(name, value):
         verdict = f"as in the {n} stored runs (fence at {limit:.2f} nats)"
+    elif value <= LOWEST_GAP:
+        verdict = "BELOW what any density can reach. Something is wrong"
     else:
         verdict = f"ABOVE the fence at {limit:.2f} nats of {n} stored runs. Something is wrong"
     print(f"gap ≈ {value:.4f} nats: {verdict}")
