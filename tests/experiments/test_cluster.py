@@ -28,7 +28,7 @@ exec "$@"
 def job(tmp_path):
     """Run the script as Slurm would; returns its exit status and the calls it made."""
     for name, text in {"python": PYTHON, "srun": SRUN}.items():
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
         (tmp_path / name).chmod(0o755)
 
     def submit(*studies, status=0, **changes):
@@ -40,7 +40,7 @@ def job(tmp_path):
         } | changes  # fmt: skip
         variables = {name: value for name, value in variables.items() if value is not None}
         done = subprocess.run(
-            ["bash", SCRIPT, *studies], env=variables, capture_output=True, text=True
+            ["bash", SCRIPT, *studies], env=variables, capture_output=True, encoding="utf-8"
         )
         return done, log.read_text(encoding="utf-8").splitlines() if log.exists() else []
 
@@ -61,7 +61,9 @@ def test_it_starts_a_scheduler_a_worker_a_task_and_the_sweep(job, tmp_path):
     assert "srun --ntasks=3" in calls
     for part in ("dask_scheduler", "dask_worker"):
         assert any(part in call and f"--scheduler-file {file}" in call for call in calls), part
-    assert not alive(int((tmp_path / "log.scheduler").read_text())), "the scheduler is stopped"
+    assert not alive(int((tmp_path / "log.scheduler").read_text(encoding="utf-8"))), (
+        "the scheduler is stopped"
+    )
     assert not file.exists()
 
 

@@ -48,7 +48,7 @@ def test_what_is_stored_is_not_run_again(tmp_path):
     more = sweep(runs.train, grid(a=[1, 2, 3], log=[str(log)]), SEEDS, tmp_path / "runs",
                  n_jobs=1, **QUIET)  # fmt: skip
     assert rows(more[:4]) == rows(first)
-    assert sorted(log.read_text().split("\n")[:-1]) == [
+    assert sorted(log.read_text(encoding="utf-8").split("\n")[:-1]) == [
         f"{a} [{s}]" for a in (1, 2, 3) for s in SEEDS
     ]
 
@@ -57,7 +57,7 @@ def test_runs_of_other_code_count_as_missing(tmp_path):
     log = str(tmp_path / "log")
     for code in ("one", "two", "one"):
         sweep(runs.train, grid(a=[1], log=[log]), [0], tmp_path, code=code, n_jobs=1, **QUIET)
-    assert len(Path(log).read_text().splitlines()) == 2
+    assert len(Path(log).read_text(encoding="utf-8").splitlines()) == 2
 
 
 def test_killed_at_any_moment_it_loses_and_doubles_nothing(tmp_path):
@@ -74,14 +74,14 @@ def test_killed_at_any_moment_it_loses_and_doubles_nothing(tmp_path):
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    stored = {path.name: path.read_text() for path in folder.glob("*.json")}
+    stored = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
     assert all(json.loads(text)["rows"] for text in stored.values()), "whole files only"
-    started = len(log.read_text().splitlines())
+    started = len(log.read_text(encoding="utf-8").splitlines())
     settings = grid(a=[1, 2, 3, 4], sleep=[0.2], log=[str(log)])
     records = sweep(runs.train, settings, [0, 1, 2], folder, n_jobs=1, **QUIET)
-    again = log.read_text().splitlines()[started:]
+    again = log.read_text(encoding="utf-8").splitlines()[started:]
     assert len(again) == 12 - len(stored), "what was stored is not run again"
-    assert all((folder / name).read_text() == text for name, text in stored.items())
+    assert all((folder / name).read_text(encoding="utf-8") == text for name, text in stored.items())
     assert len(list(folder.glob("*.json"))) == 12 and not list(folder.glob("*.part"))
     clean = sweep(runs.train, grid(a=[1, 2, 3, 4]), [0, 1, 2], tmp_path / "x", n_jobs=1, **QUIET)
     assert rows(records) == rows(clean)
@@ -141,10 +141,10 @@ def test_rows_must_fit_the_seeds(tmp_path):
 def test_a_damaged_file_is_set_aside_and_said(tmp_path, capsys, damage):
     first = sweep(runs.train, SETTINGS, [0], tmp_path, n_jobs=1, **QUIET)
     victim = sorted(tmp_path.glob("*.json"))[0]
-    victim.write_text(damage)
+    victim.write_text(damage, encoding="utf-8")
     assert rows(sweep(runs.train, SETTINGS, [0], tmp_path, n_jobs=1, **QUIET)) == rows(first)
     assert f"{victim.name} was damaged" in capsys.readouterr().out
-    assert victim.with_suffix(".damaged").read_text() == damage and victim.exists()
+    assert victim.with_suffix(".damaged").read_text(encoding="utf-8") == damage and victim.exists()
 
 
 def test_two_sweeps_in_one_folder_are_one_too_many(tmp_path):
@@ -176,7 +176,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         write_whole(tmp_path / "no" / "b.json", "new")
     with pytest.raises(SweepError, match="cannot be used"):
         sweep(runs.train, SETTINGS, [0], tmp_path / "a.json", n_jobs=1, **QUIET)
-    assert (tmp_path / "a.json").read_text() == "old"
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == "old"
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_no_results_and_damaged_results_are_clear_errors(folder):
     with pytest.raises(SweepError, match="no results of a study 'tiny' .stored: none.: run `make"):
         evidence("tiny")
     for text in ("", "{", '{"arms": {}}'):
-        (folder / "tiny.json").write_text(text)
+        (folder / "tiny.json").write_text(text, encoding="utf-8")
         with pytest.raises(SweepError, match="tiny.json is damaged .*restore it, or run"):
             evidence("tiny")
 
@@ -256,7 +256,7 @@ def test_changed_numbers_are_not_stamped(folder, tmp_path, capsys):
     results = load("tiny")
     for arm in results["arms"].values():
         arm["values"]["gap"] = [math.nextafter(v, 9) for v in arm["values"]["gap"]]
-    (folder / "tiny.json").write_text(render(results))
+    (folder / "tiny.json").write_text(render(results), encoding="utf-8")
     assert not stamp_anew(a_study(other))
     assert "and so did its numbers" in capsys.readouterr().out
     assert not stamp_anew(Study("tiny", "?", other, {"three": {"a": 1.0}}, seeds=range(6)))
