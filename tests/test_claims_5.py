@@ -88,3 +88,40 @@ def test_the_gap_is_what_the_chapter_says():
     with torch.no_grad():
         wanted = -flow.log_prob(x).double().mean() + gmu.ring_log_prob(x.double()).mean()
     assert abs(gmu.ring_gap(flow.log_prob) - wanted.item()) < 1e-6
+
+
+def test_what_is_said_of_depth_and_width():
+    steps, seconds = evidence("depth"), evidence("depth_time")
+    by_depth = [steps.median(f"{d} x 32") for d in (2, 6, 16, 50)]
+    assert by_depth == sorted(by_depth, reverse=True) and min(by_depth[:1]) > 1.5
+    assert abs(steps.effect("2 x 128", "2 x 32").median) < 0.1, "two couplings make no ring"
+    assert not steps.effect("100 x 32", "50 x 32").clear
+    assert (steps.values("100 x 32") > 10).sum() == 2
+    wider = {d: steps.effect(f"{d} x 128", f"{d} x 32") for d in (2, 6, 16)}
+    assert wider[6].high < 0 and not wider[2].clear and not wider[16].clear
+    for study in (steps, seconds):
+        for d in (2, 6, 16):
+            assert study.effect(f"{d} x 32", f"{d} x 8").high < 0, (study.name, d)
+    best = min(seconds.arms, key=seconds.median)
+    assert best in ("6 x 32", "16 x 32") and not seconds.effect("16 x 32", "6 x 32").clear
+    assert seconds.effect("50 x 32", best).low > 0 and seconds.effect("100 x 32", best).low > 0
+    assert seconds.arm("100 x 32")["settings"]["steps"] < 60
+    for d in (6, 16):
+        assert seconds.effect(f"{d} x 128", f"{d} x 32").low > 0
+    path = [steps.median(f"{d} x 32", "path_ratio") for d in (2, 6, 16, 50, 100)]
+    step = [steps.median(f"{d} x 32", "mean_step") for d in (2, 6, 16, 50, 100)]
+    assert path == sorted(path) and path[0] < math.sqrt(2) < path[1]
+    assert step == sorted(step, reverse=True)
+
+
+def test_what_is_said_of_the_direction():
+    runs = evidence("direction")
+    effect = runs.effect("decode", "encode")
+    assert 0 < effect.median < 0.01 and -0.001 < effect.low < 0.002 and 0 < effect.less < 11
+    assert runs.spread("decode")[1] > 5 * runs.spread("encode")[1]
+
+
+def test_what_is_said_of_the_slips():
+    slips, recipe = evidence("slips"), evidence("recipe").median("recipe")
+    assert slips.spread("wrong sign in one layer")[1] < -1
+    assert slips.median("no gradient limit") < recipe + 0.01

@@ -32,6 +32,5 @@ STUDIES = {
         depth.COST,
         depth.STUDY,
         depth.EQUAL_TIME,
-        depth.LONGER,
     )
 }

@@ -1,4 +1,4 @@
-"""How deep, how wide: at equal steps, after three times as many, and at equal CPU time?"""
+"""How deep, how wide: at equal steps, and at equal CPU time?"""
 
 import time
 
@@ -54,12 +54,6 @@ def equal_steps() -> dict[str, dict]:
     return {arm: shape | {"steps": 100} for arm, shape in shapes().items()}
 
 
-def longer() -> dict[str, dict]:
-    """Three times as many steps, at the middle width."""
-    depths = (DEPTHS[0], 16, DEPTHS[-1])
-    return {name(d, 32): {"n_layers": d, "hidden_dim": 32, "steps": 300} for d in depths}
-
-
 def equal_time() -> dict[str, dict]:
     """As many steps as the budget allows, by the stored cost of a step."""
     cost = load_results("depth_cost")["arms"]
@@ -74,10 +68,6 @@ COST = Study("depth_cost", "What does a step cost?", run_cost, shapes, seeds=ran
 STUDY = Study(
     "depth", "Depth and width after 100 steps of 256 points: gap, mean step, path ratio?", run,
     equal_steps, rates=RATES, together=7,
-)  # fmt: skip
-LONGER = Study(
-    "depth_longer", "Does more depth still help after 300 steps?", run, longer, rates=RATES,
-    together=7,
 )  # fmt: skip
 EQUAL_TIME = Study(
     "depth_time", "Which depth and width for 1.5 CPU seconds?", run, equal_time, rates=RATES,
