@@ -30,7 +30,8 @@ aten = torch.ops.aten
 def decompositions(handled):
     """All that torch can write in simpler operations and that has no handler of its own."""
     known = {**torch._decomp.decomposition_table, **core_aten_decompositions()}
-    table = {op: rule for op, rule in known.items() if op.__name__.split(".")[0] not in handled}
+    table = {op: rule for op, rule in known.items() if op.__name__.split(".")[0] not in handled
+             and op.__name__.removesuffix(".default") not in handled}  # fmt: skip
     return {**table, **DETERMINANTS}
 
 
@@ -51,6 +52,27 @@ def describe(function: str, file: str, number: int) -> str:
     """`decode: x = scale * z`: the same on every machine, so no path and no line number."""
     source = linecache.getline(file, number).strip()
     return f"{function}: {source}" if source else function
+
+
+class Sizes(ShapeEnv):
+    """Torch's knowledge of the sizes; notes what was assumed of them, and in which line."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.assumed = {}  # condition -> the user's line
+        self.fixed = {}  # size -> the user's line
+
+    def evaluate_expr(self, orig_expr, *args, **kwargs):
+        before = len(self.guards)
+        result = super().evaluate_expr(orig_expr, *args, **kwargs)
+        for guard in self.guards[before:]:
+            self.assumed.setdefault(guard.expr, user_line())
+        return result
+
+    def _set_replacement(self, a, tgt, msg):
+        if getattr(tgt, "is_number", False):
+            self.fixed.setdefault(int(tgt), user_line())
+        return super()._set_replacement(a, tgt, msg)
 
 
 class Recorder(TorchFunctionMode):
@@ -111,7 +133,7 @@ def pick(x: Tensor, key):
 
 def fake_inputs(leaves, dynamic):
     """Stand-ins without data. `dynamic[i]`: the first dimension of leaf i may change."""
-    mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
+    mode = FakeTensorMode(shape_env=Sizes(), allow_non_fake_inputs=True)
     shared = {}  # inputs with the same number of points get the same symbol
     fakes = []
     for leaf, moves in zip(leaves, dynamic, strict=True):
@@ -155,13 +177,21 @@ def trace(function, leaves, dynamic, handled):
         raise explain(error) from error
     module.graph.eliminate_dead_code()
     refuse_unknown(module, handled)
+    sizes = mode.shape_env
+    module.meta["guards"] = list(sizes.assumed.items())
     for fake, moves in zip(fakes, dynamic, strict=True):
         if moves and not _still_symbolic(fake.shape[0]):
+            n = int(fake.shape[0])
+            if n < 2:
+                raise CompileError(
+                    f"the example has {n} point(s), and torch takes sizes of 0 and 1 for constants",
+                    "", "an example with two points or more, or compile with dynamic=()",
+                )  # fmt: skip
             raise CompileError(
-                f"the number of points was fixed at {int(fake.shape[0])} while tracing",
-                "",
-                "write z.shape[0] in place of len(z), or compile with dynamic=()",
-            )
+                f"the number of points was fixed at {n} while tracing", sizes.fixed.get(n, ""),
+                "write z.shape[0] in place of len(z) and of numbers made from it (math.sqrt(n)), "
+                "or compile with dynamic=(), for this number of points alone",
+            )  # fmt: skip
     return module
 
 
@@ -173,13 +203,23 @@ def refuse_unknown(module, handled) -> None:
         sizes_or_checks = result is None or isinstance(result, torch.SymInt | int)
         if node.op != "call_function" or sizes_or_checks or node.target is operator.getitem:
             continue
-        if operation(node) not in handled:
+        if not is_handled(node, handled):
             raise unsupported(operation(node), node.meta.get("line", ""))
+
+
+def is_handled(node, handled) -> bool:
+    """Is there a handler for a node's operation (in its overload)?"""
+    return operation(node) in handled or f"{operation(node)}.{overload(node)}" in handled
 
 
 def operation(node) -> str:
     """The name of a node's operation in ATen, without its overload."""
     return getattr(node.target, "__name__", str(node.target)).split(".")[0]
+
+
+def overload(node) -> str:
+    """The name of a node's overload, e.g. "dim"."""
+    return getattr(node.target, "_overloadname", "")
 
 
 def writes_in_place(node) -> bool:
