@@ -19,7 +19,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from . import ops_elementwise, ops_matmul, ops_reduce, ops_shape  # noqa: F401  (register handlers)
-from .dtypes import kind_of
+from .dtypes import ARRAYS, instead, kind_of
 from .errors import CompileError
 from .expr import Expr, text
 from .lower import HANDLERS, Lowering
@@ -120,7 +120,8 @@ def compile(function, *examples, dynamic: Sequence[int] = (0,), name: str | None
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, 20_000))  # long chains of operations nest deeply
     try:
-        module = trace(flat, leaves, moves, HANDLERS)
+        shown = [".".join(map(str, label)) for label in labels]
+        module = trace(flat, leaves, moves, HANDLERS, shown)
         low = Lowering()
         heads = {name: low.program.fresh(name) for name in names}  # the caller passes by position
         wished = [heads[label[0]] if len(label) == 1 else "_".join(map(str, label))
@@ -147,11 +148,20 @@ def _argument_names(function, count):
 def _flatten(examples, names):
     """Leaves as tensors, the structure, and a label (name, key, key, ...) for each leaf."""
     pairs, structure = pytree.tree_flatten_with_path(list(examples))
+    if len(names) < len(examples):
+        names = names + [f"argument{k}" for k in range(len(names), len(examples))]
     leaves, labels = [], []
     for path, leaf in pairs:
         keys = [getattr(k, "key", getattr(k, "idx", None)) for k in path]
-        if not isinstance(leaf, torch.Tensor):
-            leaf = torch.tensor(leaf)
+        if not isinstance(leaf, (torch.Tensor, bool, int, float)):
+            raise CompileError(
+                f"the argument {'.'.join(map(str, (names[keys[0]], *keys[1:])))} is {leaf!r}", "",
+                "a tensor or a number; what is neither, the function may close over",
+            )  # fmt: skip
+        leaf = torch.as_tensor(leaf)
+        if leaf.dtype not in ARRAYS:
+            raise CompileError(f"numbers of {leaf.dtype} cannot become JavaScript", "",
+                               instead(leaf.dtype))  # fmt: skip
         leaves.append(leaf.detach())
         labels.append((names[keys[0]], *keys[1:]))
     return leaves, structure, labels
@@ -279,11 +289,17 @@ def _arrays(program, fixed):
     return lines
 
 
+def _key(name: str) -> str:
+    if name == "__proto__":  # without brackets it would be another thing
+        return '["__proto__"]'
+    return name if name.isidentifier() and name.isascii() else json.dumps(name)
+
+
 def _literal(tree) -> str:
     """JavaScript literal of a nest of lists and dicts of texts."""
     if isinstance(tree, dict):
-        return "{ " + ", ".join(f"{json.dumps(str(k)) if not str(k).isidentifier() else k}: "
-                                f"{_literal(v)}" for k, v in tree.items()) + " }"  # fmt: skip
+        pairs = (f"{_key(str(k))}: {_literal(v)}" for k, v in tree.items())
+        return "{ " + ", ".join(pairs) + " }"
     if isinstance(tree, (list, tuple)):
         return "[" + ", ".join(_literal(v) for v in tree) + "]"
     return tree

@@ -26,15 +26,12 @@ class CompileError(NotImplementedError):
 
 # What to write instead of operations that have no handler, by their name in torch.
 INSTEAD = {
-    "sort": "torch.where and comparisons, or sort outside and pass the result in",
     "randn": "draw the numbers outside and pass them in (the figure then shows the same points)",
     "rand": "draw the numbers outside and pass them in",
+    "normal": "draw the numbers outside and pass them in",
     "normal_functional": "draw the numbers outside and pass them in",
     "bernoulli": "draw the numbers outside and pass them in",
-    "searchsorted": "(x[:, None] >= knots).sum(-1)",
-    "bucketize": "(x[:, None] >= knots).sum(-1)",
     "local_scalar_dense": "tensors that stay tensors: no float(x), x.item() or torch.full with x",
-    "median": "torch.mean",
     "nonzero": "torch.where(condition, a, b), which keeps the shape",
     "linalg_eig": "work out eigenvalues outside, or write them in closed form",
     "linalg_eigh": "work out eigenvalues outside, or write them in closed form",
@@ -46,12 +43,13 @@ ANYTHING = (
 )
 
 
-def unsupported(name: str, line: str) -> CompileError:
+def unsupported(name: str, line: str, called: str = "") -> CompileError:
     """The error for an operation without a handler.
 
     Args:
         name: Its name in ATen, e.g. "_linalg_svd".
         line: The user's line.
+        called: The torch function that the user called, e.g. "svdvals".
 
     Returns:
         The error, to be raised.
@@ -60,7 +58,9 @@ def unsupported(name: str, line: str) -> CompileError:
         >>> print(unsupported("_linalg_svd", "f: u = torch.linalg.svd(z)").problem)
         torch.linalg_svd cannot become JavaScript
     """
-    public = name.lstrip("_")
-    return CompileError(
-        f"torch.{public} cannot become JavaScript", line, INSTEAD.get(public, ANYTHING)
-    )
+    public, called = name.lstrip("_"), called.strip("_")
+    shown = f"torch.{called or public}"
+    if called and called.removeprefix("linalg_") not in public:
+        shown += f" (it needs {public})"
+    instead = INSTEAD.get(called, INSTEAD.get(public, ANYTHING))
+    return CompileError(f"{shown} cannot become JavaScript", line, instead)

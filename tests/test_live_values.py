@@ -1,10 +1,14 @@
 """What was silently wrong once, and its siblings: the right numbers, or a CompileError."""
 
+import builtins
+import dis
+import functools
+import linecache
+import logging
 import math
 
 import pytest
 import torch
-from live_node import node  # noqa: F401  (a fixture)
 from live_runner import largest_error
 from torch.utils._pytree import tree_flatten
 
@@ -154,7 +158,7 @@ def reference(function, z, *numbers):
 
 
 @pytest.mark.parametrize("name", RIGHT)
-def test_right(name, node):  # noqa: F811
+def test_right(name, node):
     function = RIGHT[name]
     got = node.run(compile(function, Z, 0.5, dynamic=(), name="f"), Z, 0.75)
     assert largest_error(got, reference(function, Z, 0.75)) <= TOLERANCE
@@ -174,3 +178,236 @@ def test_refused(name):
     with pytest.raises(CompileError, match=word) as caught:
         compile(function, Z)
     assert caught.value.line
+
+
+# Names -------------------------------------------------------------------------------------------
+
+
+def test_names_cannot_clash(node):
+    def every(lambda_, _a, var, new, default, N, Math, scratch, Float32Array, i, exp, live, data):
+        whole = (lambda_ - _a + var - new + default - N + Math - scratch + Float32Array - i
+                 + exp - live + data)  # fmt: skip
+        return {"class": whole * torch.exp(torch.arange(9.0)), "a b": i, "__proto__": whole}
+
+    numbers = [1.5**k for k in range(13)]
+    got = node.run(compile(every, *numbers), *numbers)
+    assert largest_error(got, every(*(torch.tensor(v).double() for v in numbers))) <= 1e-5
+
+
+def test_a_dict_and_an_argument_of_the_same_name(node):
+    function = lambda p, p_a: p["a"] - p_a  # noqa: E731
+    got = node.run(compile(function, {"a": Z}, Z, dynamic=()), {"a": 2 * Z}, Z)
+    assert largest_error(got, Z) == 0
+
+
+def test_an_array_called_exp_in_a_long_program(node):
+    x = torch.linspace(-2, 2, 9)
+
+    def function(a):
+        e = torch.exp(a * x)
+        for _ in range(8):
+            e = torch.exp(e / e.sum())
+        return torch.exp(-x * x) * e
+
+    got = node.run(compile(function, 1.0), 1.0)
+    x = x.double()
+    assert largest_error(got, function(torch.tensor(1.0).double())) <= TOLERANCE
+
+
+def test_no_comment_ends_early(node):
+    lines = {}
+    exec(compile_text := "def f(z):\n    return z * 2  # \u2028throw 1\u2029throw 2\x85\x0cthrow 3",
+         lines)  # fmt: skip
+    linecache.cache["<odd>"] = (len(compile_text), None, compile_text.splitlines(True), "<odd>")
+    exec(builtins.compile(compile_text, "<odd>", "exec"), lines)
+    program = compile(lines["f"], Z)
+    assert not set("\u2028\u2029\x85\x0c") & set(program.code)
+    assert largest_error(node.run(program, Z), 2 * Z) == 0
+
+
+def test_more_than_four_free_sizes(node):
+    arguments = [torch.ones(k) for k in range(5, 11)]
+    program = compile(lambda *a: sum(v.sum() for v in a), *arguments, dynamic=range(6))
+    assert node.run(program, *(torch.ones(k) for k in range(6)))[0].item() == 15
+
+
+# Sizes and decisions are checked when the program runs --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "function, examples, others, words",
+    [
+        (lambda z: z * 2 if z.shape[0] < 10 else z * 3, [Z], [torch.ones(12)], "N < 10"),
+        (lambda z: z[-5:], [Z], [torch.ones(2)], "other sizes"),
+        (lambda x, y: (x * y).sum(), [Z, Z], [torch.ones(4), torch.ones(3)], "y must hold 4"),
+        (lambda z: z.reshape(-1, 2).sum(), [M], [Z[:5].reshape(5, 1)], "multiple of 4"),
+        (lambda z, k: z[k.long()], [Z, 1.0], [Z, 6.0], "out of range"),
+    ],
+)
+def test_other_sizes_are_refused(function, examples, others, words, node):
+    program = compile(function, *examples, dynamic=range(len(examples)))
+    node.run(program, *examples)
+    with pytest.raises(RuntimeError, match=words):
+        node.run(program, *others)
+
+
+def test_sizes_of_examples_hold_without_dynamic(node):
+    with pytest.raises(RuntimeError, match="z must hold 6 numbers, but holds 12"):
+        node.run(compile(lambda z: z.sum(), Z, dynamic=()), torch.ones(12))
+
+
+def test_numbers_made_of_sizes(node):
+    def function(z):
+        n = z.shape[0]
+        return z * n**-0.2, z / n, z[: n // 2], z * (n % 3), z[n // 3 :: 2], z.reshape(-1, 2)[0]
+
+    program = compile(function, Z)
+    for n in (4, 8, 30):  # torch takes parts of size 0 and 1 for special
+        z = torch.arange(float(n)).cos()
+        assert largest_error(node.run(program, z), function(z.double())) <= TOLERANCE
+
+
+def checked(z):
+    if torch.min(z) < -100:
+        raise ValueError("too far to the left")
+    assert z.max() < 50, "too far to the right"
+    if not (z > -1000).all():
+        raise ValueError
+    return z * 2
+
+
+def test_checks_of_values_stay_checks(node):
+    program = compile(checked, Z)
+    assert largest_error(node.run(program, Z), 2 * Z) == 0
+    for other in (Z - 1000, Z + 1000):
+        with pytest.raises(RuntimeError, match="RangeError: a check of values fails in checked"):
+            node.run(program, other)
+
+
+def test_distributions_check_their_arguments(node):
+    function = lambda z, a: torch.distributions.Normal(a, 2 * a).log_prob(z)  # noqa: E731
+    got = node.run(compile(function, Z, 1.0), Z, 0.5)
+    assert largest_error(got, function(Z.double(), torch.tensor(0.5).double())) <= TOLERANCE
+
+
+def test_a_decision_between_two_ways_is_refused():
+    def function(z, a):
+        while a > 0.1:
+            a = a / 2
+        return z * a
+
+    with pytest.raises(CompileError, match="while a > 0.1"):
+        compile(function, Z, 1.0)
+
+
+# What depends on no argument, and state ------------------------------------------------------------
+
+W = torch.arange(9.0).reshape(3, 3).cos().requires_grad_()
+MASK = torch.tensor([True, False, True])
+
+
+def changed_copy(a):
+    y = W.clone()
+    y[0] = a
+    y[1, 1] = 5
+    return y
+
+
+CONSTANT = {
+    "a copy that is written into": changed_copy,
+    "a mask": lambda a: (a * W[MASK], a * W[:, MASK].sum(), a * torch.nonzero(MASK), W[W > 0] * a),
+    "linear algebra of weights": lambda a: a * torch.matrix_exp(W) + torch.linalg.eigvalsh(W + W.T),
+    "numbers taken out": lambda a: a * W.max().item() * float(W[0, 0]) * (2 if W.sum() > 9 else 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONSTANT)
+def test_constants(name, node):
+    function = CONSTANT[name]
+    got = node.run(compile(function, 1.0), 0.75)
+    assert largest_error(got, function(torch.tensor(0.75))) <= 1e-5
+
+
+def test_caches_of_the_program_keep_their_numbers(node):
+    @functools.lru_cache
+    def nodes(n):
+        return torch.linspace(0, 1, n)
+
+    holder = {}
+
+    def function(a):
+        holder["last"] = torch.ones(3) * a
+        return a * nodes(5)
+
+    for _ in range(2):
+        got = node.run(compile(function, 1.0), 2.0)
+        assert largest_error(got, 2 * torch.linspace(0, 1, 5)) <= TOLERANCE
+    assert type(function(torch.tensor(2.0))) is torch.Tensor and nodes.cache_info().currsize == 1
+    assert type(holder["last"]) is torch.Tensor
+
+
+class Counts(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("scale", torch.zeros(()))
+
+    def forward(self, z):
+        if self.scale == 0:
+            self.scale.data.copy_(z.std())
+        return z / self.scale
+
+
+@pytest.mark.parametrize(
+    "function, word",
+    [
+        (Counts(), "closes over"),
+        (lambda z, m=torch.nn.BatchNorm1d(2): m(z.reshape(-1, 2)), "closes over"),
+        (lambda z: z.add_(1), "argument"),
+    ],
+)
+def test_state_is_refused(function, word):
+    before = Z.clone()
+    with pytest.raises(CompileError, match=word):
+        compile(function, Z.clone(), dynamic=())
+    assert Z.equal(before)
+
+
+def test_compiling_leaves_the_random_stream_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    with pytest.raises(CompileError, match="randn"):
+        compile(lambda z: z + torch.randn(6), Z)
+    assert torch.rand(2).equal(expected)
+
+
+def test_nothing_of_torch_is_printed(capfd, caplog):
+    with pytest.raises(CompileError):
+        compile(lambda z: z * float(z.sum()), Z)
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("argument", [None, "text", 1j, torch.ones(2).half()])
+def test_arguments_are_tensors_or_numbers(argument):
+    with pytest.raises(CompileError, match="argument|float16"):
+        compile(lambda z, q: z, Z, argument)
+
+
+# Handlers that say in a comment why an argument has no meaning for them.
+PASSED = {
+    "to.dtype": {"dtype", "copy"}, "convert_element_type.default": {"dtype", "copy"},
+    "copy_": {"non_blocking"}, "arange": {"end"}, "arange.start": {"end"},
+}  # fmt: skip
+
+
+def test_an_argument_of_a_handler_that_it_does_not_read_is_refused():
+    from live.lower import HANDLERS
+
+    for name, handler in HANDLERS.items():
+        code = handler.__code__
+        for parameter in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+            read = {i.argval for i in dis.get_instructions(code)
+                    if i.opname.startswith(("LOAD", "MAKE_CELL"))}  # fmt: skip
+            free = parameter in code.co_cellvars
+            assert parameter in read or free or parameter in PASSED.get(name, ()), (name, parameter)
