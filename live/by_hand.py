@@ -113,13 +113,19 @@ def run(function, leaves, names, where, describe) -> list[tuple[str, bool]]:
 
 
 def is_check(function, leaves, number, where) -> bool:
-    """Does the function raise when a decision is taken the other way? Then it is but a check."""
-    state = torch.random.get_rng_state()
+    """Is a decision but a check? Taken the other way, the function raises, or returns the same.
+
+    (Where it returns something else, a page that throws would be a poor answer: torch.where is
+    better, and the user is told so.)
+    """
+    state, results = torch.random.get_rng_state(), []
     try:
-        with Watcher(where, flip=number):
-            function(*(leaf.detach().clone() for leaf in leaves))
+        for flip in (None, number):
+            with Watcher(where, flip=flip):
+                results.append(function(*(leaf.detach().clone() for leaf in leaves)))
     except Exception:
         return True
     finally:
         torch.random.set_rng_state(state)
-    return False
+    one, other = results
+    return len(one) == len(other) and all(map(same, one, other))

@@ -35,8 +35,11 @@ INSTEAD = {
     "nonzero": "torch.where(condition, a, b), which keeps the shape",
     "linalg_eig": "work out eigenvalues outside, or write them in closed form",
     "linalg_eigh": "work out eigenvalues outside, or write them in closed form",
+    **dict.fromkeys(("linalg_inv_ex", "linalg_det", "linalg_slogdet", "linalg_cholesky_ex",
+                     "linalg_solve_ex", "linalg_solve_triangular", "triangular_solve"),
+                    "matrices up to 4 x 4, or a product of triangular ones"),
     "convolution": "a sum of shifted slices, or a matrix product",
-}
+}  # fmt: skip
 ANYTHING = (
     "work this step out outside and pass the result in (what no slider moves may be any code), or "
     "write it with the operations listed in live/README.md"

@@ -65,7 +65,7 @@ class Lowering:
 
     def size(self, s):
         """A dimension: a whole number, or an expression of N."""
-        if isinstance(s, int):
+        if isinstance(s, (int, Expr)):
             return s
         s = s.node.expr
         if s.is_number:

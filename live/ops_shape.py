@@ -192,7 +192,16 @@ def reshape(low, a, *_):
 
 @handles("as_strided")
 def as_strided(low, a, size, stride, offset=0):
+    """(torch counts in the memory behind `a`; here that is known only if `a` is all of it.)"""
     t, x = low.tensors, low.x
+    base, offset = low.node.args[0].meta["val"], offset or 0
+    last = offset + sum((n - 1) * k for n, k in zip(size, stride, strict=True)
+                        if isinstance(n, int) and isinstance(k, int))  # fmt: skip
+    whole = base.is_contiguous() and isinstance(base.storage_offset(), int)
+    if not whole or base.storage_offset() != 0 or (
+        isinstance(base.numel(), int) and isinstance(last, int) and last >= base.numel()
+    ):  # fmt: skip
+        low.fail("torch.as_strided of a part of a tensor", "slices and reshape")
     array = t.stored(a).array
 
     def element(index):

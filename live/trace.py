@@ -26,7 +26,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from . import by_hand
 from .by_hand import is_real
 from .errors import ANYTHING, CompileError, unsupported
-from .linalg import DETERMINANTS
+from .linalg import LARGEST, SMALL_MATRICES, WRITTEN_OUT
 
 HERE = str(Path(__file__).parent)
 TORCH = str(Path(torch.__file__).parent)
@@ -38,7 +38,7 @@ def decompositions(handled):
     known = {**torch._decomp.decomposition_table, **core_aten_decompositions()}
     table = {op: rule for op, rule in known.items() if op.__name__.split(".")[0] not in handled
              and op.__name__.removesuffix(".default") not in handled}  # fmt: skip
-    return {**table, **DETERMINANTS}
+    return {**table, **SMALL_MATRICES}
 
 
 def user_line() -> str:
@@ -84,6 +84,7 @@ class Sizes(ShapeEnv):
 VALUES = {Tensor.__bool__, Tensor.__float__, Tensor.__int__, Tensor.__index__, Tensor.item,
           Tensor.tolist, Tensor.numpy, torch.equal, Tensor.equal, torch.allclose,
           Tensor.allclose}  # fmt: skip
+ALL_OR_ANY = {torch._is_all_true: Tensor.all, torch._is_any_true: Tensor.any}
 CHOOSING = {torch.nonzero, Tensor.nonzero, torch.masked_select, Tensor.masked_select, torch.unique,
             Tensor.unique, torch.bincount, Tensor.bincount, torch.argwhere}  # fmt: skip
 
@@ -140,7 +141,11 @@ class Recorder(TorchFunctionMode):
             return self.really(function, args, kwargs)
         if self.level is not None and any(map(is_real, tensors)):
             args, kwargs = pytree.tree_map(self.functional, (args, kwargs))
-        if function is Tensor.__getitem__:
+        if function in ALL_OR_ANY:  # torch cannot run these on stand-ins inside a mode
+            result = ALL_OR_ANY[function](args[0])
+        elif function in WRITTEN_OUT and len(args) == 1 and args[0].shape[-1:] <= (LARGEST,):
+            result = WRITTEN_OUT[function](args[0])
+        elif function is Tensor.__getitem__:
             result = pick(*args)
         elif function is torch.tensor and _holds_tensor(args[0]):
             result = _stack(args[0])
