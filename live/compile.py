@@ -239,7 +239,7 @@ def _write(low, outputs, parameters, head, out_structure, function_name):
 
 
 def _head(low, heads, labels, leaves, moves):
-    """Arguments and sizes; an argument of another size than the function was compiled for throws."""
+    """Arguments and sizes; an argument of a size that was not compiled for throws."""
     lines, known = [], set()
     values = list(low.values.values())  # the arguments come first in the graph
     for name, label, value, leaf, moving in zip(low.inputs, labels, values, leaves, moves,

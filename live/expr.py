@@ -45,7 +45,8 @@ FUNCTIONS = {
     )},
     **{name: f"live.{name}" for name in (
         "tanh", "sigmoid", "softplus", "logsigmoid", "logaddexp", "erf", "round", "mod",
-        "erfc", "erfinv", "lgamma", "digamma", "trigamma", "fmax", "fmin", "power", "signbit", "at",
+        "erfc", "erfinv", "lgamma", "digamma", "trigamma", "fmax", "fmin", "power", "signbit",
+        "at",
     )},
 }  # fmt: skip
 CHEAP = {"num", "axis", "size", "load", "poly", "add", "sub", "mul", "neg", "number", "rem", "int32",

@@ -56,7 +56,8 @@ def inverse(m: Tensor) -> Tensor:
 
 def numbers(m: Tensor) -> tuple:
     """What LAPACK returns beside the result, without meaning here."""
-    return torch.zeros(m.shape[:-1], dtype=torch.int32), torch.zeros(m.shape[:-2], dtype=torch.int32)
+    whole = torch.int32
+    return torch.zeros(m.shape[:-1], dtype=whole), torch.zeros(m.shape[:-2], dtype=whole)
 
 
 def _linalg_det(m):

@@ -25,7 +25,7 @@ from .trace import operation, overload
 
 HANDLERS = {}
 # Where and how a tensor is stored: without meaning here. The dtype of a result is the graph's.
-PLACES = {"layout", "device", "pin_memory", "memory_format", "non_blocking", "implicit", "out_dtype"}
+PLACES = {"layout", "device", "pin_memory", "memory_format", "non_blocking", "implicit"}
 
 
 def handles(*names):
@@ -78,8 +78,8 @@ class Lowering:
         if s.is_Symbol:
             if s.name not in self.sizes:
                 if self.node is None or self.node.op != "placeholder":
-                    self.fail("a number of elements that depends on values, as in x[condition]",
-                              "torch.where(condition, x, other), which keeps the shape")  # fmt: skip
+                    what = "a number of elements that depends on values, as in x[condition],"
+                    self.fail(what, "torch.where(condition, x, other), which keeps the shape")
                 wish = "NMPQ"[len(self.sizes)] if len(self.sizes) < 4 else "N"
                 self.sizes[s.name] = self.x.size(self.program.fresh(wish))
             return self.sizes[s.name]

@@ -96,7 +96,8 @@ def log_sigmoid_forward(low, a):
         return x.call("exp", x.call("neg", x.call("abs", t.read(a, i))))
 
     value = t.make(a.shape, lambda i: x.call("logsigmoid", t.read(a, i)), a.dtype)
-    return [value, t.make(low.node.meta["val"][1].shape, decay, a.dtype)]
+    shape = tuple(low.size(s) for s in low.node.meta["val"][1].shape)  # empty on some devices
+    return [value, t.make(shape, decay, a.dtype)]
 
 
 @handles("add", "sub", "rsub")

@@ -355,7 +355,7 @@ def _pad_parts(low, base, a, d, start):
             shape = list(base.shape)
             shape[d] = width
             fill = base.elements.reshape(-1)[0]
-            part = low.tensors.make(shape, lambda i: fill, base.dtype)
+            part = low.tensors.make(shape, lambda i, fill=fill: fill, base.dtype)
         if part is not None:
             parts.append(part)
     return parts

@@ -20,7 +20,8 @@ const lines = require("readline").createInterface({ input: process.stdin });
 const call = CALL;
 lines.on("line", (line) => {
   let answer;
-  try { answer = { got: call(JSON.parse(line)) }; } catch (error) { answer = { error: `${error}` }; }
+  try { answer = { got: call(JSON.parse(line)) }; }
+  catch (error) { answer = { error: `${error}` }; }
   process.stdout.write(JSON.stringify(answer) + "\\n");
 });
 """

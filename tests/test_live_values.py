@@ -189,7 +189,8 @@ def reference(function, z, *numbers):
 def test_right(name, node):
     function = RIGHT[name]
     got = node.run(compile(function, Z, 0.5, dynamic=(), name="f"), Z, 0.75)
-    assert largest_error(got, reference(function, Z, 0.75)) <= TOLERANCE
+    tolerance = 1e-5 if "linear" in name else TOLERANCE  # float32's own error, of solves
+    assert largest_error(got, reference(function, Z, 0.75)) <= tolerance
 
 
 REFUSED = {
@@ -328,7 +329,7 @@ def test_a_decision_between_two_ways_is_refused():
         compile(function, Z, 1.0)
 
 
-# What depends on no argument, and state ------------------------------------------------------------
+# What depends on no argument, and state -----------------------------------------------------------
 
 W = torch.arange(9.0).reshape(3, 3).cos().requires_grad_()
 MASK = torch.tensor([True, False, True])
@@ -389,7 +390,7 @@ class Counts(torch.nn.Module):
     "function, word",
     [
         (Counts(), "closes over"),
-        (lambda z, m=torch.nn.BatchNorm1d(2): m(z.reshape(-1, 2)), "closes over"),
+        (torch.nn.Sequential(torch.nn.Unflatten(0, (-1, 2)), torch.nn.BatchNorm1d(2)), "closes"),
         (lambda z: z.add_(1), "argument"),
     ],
 )
@@ -431,7 +432,8 @@ PASSED = {
     "arange": {"end"}, "arange.start": {"end"},
     "arange.start_step": {"end"}, "iota": {"length"}, "slice": {"end"}, "slice_scatter": {"end"},
     "full": {"shape"}, "full_like": {"shape"}, "new_full": {"a", "shape"}, "fill": {"a"},
-    "sort.stable": {"stable"}, "argsort.stable": {"stable"}, "topk": {"k"}, "copy_": {"a", "non_blocking"},
+    "sort.stable": {"stable"}, "argsort.stable": {"stable"}, "topk": {"k"},
+    "copy_": {"a", "non_blocking"},
     "searchsorted.Tensor": {"out_int32"}, "bucketize.Tensor": {"out_int32"}, "as_strided": {"size"},
 }  # fmt: skip
 
