@@ -31,6 +31,9 @@ from .trace import trace
 Lowering.code = staticmethod(code)
 
 
+CONVENTION = 1  # version of the contract between compiled functions and js/runtime.js
+
+
 @dataclass
 class Program:
     """A compiled function.

@@ -49,8 +49,8 @@ FUNCTIONS = {
         "at",
     )},
 }  # fmt: skip
-CHEAP = {"num", "axis", "size", "load", "poly", "add", "sub", "mul", "neg", "number", "rem", "int32",
-         "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not"}  # fmt: skip
+CHEAP = {"num", "axis", "size", "load", "poly", "add", "sub", "mul", "neg", "number", "rem",
+         "int32", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not"}  # fmt: skip
 
 
 @dataclass(eq=False, slots=True)

@@ -6,6 +6,7 @@ import functools
 import linecache
 import logging
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -450,3 +451,23 @@ def test_an_argument_of_a_handler_that_it_does_not_read_is_refused():
                     if i.opname.startswith(("LOAD", "MAKE_CELL"))}  # fmt: skip
             free = parameter in code.co_cellvars
             assert parameter in read or free or parameter in PASSED.get(name, ()), (name, parameter)
+
+
+# What is written about it -------------------------------------------------------------------------
+
+
+def test_the_page_of_what_compiles_is_up_to_date():
+    from live import what_compiles
+
+    assert what_compiles.PAGE.read_text(encoding="utf-8") == what_compiles.page(), (
+        "run: python -m live.what_compiles"
+    )
+
+
+def test_the_convention_has_one_version():
+    from live import bundle
+    from live.compile import CONVENTION
+
+    assert f"convention: {CONVENTION}," in bundle.runtime()
+    readme = (Path(__file__).parents[1] / "live" / "README.md").read_text(encoding="utf-8")
+    assert f"`live.convention` ({CONVENTION})" in readme

@@ -18,8 +18,8 @@ function strayed(values, check = {}) {
   return Object.keys(check).find((name) => {
     const [count, finite, ...wanted] = check[name], [own, n, ...got] = summary(values[name]);
     const scale = Math.max(wanted[0], got[0]);
-    return own !== count || Math.abs(n - finite) > 1 + count / 50
-      || got.some((v, k) => !(Math.abs(v - wanted[k]) <= 1e-4 + 5e-3 * scale));
+    return own !== count || Math.abs(n - finite) > count / 50 + (count > 20)
+      || got.some((v, k) => !(Math.abs(v - wanted[k]) <= 1e-4 + 1e-3 * scale));
   });
 }
 
