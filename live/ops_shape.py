@@ -190,10 +190,8 @@ def reshape(low, a, *_):
     return t.of_array(t.stored(a).array, shape, a.dtype)
 
 
-@handles("as_strided")
-def as_strided(low, a, size, stride, offset=0):
-    """(torch counts in the memory behind `a`; here that is known only if `a` is all of it.)"""
-    t, x = low.tensors, low.x
+def whole_memory(low, size, stride, offset):
+    """The offset, if the first argument is all of the memory behind it: torch counts in that."""
     base, offset = low.node.args[0].meta["val"], offset or 0
     last = offset + sum((n - 1) * k for n, k in zip(size, stride, strict=True)
                         if isinstance(n, int) and isinstance(k, int))  # fmt: skip
@@ -202,6 +200,25 @@ def as_strided(low, a, size, stride, offset=0):
         isinstance(base.numel(), int) and isinstance(last, int) and last >= base.numel()
     ):  # fmt: skip
         low.fail("torch.as_strided of a part of a tensor", "slices and reshape")
+    return offset
+
+
+@handles("as_strided_scatter")
+def as_strided_scatter(low, base, part, size, stride, offset=0):
+    x, offset = low.x, whole_memory(low, size, stride, offset)
+
+    def place(index):
+        steps = [x.times(i, low.size(s)) for i, s in zip(index, stride, strict=True)]
+        return low.value(x.plus(offset, *steps)).scalar
+
+    where = low.tensors.make(part.shape, place, torch.int64)
+    return scattered(low, base, where, part, "set")
+
+
+@handles("as_strided")
+def as_strided(low, a, size, stride, offset=0):
+    t, x = low.tensors, low.x
+    offset = whole_memory(low, size, stride, offset)
     array = t.stored(a).array
 
     def element(index):

@@ -30,7 +30,7 @@ def strayed(code, data, spec):
 
 def scene(a, k):
     xy = torch.stack([torch.linspace(0, 1, 50).exp() * a, torch.linspace(-1, 1, 50).tanh()], 1)
-    hidden = torch.where(xy[:, :1] > 0.5, xy, torch.nan)
+    hidden = torch.where(xy[:, :1] > 1.0, xy, torch.nan)
     return {"xy": xy, "hidden": hidden, "large": a > 0.3, "count": k + 1, "area": xy.square().sum()}
 
 

@@ -30,8 +30,9 @@ function strayed(values, check = {}) {
 function mountFigure(root, { spec, data, make }, model) {
   const scene = make(live.decode(data), live);
   // Before anything is shown: where the numbers are not torch's, the picture stays.
-  const start = scene(...spec.params.map((p) => (p.kind === "menu" ? p.numbers[p.values.indexOf(p.value)] : +p.value)));
-  const wrong = strayed(start, spec.check);
+  const initial = spec.params.map((p) => (p.kind === "menu" ? p.numbers[p.values.indexOf(p.value)] : +p.value));
+  let first = scene(...initial);
+  const wrong = strayed(first, spec.check);
   if (wrong) throw new Error(`${wrong} differs from what torch computed for the default state`);
   const holder = element("div", "live-figure", root);
   holder.setAttribute("role", "group");
@@ -54,7 +55,8 @@ function mountFigure(root, { spec, data, make }, model) {
     const given = spec.params.map(argument), mode = printing ? "light" : pageMode();
     let values;
     try {
-      values = scene(...given);
+      values = first && given.every((v, k) => v === initial[k]) ? first : scene(...given);
+      first = null;
     } catch (error) { // a check of the function fails here, as it would in torch
       if (readout) readout.textContent = `${error.message ?? error}`;
       throw error;
