@@ -10,8 +10,8 @@ from live_runner import largest_error
 
 from live import CompileError, compile
 
-BLOCKS = 4
-EACH = 15
+BLOCKS = 2
+EACH = 13
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
