@@ -8,19 +8,21 @@ Change of variables (chapters/1_change_of_variables.ipynb):
 Transforms in 1D (chapters/2_transforms_1d.ipynb):
     Identity, Affine, Sigmoid, LeakyReLU, ShiftedSoftplus, walk, Compose
 Transforms in 2D (chapters/3_transforms_2d.ipynb):
-    check_points, check_linear, Linear, rotation, scaling, shear, planar, solve_planar,
-    softplus_inverse, check_planar, Planar, radial, solve_radial, Radial, Coupling
+    check_points, check_linear, Linear, rotation, scaling, shear, planar, ImplicitRoot,
+    implicit_root, planar_misfit, solve_planar, LEAST, softplus_inverse, check_planar, Planar,
+    radial, solve_radial, Radial, check_conditioned, Coupling
 RealNVP: flows built from neural networks (chapters/4_realnvp.ipynb):
-    Conditioner, check_number, AffineCoupling, fit_inputs, Flow, RealNVP
+    Conditioner, check_number, AffineCoupling, fit_inputs, one_a_point, steps_of, Flow, RealNVP
 Training on the ring (chapters/5_training.ipynb):
-    Draw, History, resample, mean_nll, learning_rate, Trainer, report, save_training,
-    load_training, train, to_eight_bits, from_eight_bits
+    Draw, History, resample, mean_nll, learning_rate, check_settings, fingerprint, next_batch,
+    Trainer, report, what_it_is, save_training, read_checkpoint, load_training, check_training,
+    train, to_eight_bits, from_eight_bits
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -48,18 +50,25 @@ __all__ = [
     "scaling",
     "shear",
     "planar",
+    "ImplicitRoot",
+    "implicit_root",
+    "planar_misfit",
     "solve_planar",
+    "LEAST",
     "softplus_inverse",
     "check_planar",
     "Planar",
     "radial",
     "solve_radial",
     "Radial",
+    "check_conditioned",
     "Coupling",
     "Conditioner",
     "check_number",
     "AffineCoupling",
     "fit_inputs",
+    "one_a_point",
+    "steps_of",
     "Flow",
     "RealNVP",
     "Draw",
@@ -67,10 +76,16 @@ __all__ = [
     "resample",
     "mean_nll",
     "learning_rate",
+    "check_settings",
+    "fingerprint",
+    "next_batch",
     "Trainer",
     "report",
+    "what_it_is",
     "save_training",
+    "read_checkpoint",
     "load_training",
+    "check_training",
     "train",
     "to_eight_bits",
     "from_eight_bits",
@@ -126,7 +141,8 @@ def standard_normal_log_prob(z: Tensor) -> Tensor:
 def check_domain(name: str, value: Tensor, low: float, high: float) -> None:
     """Raise if any entry of `value` lies outside the open interval (low, high).
 
-    While torch traces a function into a graph there is no number to look at: nothing is checked.
+    Inside `torch.func` (vmap, grad, jacrev, ...) all points of the batch are checked. While torch
+    traces a function into a graph there is no number to look at: nothing is checked.
 
     Args:
         name: What to call the value in the message.
@@ -142,8 +158,13 @@ def check_domain(name: str, value: Tensor, low: float, high: float) -> None:
         Traceback (most recent call last):
         ValueError: x must lie strictly between -1.0 and 1.0, but 1 of 2 values do not (first: 1.5)
     """
+    if torch.compiler.is_compiling():
+        return
+    functorch = torch._C._functorch  # has no public name; torch's own code asks it the same
+    while functorch.is_functorch_wrapped_tensor(value):
+        value = functorch.get_unwrapped(value)
     kinds = {type(value), type(torch.empty(()))}  # while tracing, a new tensor is a stand-in
-    if torch.compiler.is_compiling() or kinds - {Tensor, nn.Parameter}:
+    if kinds - {Tensor, nn.Parameter}:
         return
     outside = ~((value > low) & (value < high))  # NaN counts as outside
     if outside.any():
@@ -484,11 +505,11 @@ class Linear(Transform):
 
     def decode(self, z, context=None):
         check_points("z", z, len(self.A))
-        return z @ self.A.T + self.b, z.new_full((len(z),), self.log_abs_det)
+        return z @ self.A.T + self.b, z.new_full(z.shape[:1], self.log_abs_det)
 
     def encode(self, x, context=None):
         check_points("x", x, len(self.A))
-        return (x - self.b) @ self.A_inv.T, x.new_full((len(x),), -self.log_abs_det)
+        return (x - self.b) @ self.A_inv.T, x.new_full(x.shape[:1], -self.log_abs_det)
 
 
 def rotation(degrees: float, dim: int = 2) -> Tensor:
@@ -562,7 +583,9 @@ def shear(amount: float) -> Tensor:
     return torch.tensor([[1.0, amount], [0.0, 1.0]], dtype=torch.float64)
 
 
-def planar(z: Tensor, w: Tensor, u: Tensor, b: Tensor | float) -> tuple[Tensor, Tensor]:
+def planar(
+    z: Tensor, w: Tensor, u: Tensor, b: Tensor | float, margin: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Planar map x = z + u tanh(w.z + b), for any w and u: beyond w.u = -1 it folds.
 
     Args:
@@ -570,12 +593,13 @@ def planar(z: Tensor, w: Tensor, u: Tensor, b: Tensor | float) -> tuple[Tensor, 
         w: Normal of the plane, shape (D,).
         u: Direction in which points move, shape (D,).
         b: Offset of the plane.
+        margin: 1 + w.u, if it is known better than from the rounded w and u.
 
     Returns:
         x, shape (n, D), and log|det J|, shape (n,).
 
     References:
-        Rezende & Mohamed 2015, Variational Inference with Normalizing Flows, eqs. 10 to 12.
+        Rezende & Mohamed 2015, Variational Inference with Normalizing Flows, section 4.1.
 
     Example:
         >>> w, u = torch.tensor([1.0, 0.0]), torch.tensor([0.5, 0.0])
@@ -583,16 +607,102 @@ def planar(z: Tensor, w: Tensor, u: Tensor, b: Tensor | float) -> tuple[Tensor, 
         tensor([0.4055])
     """
     bend = torch.tanh(z @ w + b)  # (n,)
-    det = 1 + (1 - bend.square()) * (w * u).sum()  # matrix determinant lemma, (n,)
+    margin = 1 + (w * u).sum() if margin is None else margin
+    # 1 + (1 - bend^2) w.u, by the matrix determinant lemma; so written, no digits cancel: (n,)
+    det = bend.square() + (1 - bend.square()) * margin
     return z + bend[:, None] * u, torch.log(torch.abs(det))
+
+
+class ImplicitRoot(torch.autograd.Function):
+    """Derivatives of a root, in reverse mode and to every order: see `implicit_root`.
+
+    Example:
+        >>> ImplicitRoot.apply(torch.sqrt, lambda s, a: s * s - a, torch.tensor(4.0)).item()
+        2.0
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(find, residual, *parameters):
+        """The root, found in whatever way, without gradients."""
+        return find(*parameters)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        """Keep what the derivatives need."""
+        ctx.residual = inputs[1]
+        ctx.save_for_backward(output, *inputs[2:])
+
+    @staticmethod
+    def backward(ctx, gradient):
+        """residual = 0 whatever p is, so d root / dp = -(d residual / dp) / (d residual / ds).
+
+        The saved root knows that it depends on p: so this can be differentiated again.
+        """
+        root, *parameters = ctx.saved_tensors
+        _, pull = torch.func.vjp(ctx.residual, root, *parameters)
+        slope = pull(torch.ones_like(root))[0]
+        return None, None, *pull(-gradient / slope)[1:]
+
+
+def implicit_root(find: Callable, residual: Callable, *parameters: Tensor) -> Tensor:
+    """The s with residual(s, *parameters) = 0, and the derivatives of s with respect to them.
+
+    In reverse mode they are right to every order. In forward mode (`torch.func.jacfwd` and
+    `hessian`) four Newton steps carry them, each of which doubles the order that is right: to 15.
+
+    Args:
+        find: Gets the parameters, returns the root to the last digits, by any method.
+        residual: Smooth function of the root and the parameters. Each entry of its result belongs
+            to one entry of the root, and its slope there is not 0.
+        parameters: Tensors that broadcast to the shape of the root.
+
+    Returns:
+        The root, of the shape that `find` gives it.
+
+    Example:
+        >>> root = lambda a: implicit_root(torch.sqrt, lambda s, a: s * s - a, a)
+        >>> torch.func.grad(torch.func.grad(root))(torch.tensor(4.0))  # -a^(-3/2) / 4
+        tensor(-0.0312)
+    """
+    wanted = torch.is_grad_enabled() and any(p.requires_grad for p in parameters)
+    if torch.compiler.is_compiling() and not wanted:  # torch.compile cannot take the class then
+        return find(*parameters)
+    try:
+        return ImplicitRoot.apply(find, residual, *parameters)
+    except (NotImplementedError, AssertionError):  # so torch refuses forward mode, and it nested
+        pass
+    root = find(*(p.detach() for p in parameters))
+    for _ in range(4):
+        value, pull = torch.func.vjp(lambda s: residual(s, *parameters), root)
+        root = root - value / pull(torch.ones_like(value))[0]
+    return root
+
+
+def planar_misfit(s: Tensor, target: Tensor, reach: Tensor) -> Tensor:
+    """s + reach tanh(s) - target: 0 at the s that `solve_planar` looks for.
+
+    Args:
+        s: Candidates, shape (n,).
+        target: Right-hand sides, shape (n,).
+        reach: w.u, a scalar.
+
+    Returns:
+        Shape (n,).
+
+    Example:
+        >>> planar_misfit(torch.tensor([0.0]), torch.tensor([0.0]), torch.tensor(2.0))
+        tensor([0.])
+    """
+    return s + reach * torch.tanh(s) - target
 
 
 def solve_planar(target: Tensor, reach: Tensor, bisections: int = 60) -> Tensor:
     """Solve s + reach tanh(s) = target for s: bisection, then one Newton step.
 
-    The left side grows with s if reach > -1, so one root exists. Bisection finds it without
-    gradients; the Newton step polishes it and lets gradients through (its derivative at the
-    root is that of the implicit function).
+    The left side grows with s if reach > -1, so one root exists. Its derivatives are those of the
+    implicit function, see `implicit_root`.
 
     Args:
         target: Right-hand sides, shape (n,).
@@ -607,15 +717,21 @@ def solve_planar(target: Tensor, reach: Tensor, bisections: int = 60) -> Tensor:
         >>> round((s + 2.0 * torch.tanh(s)).item(), 6)
         1.0
     """
-    with torch.no_grad():
+
+    def find(target, reach):
         low, high = target - reach.abs(), target + reach.abs()  # |tanh| < 1 brackets the root
         for _ in range(bisections):
             middle = (low + high) / 2
-            above = middle + reach * torch.tanh(middle) > target
+            above = planar_misfit(middle, target, reach) > 0
             low, high = torch.where(above, low, middle), torch.where(above, middle, high)
         root = (low + high) / 2
-    bend = torch.tanh(root)
-    return root - (root + reach * bend - target) / (1 + reach * (1 - bend.square()))
+        slope = 1 + reach / torch.cosh(root).square()
+        return root - planar_misfit(root, target, reach) / slope
+
+    return implicit_root(find, planar_misfit, target, reach)
+
+
+LEAST = 1e-3  # how near 0 a layer that learns may bring its determinant
 
 
 def softplus_inverse(y: Tensor) -> Tensor:
@@ -639,40 +755,43 @@ def check_planar(w: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         w: Shape (D,), not 0.
-        u: Shape (D,), with w.u > -1.
+        u: Shape (D,), with 1 + w.u > LEAST.
 
     Returns:
         The two vectors.
 
     Raises:
-        ValueError: If w is 0, the shapes differ, or w.u <= -1.
+        ValueError: If w is 0, the shapes differ, or 1 + w.u <= LEAST.
 
     Example:
         >>> check_planar([1.0, 0.0], [-2.0, 0.0])
         Traceback (most recent call last):
-        ValueError: w.u must be above -1 for an invertible map, but is -2
+        ValueError: w.u must be above -1 + 0.001 for an invertible map, but is -2
     """
     w, u = (torch.as_tensor(v, dtype=torch.get_default_dtype()) for v in (w, u))
     if w.ndim != 1 or w.shape != u.shape or not (w @ w) > 0:
         raise ValueError(f"w and u must be vectors of one length, w not 0; got {w} and {u}")
-    if not w @ u > -1:
-        raise ValueError(f"w.u must be above -1 for an invertible map, but is {w @ u:.4g}")
+    if not 1 + w @ u > LEAST:
+        least = f"-1 + {LEAST}"
+        raise ValueError(f"w.u must be above {least} for an invertible map, but is {w @ u:.4g}")
     return w, u
 
 
 class Planar(Transform):
-    """Planar flow that stays invertible while it learns: w.u > -1 always holds.
+    """Planar flow that stays invertible while it learns: 1 + w.u >= LEAST.
 
-    What is stored is a free u; `u` is made from it by moving along w until w.u > -1.
-    There is no closed form of `encode`: one equation is solved for each point.
+    What is stored is a free u; `u` is made from it by changing its part along w. So log|det J| is
+    bounded below by log(LEAST) in every dtype, and whatever the free u (while w is not 0).
+    There is no closed form of `encode`: one equation is solved for each point. Where the
+    determinant is LEAST, the round trip loses a factor 1 / LEAST of the dtype's digits.
 
     Args:
         w: Normal of the plane, shape (D,), not 0.
-        u: Direction in which points move, shape (D,), with w.u > -1.
+        u: Direction in which points move, shape (D,), with 1 + w.u > LEAST.
         b: Offset of the plane.
 
     Raises:
-        ValueError: If w is 0, the shapes differ, w.u <= -1, or b is not finite.
+        ValueError: If w is 0, the shapes differ, 1 + w.u <= LEAST, or b is not finite.
 
     References:
         Rezende & Mohamed 2015, appendix A.1 (the norm of w is squared there).
@@ -691,29 +810,40 @@ class Planar(Transform):
         reach = w @ u
         self.w = nn.Parameter(w.clone())
         # The free u whose constrained version is the u that was asked for.
-        self.free_u = nn.Parameter(u + (softplus_inverse(1 + reach) - reach) * w / (w @ w))
+        self.free_u = nn.Parameter(u + (softplus_inverse(1 + reach - LEAST) - reach) * w / (w @ w))
         self.b = nn.Parameter(torch.tensor(float(b), dtype=w.dtype))
 
     @property
+    def margin(self) -> Tensor:
+        """1 + w.u, a scalar, LEAST or more: the least that det J can be if w.u < 0."""
+        return LEAST + F.softplus(self.w @ self.free_u)
+
+    @property
     def u(self) -> Tensor:
-        """The direction in use, shape (D,): w.u = softplus(w.free_u) - 1 > -1."""
-        reach = self.w @ self.free_u
-        return self.free_u + (F.softplus(reach) - 1 - reach) * self.w / (self.w @ self.w)
+        """The direction in use, shape (D,), with w.u = margin - 1."""
+        w_dual = self.w / (self.w @ self.w)  # w . w_dual = 1
+        across = self.free_u - (self.w @ self.free_u) * w_dual
+        across = across - (self.w @ across) * w_dual  # again, for what rounding left
+        return across + (self.margin - 1) * w_dual
 
     def decode(self, z, context=None):
         check_points("z", z, len(self.w))
-        return planar(z, self.w, self.u, self.b)
+        return planar(z, self.w, self.u, self.b, self.margin)
 
     def encode(self, x, context=None):
         check_points("x", x, len(self.w))
-        u = self.u
-        s = solve_planar(x @ self.w + self.b, self.w @ u)  # s = w.z + b, (n,)
+        u, margin = self.u, self.margin
+        s = solve_planar(x @ self.w + self.b, margin - 1)  # s = w.z + b, (n,)
         z = x - torch.tanh(s)[:, None] * u
-        return z, -planar(z, self.w, u, self.b)[1]
+        return z, -planar(z, self.w, u, self.b, margin)[1]
 
 
 def radial(
-    z: Tensor, center: Tensor, alpha: Tensor | float, beta: Tensor | float
+    z: Tensor,
+    center: Tensor,
+    alpha: Tensor | float,
+    beta: Tensor | float,
+    margin: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Radial map x = z + beta (z - center) / (alpha + r), for any beta: below -alpha it folds.
 
@@ -722,22 +852,26 @@ def radial(
         center: The point around which space is pushed out or pulled in, shape (D,).
         alpha: Width of the effect, positive.
         beta: Strength; positive pushes out, negative pulls in.
+        margin: 1 + beta / alpha, if it is known better than from the rounded alpha and beta.
 
     Returns:
         x, shape (n, D), and log|det J|, shape (n,).
 
     References:
-        Rezende & Mohamed 2015, eqs. 13 to 14.
+        Rezende & Mohamed 2015, section 4.1, eq. 14.
 
     Example:
         >>> radial(torch.zeros(1, 2), torch.zeros(2), 1.0, 1.0)[1]  # log(2^2)
         tensor([1.3863])
     """
     offset = z - center
-    h = 1 / (alpha + torch.linalg.vector_norm(offset, dim=1))  # (n,)
-    across, along = 1 + beta * h, 1 + beta * alpha * h.square()  # stretch across and along r
+    r = torch.linalg.vector_norm(offset, dim=1)  # (n,)
+    near, far = alpha / (alpha + r), r / (alpha + r)  # they add up to 1
+    margin = 1 + beta / alpha if margin is None else margin
+    across = far + near * margin  # stretch across r: 1 + beta / (alpha + r), (n,)
+    along = far * (1 + near) + near.square() * margin  # and along r
     log_abs_det = (z.shape[1] - 1) * torch.log(torch.abs(across)) + torch.log(torch.abs(along))
-    return z + (beta * h)[:, None] * offset, log_abs_det
+    return center + across[:, None] * offset, log_abs_det
 
 
 def solve_radial(rho: Tensor, alpha: Tensor | float, beta: Tensor | float) -> Tensor:
@@ -762,15 +896,17 @@ def solve_radial(rho: Tensor, alpha: Tensor | float, beta: Tensor | float) -> Te
 
 
 class Radial(Transform):
-    """Radial flow that stays invertible while it learns: alpha > 0 and beta > -alpha always hold.
+    """Radial flow that stays invertible while it learns: alpha and 1 + beta / alpha >= LEAST.
+
+    So log|det J| is bounded below by D log(LEAST) in every dtype, whatever the free numbers.
 
     Args:
         center: Shape (D,).
-        alpha: Width of the effect, positive.
-        beta: Strength, above -alpha.
+        alpha: Width of the effect, above LEAST.
+        beta: Strength, above -alpha: 1 + beta / alpha must exceed LEAST.
 
     Raises:
-        ValueError: If alpha <= 0 or beta <= -alpha, or center is not a vector of finite numbers.
+        ValueError: If alpha or 1 + beta / alpha is LEAST or less, or center is not a vector of finite numbers.
 
     References:
         Rezende & Mohamed 2015, appendix A.2.
@@ -788,28 +924,63 @@ class Radial(Transform):
         if center.ndim != 1:
             raise ValueError(f"center must have shape (D,), but has {tuple(center.shape)}")
         check_domain("center", center, -math.inf, math.inf)
-        if not (0 < alpha < math.inf and -alpha < beta < math.inf):
-            raise ValueError(f"alpha > 0 and beta > -alpha are needed; got {alpha} and {beta}")
+        if not (LEAST < alpha < math.inf and LEAST < 1 + beta / alpha < math.inf):
+            wanted = f"alpha > 0 and beta > -alpha, that is alpha and 1 + beta / alpha > {LEAST},"
+            raise ValueError(f"{wanted} are needed; got {alpha} and {beta}")
         self.center = nn.Parameter(center.clone())
-        positive = torch.tensor([alpha, alpha + beta], dtype=center.dtype)
-        self.free = nn.Parameter(softplus_inverse(positive))  # of alpha and of alpha + beta
+        positive = torch.tensor([alpha, 1 + beta / alpha], dtype=center.dtype)
+        self.free = nn.Parameter(softplus_inverse(positive - LEAST))  # of alpha and of the margin
+
+    @property
+    def alpha_margin(self) -> tuple[Tensor, Tensor]:
+        """alpha, and 1 + beta / alpha, the stretch at the centre: two scalars, LEAST or more."""
+        alpha, margin = LEAST + F.softplus(self.free)
+        return alpha, margin
 
     @property
     def alpha_beta(self) -> tuple[Tensor, Tensor]:
         """alpha and beta in use, two scalars."""
-        alpha, total = F.softplus(self.free)
-        return alpha, total - alpha
+        alpha, margin = self.alpha_margin
+        return alpha, alpha * (margin - 1)
 
     def decode(self, z, context=None):
         check_points("z", z, len(self.center))
-        return radial(z, self.center, *self.alpha_beta)
+        alpha, margin = self.alpha_margin
+        return radial(z, self.center, alpha, alpha * (margin - 1), margin)
 
     def encode(self, x, context=None):
         check_points("x", x, len(self.center))
-        (alpha, beta), offset = self.alpha_beta, x - self.center
+        (alpha, margin), offset = self.alpha_margin, x - self.center
+        beta = alpha * (margin - 1)
         r = solve_radial(torch.linalg.vector_norm(offset, dim=1), alpha, beta)
-        z = self.center + offset / (1 + beta / (alpha + r))[:, None]
-        return z, -radial(z, self.center, alpha, beta)[1]
+        z = self.center + offset * ((alpha + r) / (r + alpha * margin))[:, None]
+        return z, -radial(z, self.center, alpha, beta, margin)[1]
+
+
+def check_conditioned(changed: Tensor, s: Tensor, t: Tensor) -> None:
+    """Raise unless s and t have one entry for each coordinate that they change.
+
+    One of shape (n, 1) would broadcast: right points, and a log-det that is wrong.
+
+    Args:
+        changed: The half that changes, shape (n, D - k).
+        s: Log-scales, from a conditioner.
+        t: Shifts, from a conditioner.
+
+    Raises:
+        ValueError: If s or t has another shape than the half that changes.
+
+    Example:
+        >>> check_conditioned(torch.zeros(4, 2), torch.zeros(4, 1), torch.zeros(4, 2))
+        Traceback (most recent call last):
+        ValueError: the conditioner's s must have shape (4, 2), but has shape (4, 1)
+    """
+    wanted = tuple(changed.shape)
+    for name, value in (("s", s), ("t", t)):
+        given = tuple(value.shape) if isinstance(value, Tensor) else None
+        if given != wanted:
+            what = f"has shape {given}" if given is not None else f"is {value!r}"
+            raise ValueError(f"the conditioner's {name} must have shape {wanted}, but {what}")
 
 
 class Coupling(Transform):
@@ -819,6 +990,9 @@ class Coupling(Transform):
         conditioner: Callable `(kept, context) -> (s, t)`: kept has shape (n, k), s and t have
             shape (n, D - k). It may be any function: it is never inverted.
         flip: False keeps the first D // 2 coordinates, True keeps the others.
+
+    Raises:
+        ValueError: If the conditioner's s or t has another shape.
 
     References:
         Dinh et al. 2014 (NICE); Dinh et al. 2017 (RealNVP), eqs. 4, 5 and 7.
@@ -844,16 +1018,22 @@ class Coupling(Transform):
         """The two halves back in their places, (n, D)."""
         return torch.cat((changed, kept) if self.flip else (kept, changed), dim=1)
 
+    def scale_and_shift(self, kept: Tensor, changed: Tensor, context) -> tuple[Tensor, Tensor]:
+        """s and t, each of the shape of the half that changes."""
+        s, t = self.conditioner(kept, context)
+        check_conditioned(changed, s, t)
+        return s, t
+
     def decode(self, z, context=None):
         check_points("z", z)
         kept, changed = self.split(z)
-        s, t = self.conditioner(kept, context)
+        s, t = self.scale_and_shift(kept, changed, context)
         return self.join(kept, changed * torch.exp(s) + t), s.sum(dim=1)
 
     def encode(self, x, context=None):
         check_points("x", x)
         kept, changed = self.split(x)
-        s, t = self.conditioner(kept, context)
+        s, t = self.scale_and_shift(kept, changed, context)
         return self.join(kept, (changed - t) * torch.exp(-s)), -s.sum(dim=1)
 
 
@@ -865,8 +1045,8 @@ class Coupling(Transform):
 class Conditioner(nn.Module):
     """A small ReLU network from the kept coordinates to the log-scales s and shifts t.
 
-    It starts at s = t = 0, so that a new coupling is the identity. s stays within (-1, 1), so
-    that one layer stretches by less than a factor e and exp never overflows.
+    It starts at s = t = 0, so that a new coupling is the identity. s stays between -1 and 1, so
+    that one layer stretches by at most a factor e and exp(s) does not overflow.
 
     Args:
         n_kept: Coordinates it sees.
@@ -895,14 +1075,19 @@ class Conditioner(nn.Module):
         nn.init.zeros_(self.net[-1].bias)
         self.n_frequencies = n_frequencies
 
+    def raw(self, kept: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(n, n_kept) -> log-scales without a bound, and t, each (n, n_changed)."""
+        inputs = [kept]
+        if self.n_frequencies:  # all waves at once: an operation costs more than its numbers
+            k = torch.arange(1, self.n_frequencies + 1, dtype=kept.dtype, device=kept.device)
+            waves = (kept[:, :, None] * k).flatten(start_dim=1)  # (n, n_kept * n_frequencies)
+            inputs += [torch.sin(waves), torch.cos(waves)]
+        inputs += [] if context is None else [context]  # (n, context_dim)
+        return self.net(torch.cat(inputs, dim=1)).chunk(2, dim=1)
+
     def forward(self, kept: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(n, n_kept) -> s and t, each (n, n_changed)."""
-        inputs = [kept]
-        for k in range(1, self.n_frequencies + 1):
-            inputs += [torch.sin(k * kept), torch.cos(k * kept)]
-        if context is not None:
-            inputs.append(context)  # (n, context_dim)
-        s, t = self.net(torch.cat(inputs, dim=1)).chunk(2, dim=1)
+        s, t = self.raw(kept, context)
         return torch.tanh(s), t
 
 
@@ -931,11 +1116,11 @@ def check_number(name: str, value: float, least: float = -math.inf, whole: bool 
 
 
 class AffineCoupling(Coupling):
-    """A coupling layer whose conditioner is a neural network.
+    """A coupling with a network inside: the layer of chapter 3, its directions' names swapped.
 
-    Both directions of a coupling cost the same, so we may choose which of them gets the plain form
-    `changed * exp(s) + t`. Training only runs `encode`; it gets it, as in Dinh et al. 2017, whose
-    map also goes from data to latent. Chapter 5 measures what the choice brings.
+    `encode` has the plain form `changed * exp(s) + t`, as in Dinh et al. 2017, whose map also goes
+    from data to latent; `Coupling` gives that form to `decode`. Both cost the same. Chapter 5
+    measures what the choice brings.
 
     Args:
         dim: Number of coordinates D >= 2.
@@ -943,9 +1128,12 @@ class AffineCoupling(Coupling):
         flip: Which half is kept, see `Coupling`.
         context_dim: Length of the context, 0 for none.
         n_frequencies: See `Conditioner`.
+        conditioner: A function `(kept, context) -> (s, t)` to use in place of a new network.
 
     Raises:
-        ValueError: If a size is too small or no whole number.
+        ValueError: If a size is too small or no whole number, points are not of shape (n, D), or a
+            conditioner's s or t does not fit.
+        TypeError: If points are no floating-point tensor.
 
     References:
         Dinh et al. 2017, Density Estimation Using Real NVP, section 3.2.
@@ -955,23 +1143,32 @@ class AffineCoupling(Coupling):
         torch.Size([4])
     """
 
-    def __init__(self, dim, hidden_dim, flip=False, context_dim=0, n_frequencies=0):
+    def __init__(
+        self, dim, hidden_dim=32, flip=False, context_dim=0, n_frequencies=0, conditioner=None
+    ):
         check_number("dim", dim, least=2, whole=True)
         check_number("hidden_dim", hidden_dim, least=1, whole=True)
         check_number("context_dim", context_dim, least=0, whole=True)
         check_number("n_frequencies", n_frequencies, least=0, whole=True)
         n_kept = dim - dim // 2 if flip else dim // 2
-        super().__init__(
-            Conditioner(n_kept, dim - n_kept, hidden_dim, context_dim, n_frequencies), flip
-        )
+        if conditioner is None:
+            conditioner = Conditioner(n_kept, dim - n_kept, hidden_dim, context_dim, n_frequencies)
+        super().__init__(conditioner, flip)
+        self.dim = dim
 
     def encode(self, x, context=None):
         """Map data x to latent z = x exp(s) + t; log-det + sum of s."""
-        return super().decode(x, context)
+        check_points("x", x, self.dim)
+        kept, changed = self.split(x)
+        s, t = self.scale_and_shift(kept, changed, context)
+        return self.join(kept, changed * torch.exp(s) + t), s.sum(dim=1)
 
     def decode(self, z, context=None):
         """Map latent z to data x = (z - t) exp(-s); log-det - sum of s."""
-        return super().encode(z, context)
+        check_points("z", z, self.dim)
+        kept, changed = self.split(z)
+        s, t = self.scale_and_shift(kept, changed, context)
+        return self.join(kept, (changed - t) * torch.exp(-s)), -s.sum(dim=1)
 
 
 def fit_inputs(flow: "Flow", name: str, points: Tensor, context: Tensor | None) -> Tensor | None:
@@ -981,18 +1178,20 @@ def fit_inputs(flow: "Flow", name: str, points: Tensor, context: Tensor | None) 
         flow: The flow: it knows D, C and its dtype.
         name: What to call the points in a message.
         points: Shape (n, D).
-        context: Shape (n, C), or (C,) for one context shared by all points; None if C = 0.
+        context: Shape (n, C), or (C,) for one context shared by all points; None if C = 0. Class
+            numbers are not a context: `F.one_hot(labels, C).float()` is.
 
     Returns:
         The context, shape (n, C), with the dtype and device of the points; None if C = 0.
 
     Raises:
-        TypeError: If the points are no floating-point tensor, or of another dtype than the flow.
+        TypeError: If the points are no floating-point tensor, or of another dtype than the flow;
+            if a context of one dimension holds integers, or a context is complex.
         ValueError: If a shape is wrong, or a context is missing or not wanted.
 
     Example:
         >>> flow = RealNVP(dim=2, context_dim=4)
-        >>> fit_inputs(flow, "x", torch.zeros(3, 2), torch.tensor([0, 1, 0, 0])).shape
+        >>> fit_inputs(flow, "x", torch.zeros(3, 2), torch.tensor([0.0, 1.0, 0.0, 0.0])).shape
         torch.Size([3, 4])
     """
     check_points(name, points, flow.dim)
@@ -1004,21 +1203,89 @@ def fit_inputs(flow: "Flow", name: str, points: Tensor, context: Tensor | None) 
         if context is not None:
             raise ValueError("context must not be given: this flow has context_dim=0")
         return None
-    shapes = ((context_dim,), (len(points), context_dim))
-    if not isinstance(context, Tensor) or context.shape not in shapes:
+    n = points.shape[0]  # not len(points), which would fix the size while torch traces
+    advice = f"class numbers become contexts by F.one_hot(labels, {context_dim}).float()"
+    rows = context.shape if isinstance(context, Tensor) else ()
+    if rows[-1:] != (context_dim,) or len(rows) > 2 or (len(rows) == 2 and rows[0] != n):
         given = tuple(context.shape) if isinstance(context, Tensor) else repr(context)
         raise ValueError(
-            f"context must be a tensor of shape {shapes[1]} or {shapes[0]}, as this flow has "
-            f"context_dim={context_dim}; but it is {given}"
+            f"context must be a tensor of shape {(n, context_dim)} or {(context_dim,)}, as this "
+            f"flow has context_dim={context_dim}; but it is {given} ({advice})"
         )
-    return context.to(points).expand(len(points), -1)
+    # A vector of integers may be one class number a point that happens to have the length C.
+    if context.is_complex() or (context.ndim == 1 and not context.is_floating_point()):
+        raise TypeError(f"context must be floating-point, not {context.dtype}: {advice}")
+    return context.to(points).expand(n, -1)
+
+
+def one_a_point(layer: Transform, direction: str) -> Callable:
+    """A direction of a layer as a function whose log-det is one number a point, (n,).
+
+    A transform of chapter 2 acts on each coordinate alone and returns a log-det for each, (n, D).
+    Its Jacobian is diagonal, so that they add up over the coordinates.
+
+    Args:
+        layer: A transform of points (n, D).
+        direction: "encode" or "decode".
+
+    Returns:
+        A function (points, context) -> (points, log_abs_det), shapes (n, D) and (n,).
+
+    Raises:
+        ValueError: If the layer, when it is run, returns other shapes.
+
+    Example:
+        >>> one_a_point(Affine(2.0), "decode")(torch.zeros(1, 3), None)[1]  # 3 log 2
+        tensor([2.0794])
+    """
+    if type(layer) is Compose:
+
+        def whole(points, context):
+            values, log_abs_dets = walk(steps_of(layer.layers, direction), points, context)
+            return values[-1], sum(log_abs_dets)
+
+        return whole
+
+    def step(points, context):
+        value, log_abs_det = getattr(layer, direction)(points, context)
+        shapes = (points.shape[:1], points.shape)
+        if value.shape != points.shape or log_abs_det.shape not in shapes:
+            raise ValueError(
+                f"{type(layer).__name__}.{direction} must return points (n, D) and a log-det of "
+                f"shape (n,) or (n, D), but for points {tuple(points.shape)} it returned shapes "
+                f"{tuple(value.shape)} and {tuple(log_abs_det.shape)}"
+            )
+        return value, log_abs_det.sum(dim=1) if log_abs_det.ndim == 2 else log_abs_det
+
+    return step
+
+
+def steps_of(layers: Sequence[Transform], direction: str) -> list[Callable]:
+    """One direction of each layer, in the order in which they act: see `one_a_point`.
+
+    Args:
+        layers: Transforms in generative order.
+        direction: "encode" or "decode"; `encode` undoes the last layer first.
+
+    Returns:
+        Functions (points, context) -> (points, log_abs_det), for `walk`.
+
+    Example:
+        >>> layers = [Affine(2.0, 0.0), Affine(3.0, 1.0)]
+        >>> values, _ = walk(steps_of(layers, "encode"), torch.full((1, 2), 7.0))
+        >>> [value[0, 0].item() for value in values]
+        [7.0, 2.0, 1.0]
+    """
+    ordered = layers if direction == "decode" else reversed(layers)
+    return [one_a_point(layer, direction) for layer in ordered]
 
 
 class Flow(Compose):
     """Transforms plus a standard normal base distribution: a density one can sample from.
 
     Args:
-        layers: Transforms of (n, D) points, in generative order.
+        layers: Transforms of (n, D) points, in generative order. Those of chapter 2, which act on
+            each coordinate alone, may stand among them: their log-dets are summed.
         dim: Number of coordinates D >= 2.
         context_dim: Length C of the context, 0 for an unconditional flow.
 
@@ -1037,16 +1304,17 @@ class Flow(Compose):
         check_number("context_dim", context_dim, least=0, whole=True)
         self.dim, self.context_dim = dim, context_dim
         # An empty buffer that moves with the flow, and so knows its dtype and device.
-        like = next(chain(self.parameters(), self.buffers()), torch.zeros(()))
+        tensors = [*self.parameters(), *self.buffers(), torch.zeros(())]
+        like = next(tensor for tensor in tensors if tensor.is_floating_point())
         self.register_buffer("like", like.new_zeros(()), persistent=False)
 
     def decode_steps(self, z, context=None):
         """All K + 1 values on the way from z to x, and the K log-dets between them."""
-        return super().decode_steps(z, fit_inputs(self, "z", z, context))
+        return walk(steps_of(self.layers, "decode"), z, fit_inputs(self, "z", z, context))
 
     def encode_steps(self, x, context=None):
         """All K + 1 values on the way from x back to z, and the K log-dets between them."""
-        return super().encode_steps(x, fit_inputs(self, "x", x, context))
+        return walk(steps_of(self.layers, "encode"), x, fit_inputs(self, "x", x, context))
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Exact log-likelihood of each point.
@@ -1234,6 +1502,92 @@ def learning_rate(step: int, steps: int, peak: float, warmup: float = 0.1) -> fl
     return peak * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
+def check_settings(draw, steps, batch_size, lr, clip, seed, schedule) -> dict:
+    """Look at the settings of a training, and make plain numbers of them.
+
+    Args:
+        draw, steps, batch_size, lr, clip, seed, schedule: See `Trainer`.
+
+    Returns:
+        The settings that a checkpoint stores.
+
+    Raises:
+        TypeError: If draw is no function, or schedule neither True nor False.
+        ValueError: If a number is not allowed.
+
+    Example:
+        >>> check_settings(torch.zeros(5, 2), 10, 10, 0.1, 1.0, 0, True)
+        Traceback (most recent call last):
+        TypeError: draw must be a function (batch_size, generator) -> points, but is a Tensor: ...
+    """
+    if not callable(draw):
+        advice = "for a fixed set of points, draw=resample(points)"
+        kind = type(draw).__name__
+        raise TypeError(
+            f"draw must be a function (batch_size, generator) -> points, but is a {kind}: {advice}"
+        )
+    if not isinstance(schedule, bool):
+        raise TypeError(f"schedule must be True or False, but is {schedule!r}")
+    for name, value in {"steps": steps, "batch_size": batch_size}.items():
+        check_number(name, value, least=1, whole=True)
+    for name, value in {"lr": lr, "clip": clip}.items():
+        check_number(name, value, least=1e-12)
+    check_number("seed", seed, least=0, whole=True)
+    if seed >= 2**31:  # from there on lie the seeds of points that nothing may be trained on
+        raise ValueError(f"seed must be a whole number below 2^31, but is {seed}")
+    whole = {"steps": int(steps), "batch_size": int(batch_size), "seed": int(seed)}
+    return whole | {"lr": float(lr), "clip": float(clip), "schedule": schedule}
+
+
+def fingerprint(values) -> str:
+    """A short hash of tensors, numbers and texts, in order.
+
+    Args:
+        values: What to hash.
+
+    Returns:
+        16 hexadecimal digits.
+
+    Example:
+        >>> fingerprint([torch.zeros(2)]) == fingerprint([torch.zeros(2)])
+        True
+    """
+    digest = hashlib.sha256()
+    for value in values:
+        if isinstance(value, Tensor):
+            value = (tuple(value.shape), value.detach().cpu().flatten().tolist())
+        digest.update(repr(value).encode())
+    return digest.hexdigest()[:16]
+
+
+def next_batch(trainer) -> Tensor | tuple[Tensor, Tensor]:
+    """Draw a batch, and look at it before it can spoil the weights.
+
+    Args:
+        trainer: The training.
+
+    Returns:
+        What `draw` gave.
+
+    Raises:
+        ValueError: If it holds a NaN or an infinity; the weights are as they were.
+
+    Example:
+        >>> next_batch(Trainer(RealNVP(), lambda n, generator: torch.full((n, 2), math.nan)))
+        Traceback (most recent call last):
+        ValueError: draw gave points with a NaN or an infinity for batch 1: mend the data
+    """
+    batch = trainer.draw(trainer.settings["batch_size"], trainer.generator)
+    parts = batch if isinstance(batch, tuple | list) else (batch,)
+    if all(isinstance(part, Tensor) and part.device.type == "cpu" for part in parts):
+        if not all(part.isfinite().all() for part in parts):
+            raise ValueError(f"draw gave points with a NaN or an infinity for batch "
+                             f"{trainer.done + 1}: mend the data")  # fmt: skip
+    if trainer.done == 0:
+        trainer.first_batch = fingerprint(parts)
+    return batch
+
+
 class Trainer:
     """All that a training has to remember between two steps.
 
@@ -1244,11 +1598,12 @@ class Trainer:
         batch_size: Points a step.
         lr: Peak learning rate of Adam.
         clip: Largest allowed gradient norm.
-        seed: Seed of the batches.
+        seed: Seed of the batches, from 0 to 2^31 - 1.
         schedule: True follows `learning_rate`; False stays at `lr`.
 
     Raises:
-        ValueError: If a number is not allowed.
+        TypeError: If draw is no function, or schedule neither True nor False.
+        ValueError: If a number is not allowed; from `step`, if a batch holds a NaN.
 
     References:
         Kingma & Ba 2015, Adam: A Method for Stochastic Optimization.
@@ -1261,26 +1616,24 @@ class Trainer:
         1
     """
 
+    BETAS = (0.9, 0.99)  # Adam's two memories: of the gradient, and of its square
+
     def __init__(
         self, flow, draw, steps=300, batch_size=1024, lr=5e-3, clip=1.0, seed=0, schedule=True
     ):
-        for name, value in {"steps": steps, "batch_size": batch_size}.items():
-            check_number(name, value, least=1, whole=True)
-        for name, value in {"lr": lr, "clip": clip}.items():
-            check_number(name, value, least=1e-12)
-        self.settings = dict(steps=steps, batch_size=batch_size, lr=lr, clip=clip, seed=seed)
-        self.settings["schedule"] = schedule
+        self.settings = check_settings(draw, steps, batch_size, lr, clip, seed, schedule)
         self.flow, self.draw, self.done, self.history = flow, draw, 0, History()
+        self.first_batch, self.last_good = None, None
         self.generator = torch.Generator().manual_seed(seed)
         parameters = [p for p in flow.parameters() if p.requires_grad]
-        self.adam = torch.optim.Adam(parameters, lr=lr, betas=(0.9, 0.99), fused=True)
+        self.adam = torch.optim.Adam(parameters, lr=lr, betas=self.BETAS, fused=True)
 
     def step(self) -> Tensor:
         """One step of maximum likelihood; returns the loss before it."""
         now = self.settings
         if now["schedule"]:
             self.adam.param_groups[0]["lr"] = learning_rate(self.done, now["steps"], now["lr"])
-        loss = mean_nll(self.flow, self.draw(now["batch_size"], self.generator))
+        loss = mean_nll(self.flow, next_batch(self))
         self.adam.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.flow.parameters(), now["clip"])
@@ -1299,7 +1652,8 @@ def report(trainer: Trainer, losses: list[Tensor], held_out=None) -> None:
         held_out: Points (n, D), a pair with contexts, or None.
 
     Raises:
-        FloatingPointError: If a loss is infinite or NaN.
+        FloatingPointError: If a loss is infinite or NaN. The flow then has the weights of the last
+            report again.
 
     Example:
         >>> trainer = Trainer(RealNVP(n_layers=2), resample(torch.randn(9, 2)), batch_size=9)
@@ -1309,19 +1663,54 @@ def report(trainer: Trainer, losses: list[Tensor], held_out=None) -> None:
     """
     loss = torch.stack(losses).mean().item()
     if not math.isfinite(loss):
-        raise FloatingPointError(f"the loss is {loss} at step {trainer.done}: try a smaller lr")
+        back, good = "", trainer.last_good
+        if good is not None:
+            trainer.flow.load_state_dict(good["flow"])
+            back = f"; the flow is back at step {good['step']}"
+        raise FloatingPointError(
+            f"the loss is {loss} at step {trainer.done}: try a smaller lr{back}"
+        )
+    weights = {name: value.clone() for name, value in trainer.flow.state_dict().items()}
+    trainer.last_good = {"step": trainer.done, "flow": weights}
     trainer.history.steps.append(trainer.done)
     trainer.history.train_nll.append(loss)
     if held_out is not None:
         trainer.history.held_out_nll.append(mean_nll(trainer.flow, held_out).item())
 
 
+def what_it_is(flow: nn.Module) -> str:
+    """Fingerprint of all that defines a flow's density beside its weights.
+
+    Args:
+        flow: The flow.
+
+    Returns:
+        A hash of its layers, their plain settings, and the tensors that its state leaves out.
+
+    Example:
+        >>> what_it_is(RealNVP(turn=30.0)) == what_it_is(RealNVP(turn=45.0))
+        False
+    """
+    plain, values = (bool, int, float, str, tuple), []
+    for name, module in flow.named_modules():
+        kept = {k: v for k, v in vars(module).items() if k[0] != "_" and isinstance(v, plain)}
+        kept.pop("training", None)
+        values += [name, type(module).__qualname__, sorted(kept.items())]
+        values += [
+            module.get_buffer(key).double() for key in sorted(module._non_persistent_buffers_set)
+        ]
+    return fingerprint(values)
+
+
 def save_training(trainer: Trainer, path: str | Path) -> None:
-    """Write a training to a file, so that no half-written file can stay.
+    """Write a training to a file: beside it first, so that the file itself is always whole.
 
     Args:
         trainer: The training.
         path: The file; an older one is replaced.
+
+    Raises:
+        OSError: If it cannot be written; an older file stays, and nothing beside it.
 
     Example:
         >>> import tempfile
@@ -1331,40 +1720,112 @@ def save_training(trainer: Trainer, path: str | Path) -> None:
         ...     load_training(trainer, f"{folder}/run.pt")
     """
     state = {
-        "settings": trainer.settings,
-        "done": trainer.done,
-        "history": vars(trainer.history),
-        "flow": trainer.flow.state_dict(),
-        "adam": trainer.adam.state_dict(),
-        "generator": trainer.generator.get_state(),
-    }
+        "settings": trainer.settings, "done": trainer.done, "history": vars(trainer.history),
+        "flow": trainer.flow.state_dict(), "adam": trainer.adam.state_dict(),
+        "generator": trainer.generator.get_state(), "what": what_it_is(trainer.flow),
+        "first_batch": trainer.first_batch,
+    }  # fmt: skip
     temporary = Path(f"{path}.part")
-    torch.save(state, temporary)
-    temporary.replace(path)
+    try:
+        torch.save(state, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:  # torch's writer gives a RuntimeError for a full disk
+        temporary.unlink(missing_ok=True)
+        raise OSError(f"{path} could not be written: {error}") from error
 
 
-def load_training(trainer: Trainer, path: str | Path) -> None:
-    """Go back to what `save_training` wrote.
+def read_checkpoint(path: str | Path, device) -> dict:
+    """What `save_training` wrote.
 
     Args:
-        trainer: A training with the same settings and the same shape of flow; changed in place.
         path: The file.
+        device: Where its tensors go.
+
+    Returns:
+        The state.
 
     Raises:
-        ValueError: If the file belongs to a training with other settings.
+        ValueError: If it is no such file, or a damaged one.
 
     Example: see `save_training`.
     """
-    state = torch.load(path, weights_only=True, map_location=trainer.flow.like.device)
-    if state["settings"] != trainer.settings:
+    try:
+        state = torch.load(path, weights_only=True, map_location=device)
+        wanted = {"settings", "done", "history", "flow", "adam", "generator", "what", "first_batch"}
+        if not isinstance(state, dict) or set(state) != wanted:
+            raise ValueError("it holds something else")
+    except Exception as error:  # torch.load has many ways to say that a file is not its own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path} is no checkpoint that can be read ({reason}): "
+                         "name another file, or delete it") from error  # fmt: skip
+    return state
+
+
+def load_training(trainer: Trainer, path: str | Path) -> None:
+    """Go back to what `save_training` wrote. Nothing is changed if the file does not fit.
+
+    Args:
+        trainer: A training with the same settings, flow and data; changed in place.
+        path: The file.
+
+    Raises:
+        ValueError: If the file is damaged, or belongs to other settings, another flow, or other
+            data (also if `draw` gives other points for the same generator).
+
+    Example: see `save_training`.
+    """
+    state, now = read_checkpoint(path, trainer.flow.like.device), trainer.settings
+    problem = ""
+    if state["settings"] != now:
+        problem = f"a training with {state['settings']}, this one has {now}"
+    elif state["what"] != what_it_is(trainer.flow):
+        problem = "a flow of another shape or with other fixed parts (such as turn)"
+    elif state["done"] and state["first_batch"] is not None:
+        again = Trainer(trainer.flow, trainer.draw, **now)
+        next_batch(again)
+        if again.first_batch != state["first_batch"]:
+            problem = "other data, or `draw` does not use the generator that it is given"
+    if problem:
         raise ValueError(
-            f"{path} belongs to a training with {state['settings']}, this one has "
-            f"{trainer.settings}: name another checkpoint, or delete the file"
+            f"{path} belongs to {problem}: name another checkpoint, or delete the file"
         )
     trainer.flow.load_state_dict(state["flow"])
     trainer.adam.load_state_dict(state["adam"])
     trainer.generator.set_state(state["generator"].cpu())
     trainer.done, trainer.history = state["done"], History(**state["history"])
+    trainer.first_batch = state["first_batch"]
+
+
+@torch.no_grad()
+def check_training(flow, held_out, report_every, on_report, checkpoint) -> None:
+    """Find before the first step what would stop a training later.
+
+    Args:
+        flow, held_out, report_every, on_report, checkpoint: See `train`.
+
+    Raises:
+        TypeError, ValueError: If one of them is not allowed.
+
+    Example:
+        >>> check_training(RealNVP(), None, 10, None, "no-such-folder/run.pt")
+        Traceback (most recent call last):
+        ValueError: checkpoint must be a file in a folder that exists, but is no-such-folder/run.pt
+    """
+    check_number("report_every", report_every, least=1, whole=True)
+    if on_report is not None and not callable(on_report):
+        raise TypeError(f"on_report must be a function (step, history), but is {on_report!r}")
+    if checkpoint is not None:
+        file = Path(checkpoint)
+        if file.is_dir() or not file.parent.is_dir():
+            raise ValueError(f"checkpoint must be a file in a folder that exists, but is {file}")
+    if held_out is not None:
+        parts = held_out if isinstance(held_out, tuple | list) else (held_out,)
+        if not all(isinstance(part, Tensor) for part in parts):
+            raise TypeError("held_out must be a tensor of points, or a pair with their contexts")
+        if not all(part.isfinite().all() for part in parts):
+            raise ValueError("held_out must not hold NaN or infinity, but does")
+        context = parts[1].to(flow.like) if len(parts) == 2 else None
+        fit_inputs(flow, "held_out", parts[0].to(flow.like), context)
 
 
 def train(
@@ -1386,8 +1847,8 @@ def train(
         The `History`.
 
     Raises:
-        ValueError: If a setting is not allowed, held_out holds a NaN, or the checkpoint belongs to
-            other settings.
+        TypeError, ValueError: If a setting is not allowed, held_out or a batch holds a NaN or has
+            the wrong shape, or the checkpoint cannot be written or belongs to something else.
         FloatingPointError: If the loss stops being a number.
 
     Example:
@@ -1397,11 +1858,8 @@ def train(
         >>> history.steps, history.train_nll[-1] < history.train_nll[0]
         ([50, 100], True)
     """
-    check_number("report_every", report_every, least=1, whole=True)
-    for part in held_out if isinstance(held_out, tuple | list) else [held_out]:
-        if part is not None and not part.isfinite().all():
-            raise ValueError("held_out must not hold NaN or infinity, but does")
     trainer = Trainer(flow, draw, **settings)
+    check_training(flow, held_out, report_every, on_report, checkpoint)
     if checkpoint is not None and Path(checkpoint).exists():
         load_training(trainer, checkpoint)
     history, losses = trainer.history, []

@@ -132,7 +132,9 @@ def time_calls(chromium, with_rivals: bool) -> list[str]:
                  "|---|---|---|---|"]  # fmt: skip
         scripts = "".join(f'<script src="/{s}"></script>' for s in rivals.SCRIPTS)
     rivals.CACHE.mkdir(parents=True, exist_ok=True)
-    (rivals.CACHE / "index.html").write_text(f"<!doctype html><title>Calls</title>{scripts}")
+    (rivals.CACHE / "index.html").write_text(
+        f"<!doctype html><title>Calls</title>{scripts}", encoding="utf-8"
+    )
     weights = rivals.plain(p.detach() for p in work.flow().parameters())
     with serve_folder(rivals.CACHE) as address:
         for number, (name, (function, arguments)) in enumerate(work.tasks().items()):
@@ -208,7 +210,9 @@ def main():
                  time_pages(), time_calls(chromium, options.rivals)]  # fmt: skip
         chromium.close()
     parts.append(time_training())
-    options.output.write_text("\n\n".join("\n".join(p) for p in parts if p) + "\n")
+    options.output.write_text(
+        "\n\n".join("\n".join(p) for p in parts if p) + "\n", encoding="utf-8"
+    )
     print(json.dumps({"written": options.output.name}))
 
 

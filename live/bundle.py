@@ -15,9 +15,9 @@ JS = Path(__file__).parent / "js"
 @cache
 def runtime() -> str:
     """What compiled functions need."""
-    return "\n".join((JS / part).read_text() for part in ("runtime.js", "matmul.js")).replace(
-        "WASM_MODULE", wasm.text()
-    )
+    return "\n".join(
+        (JS / part).read_text(encoding="utf-8") for part in ("runtime.js", "matmul.js")
+    ).replace("WASM_MODULE", wasm.text())
 
 
 PARTS = ("theme.js", "template.js", "plot.js", "marks.js", "controls.js", "figure.js")
@@ -26,25 +26,25 @@ PARTS = ("theme.js", "template.js", "plot.js", "marks.js", "controls.js", "figur
 @cache
 def library() -> str:
     """All of the page's code: plain functions, joined in a fixed order."""
-    return "\n".join([runtime(), *((JS / part).read_text() for part in PARTS)])
+    return "\n".join([runtime(), *((JS / part).read_text(encoding="utf-8") for part in PARTS)])
 
 
 @cache
 def css() -> str:
     """The style sheet."""
-    return (JS / "figure.css").read_text()
+    return (JS / "figure.css").read_text(encoding="utf-8")
 
 
 @cache
 def widget() -> str:
     """The anywidget module: the library, and `render`."""
-    return f"{library()}\n{(JS / 'widget.js').read_text()}"
+    return f"{library()}\n{(JS / 'widget.js').read_text(encoding='utf-8')}"
 
 
 @cache
 def site() -> str:
     """The script of a page without a kernel: the library, and what mounts figures."""
-    inside = f"{library()}\n{(JS / 'site.js').read_text()}"
+    inside = f"{library()}\n{(JS / 'site.js').read_text(encoding='utf-8')}"
     return f"(() => {{\n{inside}\n}})();\n"
 
 

@@ -188,7 +188,9 @@ class _LiveFigure(anywidget.AnyWidget):
         Args:
             path: Where to write it.
         """
-        Path(path).write_text(bundle.page(self.code, self.spec, self.data, self.png()))
+        Path(path).write_text(
+            bundle.page(self.code, self.spec, self.data, self.png()), encoding="utf-8"
+        )
 
 
 def _scene(function, declared):

@@ -72,9 +72,9 @@ def mount_figures(app, pagename, templatename, context, doctree) -> None:
     if "body" not in context:
         return
     if beside.exists():
-        found = json.loads(beside.read_text())
+        found = json.loads(beside.read_text(encoding="utf-8"))
     elif path.suffix == ".ipynb":
-        found = figures(json.loads(path.read_text()))
+        found = figures(json.loads(path.read_text(encoding="utf-8")))
     else:
         return
     address, marked = context["pathto"], 0
@@ -133,8 +133,8 @@ def write_shared(app, exception) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
 
 
 def setup(app):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from browser import FLAGS, find_chromium, serve_folder
+from browser import FLAGS, PATIENCE, find_chromium, patient, serve_folder
 from live_node import node  # noqa: F401  (a fixture: compiled functions in Node)
 from live_runner import runner  # noqa: F401  (a fixture of the live figures' tests)
 
@@ -29,8 +29,9 @@ def chromium():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        yield browser
+        program = find_chromium()
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS, timeout=PATIENCE)
+        yield patient(browser)
         browser.close()
 
 

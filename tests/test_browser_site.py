@@ -8,7 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from browser import wait_until
 from sphinx_external_toc.parsing import parse_toc_yaml
+from test_live_figure import settled
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build" / "html"
@@ -34,10 +36,10 @@ WATCH_POLICY = """
 SCROLL_THROUGH = """async () => {
     for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
         scrollTo({top: y, behavior: "instant"});
-        await new Promise((resume) => setTimeout(resume, 20));
+        await new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)));
     }
     const loaded = () => [...document.images].every((i) => i.complete || !i.checkVisibility());
-    for (let wait = 0; wait < 150 && !loaded(); wait++) {
+    for (let wait = 0; wait < 15000 && !loaded(); wait++) {
         await new Promise((resume) => setTimeout(resume, 20));
     }
     await document.fonts.ready;
@@ -111,7 +113,6 @@ def open_page(chromium, site):
         properties.setdefault("viewport", {"width": 1280, "height": 900})
         contexts.append(chromium.new_context(**properties))
         tab = contexts[-1].new_page()
-        tab.set_default_timeout(10_000)
         tab.goto(f"{site}/{name}.html")
         return tab
 
@@ -176,9 +177,10 @@ def test_policy_is_in_force(open_page):
     # In a callback, for what a test evaluates directly may evaluate again.
     refused = tab.evaluate("""() => new Promise((tell) => setTimeout(() => {
         try { tell(eval("1")) } catch (error) { tell(error.name) }
-    }, 200))""")
+    }))""")
     assert refused == "EvalError"
     assert tab.evaluate("window.stranger") is None
+    wait_until(tab, lambda: len(tab.evaluate("violations")) >= 3)
     assert len(tab.evaluate("violations")) == 3, "the script, the other host, and eval"
 
 
@@ -223,8 +225,8 @@ class TestReading:
         cell = tab.locator("div.cell_input:visible").first
         cell.hover()
         cell.locator("button.copybtn").click()
-        copied = tab.evaluate("navigator.clipboard.readText()")
-        assert copied.strip() == cell.locator("pre").inner_text().strip()
+        wanted = cell.locator("pre").inner_text().strip()
+        wait_until(tab, lambda: tab.evaluate("navigator.clipboard.readText()").strip() == wanted)
 
     def test_hidden_code_unfolds(self, open_page):
         tab = open_page(CHAPTER)
@@ -263,9 +265,7 @@ class TestReading:
         target = tab.locator("article figure[id], article div.exercise[id]").last
         name = target.get_attribute("id")
         tab.goto(f"{site}/{CHAPTER}.html#{name}")
-        tab.wait_for_timeout(300)
-        top = target.bounding_box()["y"]
-        assert -50 <= top <= 900
+        wait_until(tab, lambda: -50 <= target.bounding_box()["y"] <= 900)
 
 
 class TestKeyboard:
@@ -342,7 +342,8 @@ class TestCircumstances:
         examples.tanh().save_html(tmp_path / "figure.html")
         (tmp_path / "platform.html").write_text(
             '<h1>Week 3</h1><iframe sandbox="allow-scripts" width="900" height="700" '
-            'src="figure.html"></iframe>'
+            'src="figure.html"></iframe>',
+            encoding="utf-8",
         )
         tab = chromium.new_page()
         tab.goto((tmp_path / "platform.html").as_uri())
@@ -351,8 +352,7 @@ class TestCircumstances:
         before = readout.text_content()
         slider.focus()
         tab.keyboard.press("End")
-        tab.wait_for_timeout(200)
-        assert readout.text_content() != before
+        wait_until(tab, lambda: readout.text_content() != before)
         tab.close()
 
     @pytest.mark.parametrize("name", [LANDING, CHAPTER])
@@ -370,7 +370,7 @@ class TestCircumstances:
 
     def test_reduced_motion(self, open_page):
         tab = open_page(CHAPTER, reduced_motion="reduce")
-        tab.wait_for_timeout(200)
+        settled(tab)
         moving = "document.getAnimations().filter((a) => a.playState === 'running').length"
         assert tab.evaluate(moving) == 0
         scrolling = "getComputedStyle(document.documentElement).scrollBehavior"

@@ -53,9 +53,9 @@ def colab() -> Path:
             if (installed / name).exists():
                 (site / name).symlink_to(installed / name)
         (site / "google" / "colab").mkdir(parents=True)
-        (site / "google" / "colab" / "__init__.py").write_text("")
+        (site / "google" / "colab" / "__init__.py").write_text("", encoding="utf-8")
         # Colab imports its own package before the first cell runs.
-        (site / "sitecustomize.py").write_text("import google.colab\n")
+        (site / "sitecustomize.py").write_text("import google.colab\n", encoding="utf-8")
         (place / "ready").touch()
     return place
 
@@ -106,7 +106,9 @@ def kernel_specs(colab: Path, folder: Path) -> KernelSpecManager:
     kernel.parent.mkdir(parents=True)
     python = str(colab / "bin" / "python")
     argv = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    kernel.write_text(json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}))
+    kernel.write_text(
+        json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}), encoding="utf-8"
+    )
     return KernelSpecManager(kernel_dirs=[str(kernel.parents[1])])
 
 
@@ -121,12 +123,101 @@ def add_solutions(notebook) -> None:
             notebook.cells.append(nbformat.v4.new_code_cell("\n".join(blocks)))
 
 
+TOKEN = re.compile(
+    r"(?P<name>[A-Za-z_$][\w$]*)|(?P<number>\d+(?:\.\d+)?(?:e[-+]?\d+)?)|(?P<space>\s+)|.",
+    flags=re.DOTALL,
+)
+NO_VALUE = {"return", "case", "typeof", "in", "of"}  # names after which a minus is a sign
+
+
+def structure(code: str) -> str:
+    """The JavaScript with each number that a training may have made replaced by #, sign and all.
+
+    That is a number with a fraction or an exponent. Whole numbers are sizes and indices: they
+    stay. So do operators: a minus between two values is one of them, a minus that follows no
+    value is a sign.
+    """
+    parts, after_value, sign = [], False, False
+    for token in TOKEN.finditer(code):
+        kind, text = token.lastgroup, token.group()
+        if kind == "number" and not text.isdigit():
+            if sign and parts[-1] == "-":
+                parts.pop()
+            text = "#"
+        parts.append(text)
+        if kind != "space":
+            sign = text == "-" and not after_value
+            after_value = text in (")", "]") or bool(kind) and text not in NO_VALUE
+    return "".join(parts)
+
+
 def compiled(notebook, stem: str) -> dict[str, str]:
-    """The code of each live figure; numbers, which a training may have made, are left out."""
+    """The code of each live figure, less the numbers that a training may have made."""
     execute.keep_live_figures(notebook, stem)
     saved = notebook.metadata.get("widgets", {}).get(execute.WIDGET_STATE, {}).get("state", {})
-    code = {name: m["state"]["code"] for name, m in saved.items() if "code" in m["state"]}
-    return {name: re.sub(r"\d+(\.\d+)?(e[-+]?\d+)?", "#", text) for name, text in code.items()}
+    return {
+        name: structure(m["state"]["code"]) for name, m in saved.items() if "code" in m["state"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a - 1.5", "a - -1.5"),
+        ("a + 1.5", "a + -2.25"),
+        ("a * 0.5 + 0.1", "a * -0.5 + -0.1"),
+        ("w3[2 * i + 1] + -0.10818930715322495", "w3[2 * i + 1] + 0.4"),
+        ("f(0.5)", "f(-1e-07)"),
+        ("f(a, 0.5)", "f(a, -0.5)"),
+        ("[0.5, 0.5]", "[-0.5, -3.5e+21]"),
+        ("x = 0.5;", "x = -0.5;"),
+        ("return 0.5", "return -0.5"),
+        ("a < 0.5 ? 0.5 : 0.5", "a < -0.5 ? -0.5 : -0.5"),
+        ("a && 2.5e-07", "a && -0.5"),
+        ("a[0] - 0.5", "a[0] - -0.5"),
+        ("f(a) - 0.5", "f(a) - -0.5"),
+        ("0.5 - 0.5", "-0.5 - -0.5"),
+        ("-a - 0.5", "-a - -0.5"),
+    ],
+)
+def test_trained_numbers_are_left_out_with_their_sign(one, other):
+    assert structure(one) == structure(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a - 1.5", "a + 1.5"),  # another operator, not another number
+        ("a - 1.5", "a + -1.5"),
+        ("a - -1.5", "a + 1.5"),
+        ("a -1.5", "a * -1.5"),
+        ("f(a) - 0.5", "f(a), -0.5"),
+        ("-a * 0.5", "a * 0.5"),
+        ("a * 0.5", "b * 0.5"),
+        ("w3[2 * i + 1] * 0.5", "w3[2 * i] * 0.5"),  # whole numbers are structure
+        ("a + 0.5", "a + 0.5 + 0.5"),
+        ("a1 + 0.5", "a2 + 0.5"),
+        ("a ** -2", "a ** 2"),
+        ("0.5", "NaN"),
+        ("0.5", "-Infinity"),
+    ],
+)
+def test_any_other_difference_between_compiled_figures_is_seen(one, other):
+    assert structure(one) != structure(other)
+
+
+def test_code_compiled_from_other_weights_has_the_same_structure():
+    from live import compile
+
+    def code(scale, shift, sign=1):
+        def layer(x):
+            return torch.tanh(x * scale + shift) - sign * torch.exp(x - shift)
+
+        return compile(layer, torch.zeros(5), dynamic=(), name="layer").code
+
+    first, second = code(0.37, -1.25), code(-2.5e-7, 0.81)
+    assert first != second and structure(first) == structure(second)
+    assert structure(code(0.37, -1.25, sign=-2)) != structure(first)
 
 
 @pytest.mark.parametrize("chapter", execute.chapters(), ids=lambda path: path.stem)
@@ -141,7 +232,11 @@ def test_chapter_runs_in_colab(chapter, colab, served_course, tmp_path):
     notebook = nbformat.read(folder / chapter.name, as_version=4)
     add_solutions(notebook)
     client = NotebookClient(
-        notebook, timeout=600, kernel_name="colab", resources={"metadata": {"path": str(folder)}}
+        notebook,
+        timeout=3600,  # to end what hangs, not to judge a busy machine
+        startup_timeout=600,
+        kernel_name="colab",
+        resources={"metadata": {"path": str(folder)}},
     )
     client.widget_registry = {}  # see tools/execute.py: or a reply may be missed
     client.kernel_spec_manager = kernel_specs(colab, tmp_path)
@@ -164,13 +259,13 @@ class Kernel:
     def __init__(self, manager: KernelManager):
         self.client, self.opened, self.updates = manager.client(), {}, []
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=120)
+        self.client.wait_for_ready(timeout=600)
 
     def run(self, code: str) -> list[dict]:
         """Execute a cell; returns its outputs, and notes the widgets' messages."""
         request, outputs = self.client.execute(code), []
         while True:
-            message = self.client.get_iopub_msg(timeout=180)
+            message = self.client.get_iopub_msg(timeout=600)
             if message["parent_header"].get("msg_id") != request:
                 continue
             kind, content = message["msg_type"], message["content"]

@@ -6,7 +6,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, writes
 
 
 def test_flows_is_generated_from_the_chapters():
-    assert export.TARGET.read_text() == export.generate(), "run `make execute`"
+    assert export.TARGET.read_text(encoding="utf-8") == export.generate(), "run `make execute`"
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def chapters(tmp_path, monkeypatch):
             notebook.cells.append(new_code_cell("%pip list\nimport math\nimport os"))
             for source in cells:
                 notebook.cells.append(new_code_cell(source, metadata={"tags": ["export"]}))
-            paths[-1].write_text(writes(notebook))
+            paths[-1].write_text(writes(notebook), encoding="utf-8")
         monkeypatch.setattr(export, "chapters", lambda: paths)
 
     return make
@@ -49,13 +49,13 @@ def test_a_name_is_exported_once(chapters):
 
 def test_no_public_name_disappears_unnoticed(chapters, tmp_path, monkeypatch):
     target = tmp_path / "flows.py"
-    target.write_text("def precious():\n    pass\n")
+    target.write_text("def precious():\n    pass\n", encoding="utf-8")
     monkeypatch.setattr(export, "TARGET", target)
     chapters(["f = 1"])
     with pytest.raises(SystemExit, match="precious"):
         export.main([])
     export.main(["--prune"])
     export.main(["--check"])
-    target.write_text("f = 2\n")
+    target.write_text("f = 2\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="make execute"):
         export.main(["--check"])

@@ -180,7 +180,7 @@ CASES = {
     "Coupling, one coordinate": (
         lambda: flows.AffineCoupling(2, 4).encode(torch.zeros(3, 1)),
         ValueError,
-        ["D >= 2", "(3, 1)"],
+        ["(n, 2)", "(3, 1)"],
     ),
     # chapter 4
     "RealNVP, dim 1": (lambda: flow(dim=1), ValueError, ["dim", ">= 2", "1"]),

@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.metadata
 import inspect
+import json
 import os
 import re
 import shutil
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def lines(name: str) -> list[str]:
     """The lines of a requirements file, less comments."""
-    text = (ROOT / name).read_text()
+    text = (ROOT / name).read_text(encoding="utf-8")
     return [line for raw in text.splitlines() if (line := raw.split("#")[0].strip())]
 
 
@@ -40,7 +41,7 @@ def lock() -> dict[str, str]:
 def tracked_files() -> list[Path]:
     """What is, or is about to be, committed."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     return [path for name in done.stdout.split("\0") if name and (path := ROOT / name).is_file()]
 
 
@@ -66,13 +67,13 @@ def test_lock_satisfies_requirements():
 
 
 def test_every_requirement_says_why():
-    for line in (ROOT / "requirements.txt").read_text().splitlines():
+    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             assert re.search(r"#\s\w+", line), line
 
 
 def test_lock_names_no_host_and_no_cuda():
-    text = (ROOT / "requirements.lock").read_text()
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     for bad in ("://", "--index", "--find-links", "nvidia", "triton", "+cpu"):
         assert bad not in text
 
@@ -84,7 +85,7 @@ def test_lock_is_what_is_installed():
 
 
 def test_installing_the_course_replaces_nothing():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for line in project["dependencies"]:
         operators = [specifier.operator for specifier in Requirement(line).specifier]
         assert operators == [">="], f"{line}: only a lower bound"
@@ -107,7 +108,7 @@ def imported(*patterns: str) -> set[str]:
 
 def test_what_the_modules_import_is_declared():
     """So that `pip install` of the course, without --no-deps, gives something that imports."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
     modules = imported("flows.py", "gen_models_utilities.py", "bands.py", "live/*.py")
     assert modules - {"ipywidgets"} <= declared  # (sliders say so where ipywidgets is missing)
@@ -144,16 +145,40 @@ def test_docstrings_are_complete(module):
 def test_ci_runs_the_readers_commands():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert "make test" in script.read_text().splitlines()
-    workflow = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text())
+    assert "make test" in script.read_text(encoding="utf-8").splitlines()
+    workflow = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8"))
     commands = [step.get("run") for step in workflow["jobs"]["book"]["steps"]]
     assert [command for command in commands if command] == ["make book", "make test"]
 
 
+def test_ci_has_few_permissions_and_pinned_actions():
+    text = (ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {}, "what a job needs stands at the job"
+    for name, job in workflow["jobs"].items():
+        assert 0 < job["timeout-minutes"] <= 60, f"{name}: a job that hangs must end"
+        writes = {what for what, access in job["permissions"].items() if access == "write"}
+        if writes:
+            # Who may publish runs nothing of the book, and nothing for a pull request.
+            assert name == "publish" and writes == {"pages", "id-token"}
+            assert not any("run" in step or "checkout" in str(step) for step in job["steps"])
+            assert "github.event_name == 'push'" in job["if"] and job["needs"] == "book"
+        for step in job["steps"]:
+            if "uses" in step:
+                assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"]), step["uses"]
+                assert re.search(re.escape(step["uses"]) + r" # v\d+\.\d+\.\d+$", text, flags=re.M)
+            if "actions/checkout" in step.get("uses", ""):
+                assert step["with"]["persist-credentials"] is False
+            for command in step.get("run", "").splitlines():
+                assert "${{" not in command, "an event's text must not become a command"
+
+
 def test_every_command_is_documented():
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     commands = re.search(r"^\.PHONY: (.+)$", makefile, flags=re.MULTILINE)[1].split()
-    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    )
     for command in commands:
         assert re.search(rf"^  make {command} +\w", shown.stdout, flags=re.MULTILINE), command
 
@@ -169,7 +194,7 @@ def test_toc_names_the_chapters_in_order():
 
 
 def test_bibliography_is_sorted_and_unique():
-    text = (ROOT / "references.bib").read_text()
+    text = (ROOT / "references.bib").read_text(encoding="utf-8")
     keys = re.findall(r"^@\w+\{([^,]+),", text, flags=re.MULTILINE)
     assert keys == sorted(set(keys))
 
@@ -190,10 +215,70 @@ def test_nothing_third_party_is_committed(texts):
         assert not re.search(r"\.min\.(?:js|css)$|node_modules/|(?i:mathjax.*\.js$)", name), name
 
 
+NOT_FILES = {"Image", "webbrowser", "os", "gzip", "page", "context", "app", "wave"}  # their open
+
+
+def without_encoding(source: str) -> list[int]:
+    """Lines where a text file, or a program's text, is read or written in the machine's own code.
+
+    On many machines that is not UTF-8: text is garbled, or the program stops.
+    """
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        owner = getattr(getattr(node.func, "value", None), "id", "")
+        method = isinstance(node.func, ast.Attribute) and owner not in ("io", "os")
+        place = 0 if method else 1  # of the mode: path.open(mode), open(path, mode)
+        mode = [*node.args[place : place + 1], given.get("mode")]
+        binary = any("b" in a.value for a in mode if isinstance(getattr(a, "value", 0), str))
+        if name in ("read_text", "write_text"):
+            asks = len(node.args) < (1 if name == "read_text" else 2)
+        elif name in ("open", "fdopen"):
+            asks = not binary and (owner not in NOT_FILES or name == "fdopen")
+        elif name in ("NamedTemporaryFile", "TemporaryFile"):
+            asks = isinstance(given.get("mode"), ast.Constant) and not binary
+        else:
+            asks = any(getattr(given.get(k), "value", 0) for k in ("text", "universal_newlines"))
+        if asks and not {"encoding", None} & set(given):
+            lines.append(node.lineno)
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("p.read_text()", 1), ("p.read_text(encoding='utf-8')", 0), ("p.write_text('a')", 1),
+        ("p.write_text('a', 'utf-8')", 0), ("open('b')", 1), ("open('a', 'rb')", 0),
+        ("p.open('w')", 1), ("open('a', mode='wb')", 0), ("Image.open('b')", 0),
+        ("run(c, text=True)", 1), ("run(c, encoding='utf-8')", 0), ("run(c, **options)", 0),
+        ("os.fdopen(1, 'w')", 1), ("open('a', 'w', encoding='utf-8')", 0), ("run(c)", 0),
+    ],
+)  # fmt: skip
+def test_finding_what_names_no_encoding(source, found):
+    assert without_encoding(source) == [1] * found
+
+
+def test_every_text_file_is_opened_with_its_encoding(texts):
+    for name, text in texts.items():
+        if name.endswith(".py"):
+            pieces = [text]
+        elif name.endswith(".ipynb"):
+            cells = json.loads(text)["cells"]
+            cells = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+            pieces = [re.sub(r"^(\s*)[%!].*$", r"\1pass", cell, flags=re.M) for cell in cells]
+        else:
+            continue
+        for piece in pieces:
+            assert not (found := without_encoding(piece)), f"{name}: lines {found}"
+
+
 def test_lint():
     for arguments in (["check"], ["format", "--check"]):
         command = [sys.executable, "-m", "ruff", *arguments, "."]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -219,7 +304,12 @@ class TestRepositoryAddress:
 
     def set(self, copy, url):
         command = [sys.executable, "tools/repository.py", url]
-        return subprocess.run(command, cwd=copy, capture_output=True, text=True)
+        return subprocess.run(command, cwd=copy, capture_output=True, encoding="utf-8")
+
+    def make(self, copy, url):
+        (copy / ".venv").symlink_to(sys.prefix)
+        command = ["make", "repository", f"URL={url}"]
+        return subprocess.run(command, cwd=copy, capture_output=True, encoding="utf-8")
 
     def test_is_set_in_one_command(self, copy):
         old, new = repository.address(), "https://github.com/someone/their-course"
@@ -237,8 +327,46 @@ class TestRepositoryAddress:
         for path in tracked_files():
             assert path.read_bytes() == (copy / path.relative_to(ROOT)).read_bytes(), path
 
-    @pytest.mark.parametrize("url", ["github.com/a/b", "https://github.com/a", "git@host:a/b.git"])
-    def test_a_bad_address_changes_nothing(self, copy, url):
-        done = self.set(copy, url)
-        assert done.returncode == 1 and repr(url.removesuffix(".git")) in done.stderr
+    def test_leaves_the_tests_green(self, copy):
+        """Cells are named by their content, which the command changes."""
+        subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
+        done = self.make(copy, "https://github.com/someone/their-course")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count(".ipynb") == len(list(copy.glob("chapters/*.ipynb")))
+        tests = ["tests/test_structure.py", "tests/test_export.py", "tests/test_house.py"]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+        chosen = ["-k", "not Repository and not lint or agrees_everywhere"]
+        ran = subprocess.run(
+            [*command, *chosen], cwd=copy, capture_output=True, encoding="utf-8",
+            env=os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+        assert ran.returncode == 0, ran.stdout[-3000:]
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://github.com/a", "https://github.com/a/b/tree/main", "https://github.com/a/b c",
+            "https://gitlab.com/a/b", "https://github.com.evil.org/a/b",
+            "https://github.com/../..", "https://github.com/a/..", "https://github.com/a/.git",
+            "https://github.com/a/b..c", "https://github.com/-a/b", "https://github.com//b",
+            "https://me:secret@github.com/a/b", "https://github.com/a/b?x", "https://github.com/a/b#x",
+            "https://github.com/ä/b", "https://github/a/b", "https://github.com/a/b\nx: y",
+            'https://github.com/a/b"', "https://github.com/a/b'", "https://github.com/a/b<c>",
+            "github.com/a/b", "http://github.com/a/b", "git@host:a/b.git", "ssh://github.com/a/b",
+        ],
+    )  # fmt: skip
+    def test_a_bad_address_is_refused(self, url):
+        with pytest.raises(ValueError, match=r"https://github\.com/owner/name") as refused:
+            repository.checked(url)
+        assert repr(url) in str(refused.value)
+
+    def test_a_bad_address_changes_nothing_and_runs_nothing(self, copy):
+        before = sorted(copy.rglob("*"))
+        evil = (
+            """https://github.com/a/$(shell touch one)`touch two`$$(touch three)";touch four;'\\"""
+        )
+        done = self.make(copy, evil)
+        assert done.returncode != 0 and repr(evil) in done.stderr, done.stderr
         assert repository.address(copy) == repository.address()
+        new = {path.name for path in set(copy.rglob("*")) - set(before)}
+        assert not new & {"one", "two", "three", "four"}, new

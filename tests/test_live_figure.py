@@ -367,10 +367,12 @@ def test_play_with_reduced_motion_takes_few_steps(chromium, tmp_path):
     for motion in ("reduce", "no-preference"):
         context = chromium.new_context(reduced_motion=motion)
         page = context.new_page()
+        page.clock.install()  # so that the time that passes is the test's, however busy the machine
         page.goto(path.as_uri())
         alive(page)
+        page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)
         page.get_by_role("button", name="Play").click()
-        page.wait_for_timeout(1500)
+        page.clock.run_for(1500)
         counts[motion] = int(page.locator(".live-figure").get_attribute("data-draws"))
         page.get_by_role("button", name="Pause").click()
         context.close()

@@ -43,7 +43,7 @@ SUMMARIES = """([code, data, lists]) => {
 
 def stored(path: Path) -> dict[str, dict]:
     """Live figures of a notebook or of a page's .live.json: name of the picture -> state."""
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     if path.suffix == ".json":
         return content
     found = figures(content)
@@ -95,7 +95,11 @@ def test_compiled_scenes_agree_with_torch(path, chromium):
 @pytest.mark.parametrize("path", PAGES)
 def test_scripts_of_a_page_are_small(path):
     """Code and weights, compressed, without what all pages share (see test_live_figure.py)."""
-    names = set(re.findall(r"_static/live/((?:figure|data)-\w+\.js)", (SITE / path).read_text()))
+    names = set(
+        re.findall(
+            r"_static/live/((?:figure|data)-\w+\.js)", (SITE / path).read_text(encoding="utf-8")
+        )
+    )
     bytes_ = [gzip.compress((SITE / "_static" / "live" / name).read_bytes()) for name in names]
     assert names and sum(map(len, bytes_)) <= 150_000
 

@@ -42,7 +42,7 @@ def built(tmp_path_factory):
     """Folder of a small site with three figures; two share their weights."""
     source = tmp_path_factory.mktemp("source")
     figures_ = [live_figure(squash, alpha=(0.1, 3.0)), trained(), examples.radial(1000)]
-    (source / "index.ipynb").write_text(json.dumps(notebook(figures_)))
+    (source / "index.ipynb").write_text(json.dumps(notebook(figures_)), encoding="utf-8")
     (source / "conf.py").write_text(
         "extensions = ['myst_nb', 'live.site']\nnb_execution_mode = 'off'\n"
         "nb_ipywidgets_js = {}\nhtml_theme = 'basic'\n"
@@ -51,7 +51,8 @@ def built(tmp_path_factory):
         "    def add(app, page, template, context, doctree):\n"
         '        tag = \'<meta http-equiv="Content-Security-Policy" content="%s">\' % POLICY\n'
         "        context['metatags'] = context.get('metatags', '') + tag\n"
-        "    app.connect('html-page-context', add)\n"
+        "    app.connect('html-page-context', add)\n",
+        encoding="utf-8",
     )
     out = tmp_path_factory.mktemp("site")
     app = Sphinx(source, source, out, source / "doctrees", "html", status=None, freshenv=True,
@@ -62,7 +63,7 @@ def built(tmp_path_factory):
 
 
 def test_page_holds_pictures_and_no_widget_state(built):
-    html = (built / "index.html").read_text()
+    html = (built / "index.html").read_text(encoding="utf-8")
     assert html.count("data-live=") == 3 and html.count("<img") == 3
     assert "widget-state" not in html and "widget-view" not in html and len(html) < 30_000
     assert 'alt="What is seen 1."' in html and "Caption 1." in html

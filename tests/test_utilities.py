@@ -50,8 +50,8 @@ def run_python(code: str, **environment) -> str:
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
-        text=True,
-        timeout=120,
+        encoding="utf-8",
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -502,7 +502,7 @@ def test_measuring_writes_instead_of_judging(bands, monkeypatch, tmp_path, capsy
     monkeypatch.setenv("COURSE_BANDS_SEED", "3")
     gmu.check_band("ring/gap", 9.0)
     gmu.check_band("ring/new", np.float32(0.5))
-    assert [json.loads(line) for line in log.read_text().splitlines()] == [
+    assert [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] == [
         {"name": "ring/gap", "value": 9.0, "seed": 3},
         {"name": "ring/new", "value": 0.5, "seed": 3},
     ]

@@ -80,10 +80,10 @@ def test_band_is_four_deviations_or_the_floor(tool):
 
 def test_the_log_is_checked(tool, tmp_path):
     log = tmp_path / "log"
-    log.write_text('{"name": "a", "value": 1.0, "seed": 0}\n' * 2)
+    log.write_text('{"name": "a", "value": 1.0, "seed": 0}\n' * 2, encoding="utf-8")
     with pytest.raises(ValueError, match="twice with the name 'a'"):
         tool.read_log(log)
-    log.write_text('{"name": "a", "value": NaN, "seed": 0}\n')
+    log.write_text('{"name": "a", "value": NaN, "seed": 0}\n', encoding="utf-8")
     with pytest.raises(ValueError, match="no band can hold"):
         tool.read_log(log)
 
@@ -95,7 +95,7 @@ def test_the_text_is_python_sorted_and_stable(tool, tmp_path):
     assert text == tool.render(dict(reversed(entries.items())))
     assert text.index("a/y") < text.index("b/x")
     path = tmp_path / "bands.py"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     assert tool.load(path) == entries
     assert tool.load(tmp_path / "none.py") == {}
 
@@ -104,7 +104,9 @@ def test_measure_one_notebook_and_keep_the_others(tool, tmp_path):
     path, output = tmp_path / "tiny.ipynb", tmp_path / "bands.py"
     cells = ("import gen_models_utilities as gmu\nSEED = 0", "gmu.check_band('tiny/v', 1 + SEED)")
     nbformat.write(notebook(*cells), path)
-    output.write_text(tool.render(entry("other/v") | entry("tiny/gone", "tiny.ipynb")))
+    output.write_text(
+        tool.render(entry("other/v") | entry("tiny/gone", "tiny.ipynb")), encoding="utf-8"
+    )
     before = path.read_bytes()
     tool.main([str(path), "--seeds", "0", "2", "--output", str(output)])
     made = tool.load(output)
@@ -119,7 +121,7 @@ def test_a_name_may_not_be_used_in_two_notebooks(tool, tmp_path):
     path, output = tmp_path / "tiny.ipynb", tmp_path / "bands.py"
     cells = ("import gen_models_utilities as gmu\nSEED = 0", "gmu.check_band('other/v', SEED)")
     nbformat.write(notebook(*cells), path)
-    output.write_text(tool.render(entry("other/v")))
+    output.write_text(tool.render(entry("other/v")), encoding="utf-8")
     with pytest.raises(ValueError, match="'other/v' is used in tiny.ipynb and in a.ipynb"):
         tool.main([str(path), "--seeds", "0", "1", "--output", str(output)])
 

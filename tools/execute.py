@@ -7,7 +7,6 @@ What would differ from run to run for no good reason is taken out, so that a cha
 committed notebook is a change in the course: timings, random ids, saved state of sliders.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from notebooks import stable_ids, store
 
 from live.reference import SWITCH
 
@@ -53,7 +53,7 @@ def run(notebook, path: Path, environment=None, timeout: int = 600):
         notebook: the notebook, as nbformat reads it.
         path: where it lies; its folder is the working directory of the run.
         environment: more variables for the kernel.
-        timeout: seconds that one cell may take.
+        timeout: seconds that one cell, or the start of the kernel, may take.
 
     Returns:
         The same notebook, with outputs.
@@ -68,6 +68,7 @@ def run(notebook, path: Path, environment=None, timeout: int = 600):
     client = NotebookClient(
         notebook,
         timeout=timeout,
+        startup_timeout=timeout,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.resolve().parent)}},
     )
@@ -88,18 +89,6 @@ def merge_streams(outputs: list) -> list:
         else:
             merged.append(output)
     return merged
-
-
-def stable_ids(notebook) -> None:
-    """Name each cell by its content, so that inserting one leaves the others alone."""
-    seen = set()
-    for cell in notebook.cells:
-        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()
-        copies = 0
-        while (name := f"{digest[:8]}-{copies}" if copies else digest[:8]) in seen:
-            copies += 1
-        seen.add(name)
-        cell["id"] = name
 
 
 def keep_live_figures(notebook, stem: str) -> None:
@@ -163,8 +152,7 @@ def execute(path: Path) -> float:
     run(notebook, path)
     seconds = time.perf_counter() - start
     normalise(notebook, path.stem)
-    nbformat.validate(notebook)
-    nbformat.write(notebook, path)
+    store(notebook, path)
     return seconds
 
 

@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass
 
 import nbformat
+import safely
 from execute import ROOT, chapters, has_tag
 
 TARGET = ROOT / "flows.py"
@@ -129,7 +130,7 @@ def table_of_contents(parts: list[Part]) -> str:
 def ruff(*arguments: str, source: str) -> str:
     """Pass source text through ruff."""
     command = [sys.executable, "-m", "ruff", *arguments, "--stdin-filename", str(TARGET), "-"]
-    done = subprocess.run(command, input=source, text=True, capture_output=True, cwd=ROOT)
+    done = subprocess.run(command, input=source, encoding="utf-8", capture_output=True, cwd=ROOT)
     if done.returncode:
         raise SystemExit(f"ruff could not read the exported code:\n{done.stderr}")
     return done.stdout
@@ -175,7 +176,7 @@ def public_names(source: str) -> set[str]:
 
 def main(arguments: list[str]) -> None:
     """Write flows.py, or check it."""
-    old = TARGET.read_text() if TARGET.exists() else ""
+    old = TARGET.read_text(encoding="utf-8") if TARGET.exists() else ""
     new = generate()
     if "--check" in arguments:
         if old != new:
@@ -188,7 +189,7 @@ def main(arguments: list[str]) -> None:
             "If that is meant, run `python tools/export.py --prune`."
         )
     if old != new:
-        TARGET.write_text(new)
+        safely.write(TARGET, new)
     print(f"flows.py: {'unchanged' if old == new else 'written'}")
 
 

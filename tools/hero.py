@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import safely
 import torch
 from PIL import Image
 
@@ -133,6 +134,5 @@ def stored(figure) -> str:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     made = hero()
-    PAGE.write_text(stored(made), encoding="utf-8")
-    PICTURE.write_bytes(fewer_colours(made.png(dpi=144)))
+    safely.write_all({PAGE: stored(made), PICTURE: fewer_colours(made.png(dpi=144))})
     print(f"wrote {PAGE.name} ({PAGE.stat().st_size // 1000} kB) and {PICTURE.name}")

@@ -30,6 +30,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import safely
 
 ROOT = Path(__file__).resolve().parents[1]
 BANDS = ROOT / "bands.py"
@@ -195,7 +196,7 @@ def main(arguments: list[str] | None = None) -> None:
         kept = {k: v for k, v in load(options.output).items() if v["notebook"] != path.name}
         for name in new.keys() & kept.keys():
             raise ValueError(f"{name!r} is used in {path.name} and in {kept[name]['notebook']}")
-        options.output.write_text(render(kept | new), encoding="utf-8")
+        safely.write(options.output, render(kept | new))
         print(f"wrote {len(new)} bands of {path.name} to {options.output.name}")
 
 

@@ -2,53 +2,83 @@
 
     python tools/repository.py                                   show the address
     python tools/repository.py https://github.com/you/course     set it everywhere
+    URL=https://github.com/you/course python tools/repository.py --from-environment
 
-The address stands in `_config.yml`; wherever else it is repeated, this replaces it.
+The address stands in `_config.yml`; wherever else it is repeated, this replaces it. A notebook's
+cells are named by their content, so those that change get new names: the tests stay green.
+(`make repository URL=...` hands the address over in the environment, where no shell reads it.)
 """
 
+import os
 import re
 import sys
 from pathlib import Path
 
+import notebooks
+import safely
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 REPEATED = ["_config.yml", "CITATION.cff", "pyproject.toml", "*.md", "chapters/*.ipynb"]
-URL = re.compile(r"https://[\w.-]+(/[\w.-]+){2,}")
+# Only GitHub: Colab opens no other notebooks. No "..", and nothing that starts with "-".
+NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?"
+URL = re.compile(rf"https://github\.com/{NAME}/{NAME}")
 
 
 def address(root: Path = ROOT) -> str:
     """The repository's address, from `_config.yml`."""
-    return yaml.safe_load((root / "_config.yml").read_text())["repository"]["url"]
+    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
+
+
+def checked(url: str) -> str:
+    """The address without a slash or `.git` at its end.
+
+    Raises:
+        ValueError: it is not of the form https://github.com/owner/name.
+
+    Example:
+        >>> checked("https://github.com/you/course.git")
+        'https://github.com/you/course'
+    """
+    plain = url.strip().removesuffix("/").removesuffix(".git")
+    if not URL.fullmatch(plain) or ".." in plain:
+        raise ValueError(f"URL must look like https://github.com/owner/name, got {url!r}")
+    return plain
 
 
 def set_address(new: str, root: Path = ROOT) -> list[Path]:
     """Replace the address everywhere, and return the files that changed.
 
     Raises:
-        ValueError: `new` is not of the form https://host/owner/name.
+        ValueError: `new` is not of the form https://github.com/owner/name.
+        OSError: a file could not be written; then none has changed.
     """
-    new = new.removesuffix("/").removesuffix(".git")
-    if not URL.fullmatch(new):
-        raise ValueError(f"URL must look like https://github.com/owner/name, got {new!r}")
+    new = checked(new)
     # Not where the old address goes on: https://.../course is the start of https://.../course-2.
     old = re.compile(re.escape(address(root)) + r"(?![\w-])")
-    changed = []
+    changed = {}
     for path in sorted(path for pattern in REPEATED for path in root.glob(pattern)):
         text = path.read_text(encoding="utf-8")
         if (replaced := old.sub(lambda _: new, text)) != text:
-            path.write_text(replaced, encoding="utf-8")
-            changed.append(path)
-    return changed
+            notebook = path.suffix == ".ipynb"
+            changed[path] = notebooks.with_new_ids(replaced) if notebook else replaced
+    safely.write_all(changed)
+    return list(changed)
+
+
+def main(arguments: list[str]) -> None:
+    """Show the address, or set it and name the files that changed."""
+    url = os.environ.get("URL", "") if arguments == ["--from-environment"] else "".join(arguments)
+    if not url:
+        print(f"{address()}\nTo change it: make repository URL=https://github.com/owner/name")
+        return
+    try:
+        changed = set_address(url)
+    except (ValueError, OSError) as error:
+        raise SystemExit(str(error)) from None
+    for path in changed:
+        print(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or not sys.argv[1]:
-        print(f"{address()}\nTo change it: make repository URL=https://github.com/owner/name")
-    else:
-        try:
-            files = set_address(sys.argv[1])
-        except ValueError as error:
-            raise SystemExit(str(error)) from None
-        for changed_file in files:
-            print(changed_file.relative_to(ROOT))
+    main(sys.argv[1:])
