@@ -101,7 +101,6 @@ class Lowering:
             return FORMULAS[name](x, *parts)
         self.fail(f"the size {s}", "sizes that are sums and products of N")
 
-
     @property
     def shape(self):
         """Shape of the node being lowered."""

@@ -196,7 +196,8 @@ class Program:
             for nest in (s for s in self.steps if isinstance(s, Nest)):
                 nest.stores = {k: v for k, v in nest.stores.items() if k[0] in used}
             kept = [
-                s for s in self.steps
+                s
+                for s in self.steps
                 if (s.stores if isinstance(s, Nest) else s.keep or s.outputs & used)
             ]
             if len(kept) == len(self.steps):
