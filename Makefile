@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 SITE := _build/html/index.html
 
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
-MODULES := $(wildcard flows.py gen_models_utilities.py bands.py live/*.py tools/*.py)
+MODULES := $(wildcard flows.py gen_models_utilities.py experiments/*.py live/*.py tools/*.py)
 
 # Small networks: with more threads they are slower, and sums change in the last digits.
 export OMP_NUM_THREADS := $(THREADS)
@@ -25,7 +25,7 @@ override URL := $(value URL)
 export URL
 
 .DEFAULT_GOAL := help
-.PHONY: help book test zoo execute bands serve lab lint linkcheck audit lock repository hardships clean
+.PHONY: help book test zoo execute experiments serve lab lint linkcheck audit lock repository hardships clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,8 +49,8 @@ execute: $(READY)  ## Regenerate flows.py, run all notebooks again and store the
 	$(BIN)/python tools/execute.py
 	$(BIN)/python tools/hero.py
 
-bands: $(READY)  ## Measure again, over five seeds, what trained numbers may be (bands.py)
-	$(BIN)/python tools/measure_bands.py
+experiments: $(READY)  ## Measure what is missing or stale of the evidence (up to 90 minutes on 2 cores)
+	$(BIN)/python -m experiments
 
 serve: $(SITE)  ## Serve the site on http://localhost:8000 (PORT=... for another port)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)

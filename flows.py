@@ -10,13 +10,13 @@ Transforms in 1D (chapters/2_transforms_1d.ipynb):
 Transforms in 2D (chapters/3_transforms_2d.ipynb):
     check_points, check_linear, Linear, rotation, scaling, shear, planar, ImplicitRoot,
     implicit_root, planar_misfit, solve_planar, LEAST, softplus_inverse, check_planar, Planar,
-    radial, solve_radial, Radial, check_conditioned, Coupling
+    radial, solve_radial, check_radial, Radial, check_conditioned, Coupling
 RealNVP: flows built from neural networks (chapters/4_realnvp.ipynb):
     Conditioner, check_number, AffineCoupling, fit_inputs, one_a_point, steps_of, Flow, RealNVP
 Training on the ring (chapters/5_training.ipynb):
     Draw, History, resample, mean_nll, learning_rate, check_settings, fingerprint, next_batch,
     Trainer, report, what_it_is, save_training, read_checkpoint, load_training, check_training,
-    train, to_eight_bits, from_eight_bits
+    train, RING_SHAPE, RING_RECIPE, to_eight_bits, from_eight_bits
 """
 
 import hashlib
@@ -60,6 +60,7 @@ __all__ = [
     "Planar",
     "radial",
     "solve_radial",
+    "check_radial",
     "Radial",
     "check_conditioned",
     "Coupling",
@@ -87,6 +88,8 @@ __all__ = [
     "load_training",
     "check_training",
     "train",
+    "RING_SHAPE",
+    "RING_RECIPE",
     "to_eight_bits",
     "from_eight_bits",
 ]
@@ -750,18 +753,19 @@ def softplus_inverse(y: Tensor) -> Tensor:
     return y + torch.log(-torch.expm1(-y))
 
 
-def check_planar(w: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-    """w and u as tensors of the default dtype, if they make an invertible planar map.
+def check_planar(w: Tensor, u: Tensor, b: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
+    """w, u and b as tensors of the default dtype, if they make an invertible planar map.
 
     Args:
         w: Shape (D,), not 0.
         u: Shape (D,), with 1 + w.u > LEAST.
+        b: A finite number.
 
     Returns:
-        The two vectors.
+        The two vectors, and b as a scalar.
 
     Raises:
-        ValueError: If w is 0, the shapes differ, or 1 + w.u <= LEAST.
+        ValueError: If w is 0, the shapes differ, 1 + w.u <= LEAST, or b is not finite.
 
     Example:
         >>> check_planar([1.0, 0.0], [-2.0, 0.0])
@@ -774,7 +778,9 @@ def check_planar(w: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
     if not 1 + w @ u > LEAST:
         least = f"-1 + {LEAST}"
         raise ValueError(f"w.u must be above {least} for an invertible map, but is {w @ u:.4g}")
-    return w, u
+    b = torch.tensor(float(b), dtype=w.dtype)
+    check_domain("b", b, -math.inf, math.inf)
+    return w, u, b
 
 
 class Planar(Transform):
@@ -805,13 +811,11 @@ class Planar(Transform):
 
     def __init__(self, w: Tensor, u: Tensor, b: float = 0.0):
         super().__init__()
-        w, u = check_planar(w, u)
-        check_domain("b", torch.as_tensor(b), -math.inf, math.inf)
-        reach = w @ u
+        w, u, b = check_planar(w, u, b)
         self.w = nn.Parameter(w.clone())
         # The free u whose constrained version is the u that was asked for.
-        self.free_u = nn.Parameter(u + (softplus_inverse(1 + reach - LEAST) - reach) * w / (w @ w))
-        self.b = nn.Parameter(torch.tensor(float(b), dtype=w.dtype))
+        self.free_u = nn.Parameter(u + (softplus_inverse(1 + w @ u - LEAST) - w @ u) * w / (w @ w))
+        self.b = nn.Parameter(b)
 
     @property
     def margin(self) -> Tensor:
@@ -895,6 +899,35 @@ def solve_radial(rho: Tensor, alpha: Tensor | float, beta: Tensor | float) -> Te
     return torch.where(q >= 0, big, product / big)  # this form of the root never cancels
 
 
+def check_radial(center: Tensor, alpha: float, beta: float) -> tuple[Tensor, Tensor]:
+    """The numbers of a radial flow as tensors of the default dtype, if they make it invertible.
+
+    Args:
+        center: Shape (D,).
+        alpha: Above LEAST.
+        beta: With 1 + beta / alpha > LEAST.
+
+    Returns:
+        The centre, and alpha and 1 + beta / alpha, shape (2,).
+
+    Raises:
+        ValueError: If alpha or 1 + beta / alpha is LEAST or less, or center is not a vector of
+            finite numbers.
+
+    Example:
+        >>> check_radial([0.0, 0.0], 2.0, -1.0)[1]
+        tensor([2.0000, 0.5000])
+    """
+    center = torch.as_tensor(center, dtype=torch.get_default_dtype())
+    if center.ndim != 1:
+        raise ValueError(f"center must have shape (D,), but has {tuple(center.shape)}")
+    check_domain("center", center, -math.inf, math.inf)
+    if not (LEAST < alpha < math.inf and LEAST < 1 + beta / alpha < math.inf):
+        wanted = f"alpha > 0 and beta > -alpha, that is alpha and 1 + beta / alpha > {LEAST},"
+        raise ValueError(f"{wanted} are needed; got {alpha} and {beta}")
+    return center, torch.tensor([alpha, 1 + beta / alpha], dtype=center.dtype)
+
+
 class Radial(Transform):
     """Radial flow that stays invertible while it learns: alpha and 1 + beta / alpha >= LEAST.
 
@@ -906,7 +939,8 @@ class Radial(Transform):
         beta: Strength, above -alpha: 1 + beta / alpha must exceed LEAST.
 
     Raises:
-        ValueError: If alpha or 1 + beta / alpha is LEAST or less, or center is not a vector of finite numbers.
+        ValueError: If alpha or 1 + beta / alpha is LEAST or less, or center is not a vector of
+            finite numbers.
 
     References:
         Rezende & Mohamed 2015, appendix A.2.
@@ -920,15 +954,8 @@ class Radial(Transform):
 
     def __init__(self, center: Tensor, alpha: float = 1.0, beta: float = 0.8):
         super().__init__()
-        center = torch.as_tensor(center, dtype=torch.get_default_dtype())
-        if center.ndim != 1:
-            raise ValueError(f"center must have shape (D,), but has {tuple(center.shape)}")
-        check_domain("center", center, -math.inf, math.inf)
-        if not (LEAST < alpha < math.inf and LEAST < 1 + beta / alpha < math.inf):
-            wanted = f"alpha > 0 and beta > -alpha, that is alpha and 1 + beta / alpha > {LEAST},"
-            raise ValueError(f"{wanted} are needed; got {alpha} and {beta}")
+        center, positive = check_radial(center, alpha, beta)
         self.center = nn.Parameter(center.clone())
-        positive = torch.tensor([alpha, 1 + beta / alpha], dtype=center.dtype)
         self.free = nn.Parameter(softplus_inverse(positive - LEAST))  # of alpha and of the margin
 
     @property
@@ -1471,13 +1498,18 @@ def mean_nll(flow: Flow, batch: Tensor | tuple[Tensor, Tensor]) -> Tensor:
     Returns:
         A scalar.
 
+    Raises:
+        TypeError, ValueError: If there is not one context a point, or see `fit_inputs`.
+
     Example:
         >>> round(mean_nll(RealNVP(), torch.zeros(3, 2)).item(), 4)  # log(2 pi)
         1.8379
     """
     points, context = batch if isinstance(batch, (tuple, list)) else (batch, None)
-    points = points.to(flow.like)
-    return -flow.log_prob(points, None if context is None else context.to(flow.like)).mean()
+    if isinstance(context, Tensor) and context.shape[:1] != points.shape[:1]:
+        raise ValueError(f"a batch must hold one context a point, but has {len(context)} contexts "
+                         f"for {len(points)} points")  # fmt: skip
+    return -flow.log_prob(points.to(flow.like), context).mean()
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: float = 0.1) -> float:
@@ -1607,6 +1639,7 @@ class Trainer:
 
     References:
         Kingma & Ba 2015, Adam: A Method for Stochastic Optimization.
+        Reddi et al. 2018, On the Convergence of Adam and Beyond (AMSGrad).
 
     Example:
         >>> draw = resample(torch.randn(100, 2))
@@ -1616,17 +1649,18 @@ class Trainer:
         1
     """
 
-    BETAS = (0.9, 0.99)  # Adam's two memories: of the gradient, and of its square
+    # Two memories, of the gradient and of its square; after a spike it stays careful (AMSGrad).
+    ADAM = {"betas": (0.9, 0.99), "amsgrad": True, "fused": True}
 
     def __init__(
-        self, flow, draw, steps=300, batch_size=1024, lr=5e-3, clip=1.0, seed=0, schedule=True
+        self, flow, draw, steps=300, batch_size=1024, lr=5e-3, clip=5.0, seed=0, schedule=True
     ):
         self.settings = check_settings(draw, steps, batch_size, lr, clip, seed, schedule)
         self.flow, self.draw, self.done, self.history = flow, draw, 0, History()
         self.first_batch, self.last_good = None, None
         self.generator = torch.Generator().manual_seed(seed)
         parameters = [p for p in flow.parameters() if p.requires_grad]
-        self.adam = torch.optim.Adam(parameters, lr=lr, betas=self.BETAS, fused=True)
+        self.adam = torch.optim.Adam(parameters, lr=lr, **self.ADAM)
 
     def step(self) -> Tensor:
         """One step of maximum likelihood; returns the loss before it."""
@@ -1667,9 +1701,8 @@ def report(trainer: Trainer, losses: list[Tensor], held_out=None) -> None:
         if good is not None:
             trainer.flow.load_state_dict(good["flow"])
             back = f"; the flow is back at step {good['step']}"
-        raise FloatingPointError(
-            f"the loss is {loss} at step {trainer.done}: try a smaller lr{back}"
-        )
+        advice = f"try a smaller lr{back}"
+        raise FloatingPointError(f"the loss is {loss} at step {trainer.done}: {advice}")
     weights = {name: value.clone() for name, value in trainer.flow.state_dict().items()}
     trainer.last_good = {"step": trainer.done, "flow": weights}
     trainer.history.steps.append(trainer.done)
@@ -1696,9 +1729,8 @@ def what_it_is(flow: nn.Module) -> str:
         kept = {k: v for k, v in vars(module).items() if k[0] != "_" and isinstance(v, plain)}
         kept.pop("training", None)
         values += [name, type(module).__qualname__, sorted(kept.items())]
-        values += [
-            module.get_buffer(key).double() for key in sorted(module._non_persistent_buffers_set)
-        ]
+        fixed = sorted(module._non_persistent_buffers_set)
+        values += [module.get_buffer(key).double() for key in fixed]
     return fingerprint(values)
 
 
@@ -1786,9 +1818,8 @@ def load_training(trainer: Trainer, path: str | Path) -> None:
         if again.first_batch != state["first_batch"]:
             problem = "other data, or `draw` does not use the generator that it is given"
     if problem:
-        raise ValueError(
-            f"{path} belongs to {problem}: name another checkpoint, or delete the file"
-        )
+        advice = "name another checkpoint, or delete the file"
+        raise ValueError(f"{path} belongs to {problem}: {advice}")
     trainer.flow.load_state_dict(state["flow"])
     trainer.adam.load_state_dict(state["adam"])
     trainer.generator.set_state(state["generator"].cpu())
@@ -1824,7 +1855,7 @@ def check_training(flow, held_out, report_every, on_report, checkpoint) -> None:
             raise TypeError("held_out must be a tensor of points, or a pair with their contexts")
         if not all(part.isfinite().all() for part in parts):
             raise ValueError("held_out must not hold NaN or infinity, but does")
-        context = parts[1].to(flow.like) if len(parts) == 2 else None
+        context = parts[1] if len(parts) == 2 else None
         fit_inputs(flow, "held_out", parts[0].to(flow.like), context)
 
 
@@ -1877,6 +1908,10 @@ def train(
     except KeyboardInterrupt:
         history.interrupted = True  # the flow keeps the weights of its last step
     return history
+
+
+RING_SHAPE = {"n_layers": 16, "hidden_dim": 32, "n_frequencies": 4, "turn": 45.0}
+RING_RECIPE = {"steps": 600, "batch_size": 512, "lr": 3e-3}
 
 
 def to_eight_bits(flow: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:

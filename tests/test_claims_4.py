@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 import flows
 import gen_models_utilities as gmu
+from experiments import evidence
 
 CHAPTER = Path(flows.__file__).parent / "chapters" / "4_realnvp.ipynb"
 
@@ -347,6 +348,25 @@ def test_right_loss_has_a_lowest_point_and_the_slips_do_not():
     wrong = [sum(terms(a)) for a in range(0, -12, -1)]
     assert wrong == sorted(wrong, reverse=True)
     assert abs(wrong[-1] - (floor + 2 * -11)) < 1e-6
+
+
+def test_stored_trainings_bear_out_what_the_text_says_of_the_slips():
+    """A lower loss and a worse model, z too small and samples too wide, in every stored run."""
+    runs, entropy = evidence("sign"), gmu.ring_entropy()
+    data_std = gmu.held_out_ring(5000)[0].std(dim=0).mean().item()
+    low, high = runs.spread("right", "latent_size")
+    assert 0.8 < low and high < 1.2
+    low, high = runs.spread("right", "sample_std")
+    assert 0.8 * data_std < low and high < 1.2 * data_std
+    assert runs.spread("right", "loss")[0] > entropy
+    for arm in ("left out", "wrong sign"):
+        assert (runs.values(arm, "loss") < entropy).all()
+        assert (runs.values(arm, "nll") > runs.values("right", "nll") + 1).all()
+        assert runs.spread(arm, "latent_size")[1] < 0.5
+        assert runs.spread(arm, "sample_std")[0] > 3 * data_std
+    low, high = runs.spread("left out", "loss")
+    assert low > math.log(2 * math.pi) and high < math.log(2 * math.pi) + 0.05  # at its floor
+    assert runs.spread("wrong sign", "loss")[1] < 0 and runs.spread("wrong sign", "loss")[0] > -6.17
 
 
 # --------------------------------------------------------------- what turns bring

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -192,14 +193,140 @@ def test_checkpoint_of_other_settings_is_refused(tmp_path, other):
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_loss_that_is_no_number_stops_with_a_clear_error(bad, tmp_path):
-    def draw(batch_size, random):
-        return torch.full((batch_size, 2), bad)
+def test_a_batch_with_a_nan_is_named_before_it_spoils_the_weights(bad, tmp_path):
+    calls, draw = [], flows.resample(points())
 
+    def spoiled(batch_size, random):
+        calls.append(1)
+        batch = draw(batch_size, random).clone()
+        if len(calls) == 6:
+            batch[3, 1] = bad
+        return batch
+
+    flow, file = new_flow(), tmp_path / "run.pt"
+    with pytest.raises(ValueError, match="NaN or an infinity for batch 6"):
+        flows.train(flow, spoiled, **SETTINGS, checkpoint=file)
+    assert len(calls) == 6 and weights(flow).isfinite().all()
+    resumed, _ = trained(checkpoint=file)
+    assert torch.equal(weights(resumed), weights(trained()[0]))
+
+
+def test_a_loss_that_explodes_gives_the_last_good_weights_back(tmp_path):
+    """Points that are finite, and so far out that their square is not."""
+    calls, draw = [], flows.resample(points())
+
+    def far(batch_size, random):
+        calls.append(1)
+        return draw(batch_size, random) * (1e30 if len(calls) == 6 else 1)
+
+    flow, file = new_flow(), tmp_path / "run.pt"
+    with pytest.raises(FloatingPointError, match="loss is (nan|inf) at step 8.*back at step 4"):
+        flows.train(flow, far, **SETTINGS, checkpoint=file)
+    stopped, _ = trained(on_report=stop_at(EVERY))
+    assert torch.equal(weights(flow), weights(stopped))
+    assert torch.load(file, weights_only=True)["done"] == EVERY, "what is broken is not stored"
+
+
+def test_numpy_numbers_are_stored_as_plain_ones(tmp_path):
+    numbers = {
+        "lr": np.logspace(-3, -2, 3)[0],
+        "steps": np.int64(STEPS),
+        "batch_size": np.int32(16),
+    }
     file = tmp_path / "run.pt"
-    with pytest.raises(FloatingPointError, match=r"loss is (nan|inf|-inf) at step 4.*lr"):
-        flows.train(new_flow(), draw, **SETTINGS, checkpoint=file)
-    assert not file.exists(), "what is broken must not be resumed"
+    trained(checkpoint=file, on_report=stop_at(2 * EVERY), **numbers)
+    resumed, _ = trained(checkpoint=file, **numbers)
+    assert torch.equal(weights(resumed), weights(trained(**numbers)[0]))
+
+
+def test_a_checkpoint_knows_its_flow(tmp_path):
+    """The matrices of the turns are not in the state: the same weights would fit both flows."""
+    file, draw = tmp_path / "run.pt", flows.resample(points())
+    flows.train(new_flow(turn=30.0), draw, **SETTINGS, checkpoint=file)
+    other = new_flow(turn=45.0)
+    before = weights(other)
+    with pytest.raises(ValueError, match="belongs to a flow of another shape or with other fixed"):
+        flows.train(other, draw, **SETTINGS, checkpoint=file)
+    assert torch.equal(weights(other), before)
+
+
+@pytest.mark.parametrize("stop", [2 * EVERY, 99])
+def test_a_checkpoint_knows_its_data(tmp_path, stop):
+    file = tmp_path / "run.pt"
+    trained(checkpoint=file, on_report=stop_at(stop))
+    other = flows.resample(points(seed=5))
+    with pytest.raises(ValueError, match="belongs to other data"):
+        flows.train(new_flow(), other, **SETTINGS, checkpoint=file)
+
+
+def test_a_draw_that_ignores_the_generator_is_not_resumed_wrongly(tmp_path):
+    file, own = tmp_path / "run.pt", generator(3)
+
+    def stubborn(batch_size, random):
+        return torch.randn(batch_size, 2, generator=own)
+
+    flows.train(new_flow(), stubborn, **SETTINGS, checkpoint=file, on_report=stop_at(2 * EVERY))
+    with pytest.raises(ValueError, match="does not use the generator"):
+        flows.train(new_flow(), stubborn, **SETTINGS, checkpoint=file)
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", None])
+def test_a_foreign_or_damaged_checkpoint_is_a_clear_error(tmp_path, content):
+    file = tmp_path / "run.pt"
+    trained(checkpoint=file, on_report=stop_at(2 * EVERY))
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    flow = new_flow()
+    before = weights(flow)
+    with pytest.raises(ValueError, match="run.pt is no checkpoint that can be read"):
+        flows.train(flow, flows.resample(points()), **SETTINGS, checkpoint=file)
+    assert torch.equal(weights(flow), before)
+    torch.save({"a": 1}, file)
+    with pytest.raises(ValueError, match="holds something else"):
+        flows.train(flow, flows.resample(points()), **SETTINGS, checkpoint=file)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    file = tmp_path / "run.pt"
+    trained(checkpoint=file, on_report=stop_at(2 * EVERY))
+    old = file.read_bytes()
+
+    def full(state, path):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="run.pt could not be written.*No space"):
+        trained(checkpoint=file)
+    assert file.read_bytes() == old and [f.name for f in tmp_path.iterdir()] == ["run.pt"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "words"),
+    [
+        ({"steps": 1.5}, ValueError, "steps must be a whole number"),
+        ({"seed": 1.5}, ValueError, "seed must be a whole number"),
+        ({"seed": 2**31}, ValueError, "seed must be a whole number below"),
+        ({"schedule": "no"}, TypeError, "schedule must be True or False"),
+        ({"draw": torch.zeros(5, 2)}, TypeError, "draw must be a function.*resample"),
+        ({"on_report": 3}, TypeError, "on_report must be a function"),
+        ({"held_out": [[1.0, 2.0]]}, TypeError, "held_out must be a tensor"),
+        ({"held_out": torch.zeros(5, 3)}, ValueError, "shape"),
+        ({"checkpoint": "no/such/folder/run.pt"}, ValueError, "folder that exists"),
+    ],
+)
+def test_what_can_be_known_is_said_before_the_first_step(bad, error, words):
+    calls = []
+
+    def draw(batch_size, random):
+        calls.append(1)
+        return points(batch_size)
+
+    flow = new_flow()
+    before = weights(flow)
+    with pytest.raises(error, match=words):
+        flows.train(flow, bad.pop("draw", draw), **{**SETTINGS, **bad})
+    assert not calls and torch.equal(weights(flow), before)
 
 
 def test_conditional_training_uses_the_context():

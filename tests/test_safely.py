@@ -103,7 +103,7 @@ def test_a_notebook_that_is_not_valid_is_not_stored(file):
 
 def test_sources_are_written_through_safely():
     """No tool writes a file of the repository in place."""
-    for name in ("execute", "export", "hero", "measure_bands", "notebooks", "repository", "audit"):
+    for name in ("execute", "export", "hero", "notebooks", "repository", "audit"):
         source = (TOOLS / f"{name}.py").read_text(encoding="utf-8")
         for bad in (".write_text(", ".write_bytes(", "nbformat.write(", '"w"'):
             assert bad not in source, f"tools/{name}.py: {bad}"

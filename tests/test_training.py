@@ -33,7 +33,7 @@ def test_without_a_schedule_the_rate_stays():
 
 def test_the_live_flow_is_the_flow_of_the_chapter():
     """The weights stored for the page have the gap that the chapter prints."""
-    printed = re.search(r"ring/gap: ([0-9.]+) nats", hero.CHAPTER.read_text(encoding="utf-8"))
+    printed = re.search(r"gap ≈ ([0-9.]+) nats: as in the", hero.CHAPTER.read_text(encoding="utf-8"))
     x, _ = gmu.held_out_ring(20_000)
     with torch.no_grad():
         nll = flows.mean_nll(hero.trained_flow(), x).item()

@@ -466,44 +466,46 @@ def test_sliders_make_the_right_widgets(monkeypatch):
     assert isinstance(made["on"], widgets.Checkbox) and made["own"] is own
 
 
-# --------------------------------------------------------------------------------- bands
+# ------------------------------------------------------------------ trained numbers and runs
 
 
-@pytest.fixture
-def bands(monkeypatch):
-    import bands
-
-    monkeypatch.delenv("COURSE_BANDS_LOG", raising=False)
-    monkeypatch.setattr(bands, "BANDS", {"ring/gap": {"low": 0.06, "high": 0.1}})
-
-
-@pytest.mark.parametrize(
-    ("value", "verdict"),
-    [
-        (0.08314, "ring/gap: 0.0831 nats (inside the measured band)\n"),
-        (0.06, "ring/gap: 0.0600 nats (inside the measured band)\n"),
-        (0.5, "ring/gap: 0.5000 nats (OUTSIDE the measured band 0.0600 to 0.1000)\n"),
-        (math.nan, "ring/gap: nan nats (OUTSIDE the measured band 0.0600 to 0.1000)\n"),
-    ],
-)
-def test_verdicts(bands, capsys, value, verdict):
-    gmu.check_band("ring/gap", value, unit="nats")
-    assert capsys.readouterr().out == verdict
+def test_a_trained_number_is_marked_as_one(capsys):
+    gmu.trained("gap", 0.08314, unit="nats")
+    gmu.trained("share", torch.tensor(0.25), digits=2)
+    gmu.trained("loss", math.nan, unit="nats")
+    assert capsys.readouterr().out == "gap ≈ 0.0831 nats\nshare ≈ 0.25\nloss ≈ nan nats\n"
 
 
-def test_verdict_without_unit_from_a_tensor_and_unknown(bands, capsys):
-    gmu.check_band("ring/other", torch.tensor(0.25), digits=2)
-    assert capsys.readouterr().out == "ring/other: 0.25 (no band measured yet)\n"
+def test_ring_gap_is_the_divergence():
+    """0 for the truth; for a wider ring what a fine grid gives."""
+    assert abs(gmu.ring_gap(lambda x: gmu.ring_log_prob(x.double()))) < 1e-6
+    wide = gmu.ring_gap(lambda x: gmu.ring_log_prob(x, cluster_std=0.35), n=100_000)
+    axis = torch.linspace(-6, 6, 401, dtype=torch.float64)
+    grid = torch.cartesian_prod(axis, axis)
+    log_p = gmu.ring_log_prob(grid)
+    kl = (log_p.exp() * (log_p - gmu.ring_log_prob(grid, cluster_std=0.35))).sum() * 0.03**2
+    assert abs(wide - kl.item()) < 0.01
+    assert abs(gmu.ring_gap(lambda x: gmu.ring_log_prob(x, radius=2.0), radius=2.0)) < 1e-5
+    with pytest.raises(ValueError, match="one number a point"):
+        gmu.ring_gap(lambda x: x)
 
 
-def test_measuring_writes_instead_of_judging(bands, monkeypatch, tmp_path, capsys):
-    log = tmp_path / "log"
-    monkeypatch.setenv("COURSE_BANDS_LOG", str(log))
-    monkeypatch.setenv("COURSE_BANDS_SEED", "3")
-    gmu.check_band("ring/gap", 9.0)
-    gmu.check_band("ring/new", np.float32(0.5))
-    assert [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] == [
-        {"name": "ring/gap", "value": 9.0, "seed": 3},
-        {"name": "ring/new", "value": 0.5, "seed": 3},
-    ]
-    assert "measured band" not in capsys.readouterr().out
+def test_run_dots_draws_each_run_the_median_and_ones_own():
+    with gmu.style():
+        ax = plt.figure().add_subplot()
+        arms = {"a": [1.0, 2.0, 6.0], "b": [0.5, math.inf, 0.7]}
+        gmu.run_dots(ax, arms, own={"b": 0.6}, xlabel="gap")
+    dots = [c.get_offsets() for c in ax.collections]
+    assert sorted(dots[0][:, 0]) == [1.0, 2.0, 6.0] and (abs(dots[0][:, 1]) < 0.3).all()
+    assert sorted(dots[1][:, 0]) == [0.5, 0.7, 6.0], "what is not finite stands at the edge"
+    bars = [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 2]
+    assert bars == [2.0, 0.7]
+    (own,) = [line for line in ax.lines if line.get_marker() == "D"]
+    assert (own.get_xdata()[0], own.get_ydata()[0]) == (0.6, 1)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"] and ax.get_xlabel() == "gap"
+    low, high = ax.get_ylim()
+    assert low > high, "the first arm stands on top"
+    with pytest.raises(ValueError, match="own must name arms"):
+        gmu.run_dots(ax, arms, own={"c": 1.0})
+    with pytest.raises(ValueError, match="at least one arm"):
+        gmu.run_dots(ax, {})

@@ -108,8 +108,8 @@ CASES = [
     (lambda: gmu.sliders(print, a=(0, 1)), ValueError, "a must be .low, high, step, start"),
     (lambda: gmu.sliders(print, a=(0, 1, 0.1, 2)), ValueError, "start between"),
     (lambda: gmu.sliders(print, a=[]), ValueError, "empty list"),
-    (lambda: gmu.check_band("", 1.0), TypeError, "name"),
-    (lambda: gmu.check_band("a", 1.0, digits=-1), ValueError, "digits"),
+    (lambda: gmu.trained("", 1.0), TypeError, "name"),
+    (lambda: gmu.trained("a", 1.0, digits=-1), ValueError, "digits"),
 ]
 
 

@@ -34,7 +34,7 @@ COLORS = ["blue", "amber", "green", "orange", "pink", "brown", "purple", "sky"] 
 
 def new_flow() -> flows.RealNVP:
     """A flow of the shape that chapter 5 trains."""
-    return flows.RealNVP(2, 32, 16, n_frequencies=4, turn=45.0)
+    return flows.RealNVP(2, **flows.RING_SHAPE)
 
 
 def stored_checkpoints(chapter: Path = CHAPTER) -> tuple[np.ndarray, np.ndarray]:

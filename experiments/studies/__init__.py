@@ -1,0 +1,37 @@
+"""The studies behind the chapters' claims: each file asks one question, or a few of one kind."""
+
+from . import (
+    bridges,
+    conditional,
+    continuous,
+    depth,
+    direction,
+    ingredients,
+    points,
+    recipe,
+    sensor,
+    sign,
+    singular,
+)
+
+STUDIES = {
+    study.name: study
+    for study in (
+        recipe.STUDY,
+        recipe.SLIPS,
+        sign.STUDY,
+        conditional.LABEL,
+        sensor.STUDY,
+        singular.STUDY,
+        direction.STUDY,
+        points.STUDY,
+        conditional.RADIUS,
+        bridges.STUDY,
+        ingredients.STUDY,
+        continuous.STUDY,
+        depth.COST,
+        depth.STUDY,
+        depth.EQUAL_TIME,
+        depth.LONGER,
+    )
+}

@@ -1,0 +1,85 @@
+"""How deep, how wide: at equal steps, after three times as many, and at equal CPU time?"""
+
+import time
+
+import gen_models_utilities as gmu
+from experiments.study import Study
+from experiments.study import load as load_results
+from flows import Trainer
+
+from .common import RATES, fit, movement, real_nvp, ring
+
+DEPTHS, WIDTHS = (2, 6, 16, 50, 100), (8, 32, 128)
+BATCH, BUDGET = 256, 1.5  # points a step; CPU seconds
+
+
+def run(settings: dict, seeds: list[int]) -> list[dict]:
+    """Train couplings without turns, so that only couplings move points."""
+    shape = {"n_layers": settings["n_layers"], "hidden_dim": settings["hidden_dim"]}
+    training = {k: settings[k] for k in ("steps", "lr")} | {"batch_size": BATCH}
+    flows = fit(real_nvp(n_frequencies=4, **shape), ring, seeds, **training)
+    return [{"gap": gmu.ring_gap(flow.log_prob, n=10_000)} | movement(flow) for flow in flows]
+
+
+def run_cost(settings: dict, seeds: list[int]) -> list[dict]:
+    """CPU milliseconds of one training step, as a reader would run it: one flow, one thread."""
+    rows = []
+    for seed in seeds:
+        flow = real_nvp(n_frequencies=4, **settings)()
+        trainer = Trainer(flow, ring, steps=100, batch_size=BATCH, seed=seed)
+        trainer.step()
+        start = time.process_time()
+        for _ in range(5):
+            trainer.step()
+        rows.append({"ms": 200 * (time.process_time() - start)})
+    return rows
+
+
+def name(depth: int, width: int) -> str:
+    """Name of an arm."""
+    return f"{depth} x {width}"
+
+
+def shapes() -> dict[str, dict]:
+    """All combinations; the deepest ones in the middle width only, for they cost most."""
+    return {
+        name(depth, width): {"n_layers": depth, "hidden_dim": width}
+        for depth in DEPTHS
+        for width in (WIDTHS if depth <= 16 else (32,))
+    }
+
+
+def equal_steps() -> dict[str, dict]:
+    """100 steps for each shape."""
+    return {arm: shape | {"steps": 100} for arm, shape in shapes().items()}
+
+
+def longer() -> dict[str, dict]:
+    """Three times as many steps, at the middle width."""
+    depths = (DEPTHS[0], 16, DEPTHS[-1])
+    return {name(d, 32): {"n_layers": d, "hidden_dim": 32, "steps": 300} for d in depths}
+
+
+def equal_time() -> dict[str, dict]:
+    """As many steps as the budget allows, by the stored cost of a step."""
+    cost = load_results("depth_cost")["arms"]
+    found = {}
+    for arm, shape in shapes().items():
+        ms = sorted(cost[arm]["values"]["ms"])[len(cost[arm]["values"]["ms"]) // 2]
+        found[arm] = shape | {"steps": max(4, round(1000 * BUDGET / ms))}
+    return found
+
+
+COST = Study("depth_cost", "What does a step cost?", run_cost, shapes, seeds=range(3))
+STUDY = Study(
+    "depth", "Depth and width after 100 steps of 256 points: gap, mean step, path ratio?", run,
+    equal_steps, rates=RATES, together=7,
+)  # fmt: skip
+LONGER = Study(
+    "depth_longer", "Does more depth still help after 300 steps?", run, longer, rates=RATES,
+    together=7,
+)  # fmt: skip
+EQUAL_TIME = Study(
+    "depth_time", "Which depth and width for 1.5 CPU seconds?", run, equal_time, rates=RATES,
+    together=7,
+)  # fmt: skip

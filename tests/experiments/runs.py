@@ -1,0 +1,56 @@
+"""Runs for the tests of the engine: workers import them from here."""
+
+import os
+import time
+from pathlib import Path
+
+import torch
+
+
+def note(settings: dict, seeds: list[int]) -> None:
+    """Write down that a run was started, in a file of the settings' choice."""
+    if "log" in settings:
+        with open(settings["log"], "a", encoding="utf-8") as file:
+            file.write(f"{settings['a']} {seeds}\n")
+
+
+def train(settings: dict, seeds: list[int]) -> list[dict]:
+    """A number with many digits, from a seed and a little arithmetic."""
+    note(settings, seeds)
+    time.sleep(settings.get("sleep", 0))
+    rows = []
+    for seed in seeds:
+        x = torch.randn(200, 20, generator=torch.Generator().manual_seed(seed))
+        rows.append({"value": (torch.tanh(settings["a"] * x) @ x.T).std().item(), "seed": seed})
+    return rows
+
+
+def dies(settings: dict, seeds: list[int]) -> list[dict]:
+    """Takes its worker down for a = 2, or only the first time if there is a file to remember it."""
+    first_time = "once" not in settings or not Path(settings["once"]).exists()
+    if settings["a"] == 2 and first_time:
+        if "once" in settings:
+            Path(settings["once"]).touch()
+        os._exit(9)
+    return train(settings, seeds)
+
+
+def hangs(settings: dict, seeds: list[int]) -> list[dict]:
+    """Never comes back for a = 2."""
+    if settings["a"] == 2:
+        time.sleep(10_000)
+    return train(settings, seeds)
+
+
+def fails(settings: dict, seeds: list[int]) -> list[dict]:
+    """Raises for a = 2; only the first time if there is a file to remember it."""
+    if settings["a"] == 2 and not ("once" in settings and Path(settings["once"]).exists()):
+        if "once" in settings:
+            Path(settings["once"]).touch()
+        raise RuntimeError("too steep")
+    return train(settings, seeds)
+
+
+def too_few(settings: dict, seeds: list[int]) -> list[dict]:
+    """One row less than seeds."""
+    return train(settings, seeds)[1:]
