@@ -24,15 +24,6 @@ FREE = (3.0, -17.0, -18.0, -34.5, -100.0)  # softplus(-18) - 1 is -1 in float32
 PRECISE = (torch.float64, torch.float32)
 
 
-@pytest.fixture(autouse=True)
-def one_thread_and_the_same_global_state():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.random.fork_rng(devices=[]):
-        yield
-    torch.set_num_threads(threads)
-
-
 def source(start: str) -> str:
     """The cell that begins with these words."""
     cells = nbformat.read(CHAPTER, as_version=4).cells

@@ -24,14 +24,6 @@ CODE = [c.source for c in CELLS if c.cell_type == "code" and "%pip" not in c.sou
 TREE = ast.parse("\n".join(CODE))
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def chapter():
     """The chapter's imports and functions, without its trainings."""

@@ -16,14 +16,6 @@ from experiments import SweepError, evidence
 CHAPTER = Path(__file__).resolve().parents[1] / "chapters" / "7_outlook.ipynb"
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def defines(node):
     """Whether a statement defines a function or one of the chapter's constants."""
     if isinstance(node, ast.Assign):

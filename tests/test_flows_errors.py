@@ -20,14 +20,6 @@ quick = settings(
 )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def t(*values) -> torch.Tensor:
     return torch.tensor(values)
 

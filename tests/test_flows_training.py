@@ -12,14 +12,6 @@ STEPS, EVERY = 12, 4
 SETTINGS = {"steps": STEPS, "batch_size": 16, "lr": 1e-2, "report_every": EVERY}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

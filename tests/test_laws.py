@@ -19,16 +19,6 @@ TOLERANCE = 1e-9
 DIMS = (2, 3, 5)
 
 
-@pytest.fixture(autouse=True)
-def one_thread_and_the_same_global_state():
-    """Tiny networks: more threads only cost time. Nothing leaks into other tests."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.random.fork_rng(devices=[]):
-        yield
-    torch.set_num_threads(threads)
-
-
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
