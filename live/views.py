@@ -16,16 +16,17 @@ def default_view(function, declared, readout, alt):
     start = {k: torch.tensor(float(v)) if isinstance(v, float) else v for k, v in start.items()}
     start = {k: 0 if isinstance(v, str) else v for k, v in start.items()}
     name = getattr(function, "__name__", "f").strip("<>")
-    if dimension(function, start) == 1:
-        scene, panels, default = one_dimension(function)
-    else:
-        scene, panels, default = two_dimensions(function)
+    dim, has_log_det = dimension(function, start)
+    scene, panels, default = (one_dimension if dim == 1 else two_dimensions)(function)
+    if has_log_det:  # its own: without one there is nothing to hold against the derivative
+        default += "; largest error of the log-det: {off:.1e}"
     alt = alt or f"The transform {name}: what it does to points and to a standard normal density."
     return scene, panels, readout or default, alt
 
 
-def dimension(function, start) -> int:
-    """1 if the function takes z of shape (n,), 2 if it takes (n, 2)."""
+def dimension(function, start) -> tuple[int, bool]:
+    """1 if the function takes z of shape (n,), 2 if it takes (n, 2); and whether it returns a
+    log-det of its own."""
     problems = []
     for z, dim in ((torch.randn(7, 2, generator=torch.Generator().manual_seed(0)), 2),
                    (torch.linspace(-1, 1, 7), 1)):  # fmt: skip
@@ -37,11 +38,11 @@ def dimension(function, start) -> int:
         x, log_det = out if isinstance(out, tuple) else (out, None)
         if dim == 2 and x.shape == (7, 2):
             if log_det is not None and log_det.shape == (7,):
-                return 2
+                return 2, True
             if log_det is None and mixes(function, z, start):
-                return 2
+                return 2, False
         elif dim == 1 and x.shape == (7,):
-            return 1
+            return 1, log_det is not None
     problem = explain(problems[-1]) if problems else "the shapes do not fit"
     raise ValueError(
         "a transform takes z of shape (n,) or (n, 2) and returns x of the same shape, or "
@@ -75,7 +76,7 @@ def one_dimension(function):
         log_det = torch.broadcast_to(out[1], z.shape) if isinstance(out, tuple) else exact
         base = torch.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
         density = base * torch.exp(-log_det)
-        return {
+        values = {
             "z": z,
             "x": x,
             "base": base,
@@ -83,8 +84,11 @@ def one_dimension(function):
             "area": torch.trapezoid(density, x).abs(),
             "naive": torch.trapezoid(base, x).abs(),
             "stretch": torch.trapezoid(base * log_det, z),
-            "off": torch.where(torch.abs(slope) > 1e-3, torch.abs(log_det - exact), 0.0).amax(),
         }
+        if isinstance(out, tuple):
+            error = torch.abs(log_det - exact)
+            values["off"] = torch.where(torch.abs(slope) > 1e-3, error, 0.0).amax()
+        return values
 
     panels = [
         panel(line("z", "x"), line("z", "z", color="light", width=1, dash=True),
@@ -95,7 +99,7 @@ def one_dimension(function):
     ]  # fmt: skip
     readout = (
         "area under the density of x: {area:.3f} (without the log-det: {naive:.3f}); "
-        "mean log|f'| = {stretch:+.3f} nats; largest error of the log-det: {off:.1e}"
+        "mean log|f'| = {stretch:+.3f} nats"
     )
     return scene, panels, readout
 
@@ -124,7 +128,7 @@ def two_dimensions(function):
         n = samples.shape[0]
         cells = log_det[n + 961 :]
         base = torch.exp(-0.5 * (middle.reshape(-1, 2) ** 2).sum(1)) / (2 * math.pi)
-        return {
+        values = {
             "samples": x[:n],
             "log_det": log_det[:n],
             "lattice": x[n : n + 961].reshape(31, 31, 2),
@@ -132,9 +136,11 @@ def two_dimensions(function):
             "density": (base * torch.exp(-cells)).reshape(30, 30),
             "stretch": log_det[:n].mean(),
             "spread": log_det[:n].var().sqrt(),
-            "off": torch.abs(log_det - exact).amax(),
             "folded": (det.amin() < 0) & (det.amax() > 0),
         }
+        if isinstance(out, tuple):
+            values["off"] = torch.abs(log_det - exact).amax()
+        return values
 
     window = {"x": "x1", "y": "x2", "xlim": (-4, 4), "ylim": (-4, 4), "equal": True}
     panels = [
@@ -146,7 +152,6 @@ def two_dimensions(function):
     readout = (
         "log|det J| of the samples: mean {stretch:+.3f}, spread {spread:.3f} nats "
         "(orange: stretched, blue: squeezed); "
-        "{folded|det J keeps its sign on the grid|det J changes sign: it FOLDS}; "
-        "largest error of the log-det: {off:.1e}"
+        "{folded|det J keeps its sign on the grid|det J changes sign: it FOLDS}"
     )
     return scene, panels, readout

@@ -134,6 +134,9 @@ def test_one_line_finds_the_dimension_and_checks_the_log_det():
     assert figure.values()["stretch"].abs() < 1e-5  # it preserves volume
     wrong = live_figure(lambda z, a: (a * z, torch.zeros_like(z)), a=(0.5, 3.0, 2.0))
     assert abs(wrong.values()["off"] - torch.log(torch.tensor(2.0))) < 1e-6
+    assert "error of the log-det" in str(wrong.spec)
+    for own in (figure, live_figure(squash, alpha=(0.1, 3.0))):  # nothing to compare, nothing said
+        assert "off" not in own.values() and "error of the log-det" not in str(own.spec)
 
 
 def test_output_of_a_cell():
