@@ -102,21 +102,23 @@ def test_the_wrong_sign_is_thick_where_steep_and_thin_where_flat():
 
 
 def test_answer_of_the_first_try():
-    """loc 0.5, scale 2: horns at the walls, the right one higher. Scale 0.3: wrong by a factor."""
+    """loc 0.5, scale 2: horns at the walls, the right one higher. Scale 0.3: wrong by a factor,
+    if loc is back at 0; with loc 0.5 the slope differs more, and so does the shape."""
     log_density, log_naive = chapter(1)["log_density"], chapter(1)["log_naive"]
     x = torch.linspace(-1, 1, 40_001, dtype=torch.float64)[1:-1]
     moved, plain = log_density(x, flows.Tanh(0.5, 2.0)), log_density(x, flows.Tanh())
     assert moved[x > 0].max() > moved[x < 0].max()
     assert x[moved.argmax()] > x[plain.abs().argmin()] and x[moved.argmax()] > 0.99
 
-    def naive_off(scale):
-        transform = flows.Tanh(0.0, scale)
+    def naive_off(scale, loc=0.0):
+        transform = flows.Tanh(loc, scale)
         naive, right = log_naive(x, transform).exp(), log_density(x, transform).exp()
         total = torch.trapezoid(naive, x)
         return abs(total - 1), (naive / total - right).abs().max() / right.max()
 
     (total_small, shape_small), (total_one, shape_one) = naive_off(0.3), naive_off(1.0)
     assert total_small > total_one and shape_small < 0.1 < shape_one
+    assert naive_off(0.3, loc=0.5)[1] > 0.2
 
 
 def test_peaks_of_the_wavy_curve_stand_at_its_flat_stretches():
@@ -129,6 +131,19 @@ def test_peaks_of_the_wavy_curve_stand_at_its_flat_stretches():
     high = [i for i in peaks if density[i] > 0.1]
     assert len(inner) == len(high) == 2
     assert all(abs(x[a] - x[b]) < 0.05 for a, b in zip(inner, high, strict=True))
+
+
+def test_the_other_flat_stretches_lie_beyond_the_picture():
+    """At odd multiples of pi / 2; of the sand, less than one in ten thousand starts out there."""
+    names = chapter(1)
+    z = torch.linspace(-8, 8, 160_001, dtype=torch.float64)
+    _, slope, _ = names["push"](names["my_curve"], z, bend=0.8)
+    lowest = (slope[1:-1] < slope[:-2]) & (slope[1:-1] <= slope[2:])
+    flat = z[1:-1][lowest]
+    odd = double(-5, -3, -1, 1, 3, 5) * math.pi / 2
+    assert len(flat) == len(odd) and (flat - odd).abs().max() < 1e-3
+    assert flat.abs().unique(sorted=True)[-1] > 4 and ((flat.abs() < 4).sum() == 2)
+    assert 2 * PHI(double(-1.5 * math.pi + 0.5)) < 1e-4
 
 
 def test_folding():
@@ -298,6 +313,36 @@ def test_two_narrow_bells_lie_farther_apart_and_fill_less_room():
     assert abs(names["deviation"] - math.hypot(2, 0.3)) < 1e-6
     stretched = log_slope > 0  # most of the sand is compressed; a strip in the middle is not
     assert torch.trapezoid(p * stretched, x) < 0.2 and z[stretched].abs().max() < 0.25
+
+
+def test_a_steep_map_over_an_empty_gap_for_a_given_share_on_each_side():
+    """Slope p_Z / p_X in the middle of two bells: steeper over an emptier gap, if half of the data
+    lie on either side; a gap just as empty asks for less if little lies beyond it."""
+
+    def middle(share, deviation):
+        """p_X(0), and the slope there; by differences of the curve, apart from the formula."""
+        x = double(-1e-4, 0.0, 1e-4)
+        left, right = (x + 2) / deviation, (x - 2) / deviation
+        z = torch.special.ndtri((1 - share) * PHI(left) + share * PHI(right))
+        p = ((1 - share) * bell(left) + share * bell(right)) / deviation
+        return p[1].item(), ((x[2] - x[0]) / (z[2] - z[0])).item()
+
+    for share in (0.5, 0.1, 0.01):
+        gaps = [middle(share, deviation) for deviation in (1.0, 0.8, 0.6)]
+        assert gaps == sorted(gaps, reverse=True)  # ever emptier
+        slopes = [slope for _, slope in gaps]
+        assert slopes == sorted(slopes) and slopes[2] > 3 * slopes[0]
+    (even, steep), (few, gentle) = middle(0.5, 0.6), middle(0.001, 0.6)
+    assert abs(even - few) < 1e-9 and gentle < steep / 20
+
+
+def test_a_kink_may_put_a_jump_into_the_density():
+    """One alone does; two may undo each other."""
+    names, mirror = chapter(2), flows.Affine(-1.0, 0.0)
+    one, two = flows.LeakyReLU(0.4), [flows.LeakyReLU(0.4), mirror] * 2
+    for stack, jumps in ((one, True), (flows.Compose(two), False)):
+        values = names["log_density"](stack)(double(-1e-9, 1e-9))
+        assert (values.diff().abs() > 0.5).item() is jumps
 
 
 def test_what_each_curve_reaches():
