@@ -787,9 +787,10 @@ class Planar(Transform):
     """Planar flow that stays invertible while it learns: 1 + w.u >= LEAST.
 
     What is stored is a free u; `u` is made from it by changing its part along w. So log|det J| is
-    bounded below by log(LEAST) in every dtype, and whatever the free u (while w is not 0).
+    bounded below by log(LEAST) in every dtype, and whatever the free u (while its product with w
+    does not overflow, and w.w neither overflows nor comes out as 0).
     There is no closed form of `encode`: one equation is solved for each point. Where the
-    determinant is LEAST, the round trip loses a factor 1 / LEAST of the dtype's digits.
+    determinant is LEAST, a rounding of x is up to 1 / LEAST times as large in z: three digits.
 
     Args:
         w: Normal of the plane, shape (D,), not 0.
@@ -931,7 +932,8 @@ def check_radial(center: Tensor, alpha: float, beta: float) -> tuple[Tensor, Ten
 class Radial(Transform):
     """Radial flow that stays invertible while it learns: alpha and 1 + beta / alpha >= LEAST.
 
-    So log|det J| is bounded below by D log(LEAST) in every dtype, whatever the free numbers.
+    So log|det J| is bounded below by D log(LEAST) in every dtype, whatever the free numbers (while
+    the squares in `encode` do not overflow).
 
     Args:
         center: Shape (D,).
@@ -1022,7 +1024,8 @@ class Coupling(Transform):
         ValueError: If the conditioner's s or t has another shape.
 
     References:
-        Dinh et al. 2014 (NICE); Dinh et al. 2017 (RealNVP), eqs. 4, 5 and 7.
+        Dinh et al. 2014 (NICE); Dinh et al. 2017 (RealNVP), eqs. 4, 5 and 7 (there from data to
+        latent).
 
     Example:
         >>> layer = Coupling(lambda a, context: (0.75 * torch.tanh(a), 0.5 * torch.sin(a)))

@@ -132,6 +132,23 @@ def test_any_free_parameters_give_an_invertible_map(size, dtype):
                     assert log_abs_det.min() >= lowest_log_det(transform) - 0.01
 
 
+@pytest.mark.parametrize("size", [1e10, 1e30])
+def test_the_bound_holds_whatever_the_free_u_and_needs_a_w_that_can_be_squared(size):
+    layer, z = CONSTRAINED["Planar"]().float(), normal(200, 2).float()
+    for seed in range(10):
+        with torch.no_grad():
+            layer.free_u.copy_(size * vector(2, seed))
+        assert layer.decode(z)[1].min() >= lowest_log_det(layer) - 0.01
+    for w in ([0.0, 0.0], [1e-30, 0.0]):  # its square comes out as 0
+        with torch.no_grad():
+            layer.w.copy_(torch.tensor(w))
+        assert not layer.decode(z)[0].isfinite().any()
+    with torch.no_grad():
+        layer.w.copy_(torch.tensor([1e20, 1e20]))  # the square overflows: u is not constrained
+        layer.free_u.copy_(torch.tensor([-1.0, 0.0]))
+    assert layer.w.double() @ layer.u.double() < -1
+
+
 def test_a_planar_layer_can_leave_the_limit_again():
     """A floor by clamping would have no gradient there; this one pushes back."""
     layer = set_free(CONSTRAINED["Planar"](), -5.0).double()
@@ -483,6 +500,9 @@ def test_the_change_of_density_is_not_confined_to_the_band(double):
     _, volume = layer.encode(x)
     gain = log_prob(layer)(x) - flows.standard_normal_log_prob(x).sum(dim=1)
     assert volume.abs() < 0.02 and gain > math.log(20)
+    # So "stretched" says only that the density which arrives is divided: here it is higher.
+    arrives = flows.standard_normal_log_prob(layer.encode(x)[0]).sum(dim=1)
+    assert volume < 0 and log_prob(layer)(x) < arrives
     # Without any change of volume: the mean of log p_X - log p_Z is |u|^2 / 2 E tanh^2.
     slide = flows.Planar(w, torch.tensor([-0.5, 1.5]))
     z = cloud(100_000)
@@ -491,6 +511,62 @@ def test_the_change_of_density_is_not_confined_to_the_band(double):
     gap = (base(z) - base(x)).sum(dim=1).mean()
     by_hand = 0.5 * slide.u @ slide.u * torch.tanh(z @ w).square().mean()
     assert volume.abs().max() < 1e-12 and abs(gap - by_hand) < 0.02 and gap > 0.5
+
+
+def test_what_sets_the_change_of_volume_of_a_planar_layer(double):
+    """w.u how strong it is at the line, |w| how wide the band is, b where it lies."""
+    z = torch.stack([torch.linspace(-8, 8, 16_001), torch.zeros(16_001)], dim=1)
+
+    def band(size, b):
+        """1 + w.u at the line, the width at half of the effect, and the middle."""
+        w = torch.tensor([size, 0.0])
+        det = flows.planar(z, w, 2.0 * w / (w @ w), b)[1].exp()
+        inside = z[det > 2, 0]
+        return det.max(), inside.max() - inside.min(), inside.mean()
+
+    (top, width, middle), (same_top, narrow, moved) = band(1.0, 0.0), band(3.0, 3.0)
+    assert top.item() == pytest.approx(3) and same_top.item() == pytest.approx(3)
+    assert (width / narrow).item() == pytest.approx(3, abs=0.01)
+    assert middle.abs() < 1e-3 and (moved + 1).abs() < 1e-3
+    ends = flows.planar(z[[0, -1]], torch.tensor([3.0, 0.0]), torch.tensor([2 / 3, 0.0]), 0.0)[1]
+    assert ends.abs().max() < 1e-9  # far from the line
+
+
+def test_the_jacobians_are_the_identity_or_a_multiple_plus_rank_one(double):
+    jacobian, eye, z = defined("jacobian"), torch.eye(5), cloud(20, 5)
+    w, u, center = vector(5, 1), vector(5, 2), vector(5, 3)
+
+    def ranks(matrices):
+        return torch.linalg.matrix_rank(matrices, atol=1e-9).unique().tolist()
+
+    bent = jacobian(lambda z: flows.planar(z, w, u, 0.2)[0], z)
+    assert ranks(bent) == [5] and ranks(bent - eye) == [1]
+    pushed = jacobian(lambda z: flows.radial(z, center, 1.0, 0.8)[0], z)
+    multiple = 1 + 0.8 / (1 + torch.linalg.vector_norm(z - center, dim=1))
+    assert ranks(pushed - eye) == [5] and ranks(pushed - multiple[:, None, None] * eye) == [1]
+
+
+def test_a_radial_layer_makes_a_hole_or_a_peak_if_it_is_strong_enough(double):
+    """Always lower, or higher, at the centre than before; a valley or a top only from a strength
+    on."""
+    center = torch.tensor([0.8, -0.5])
+    turns = torch.linspace(0, 2 * math.pi, 73)[:-1]
+    around = center + 0.01 * torch.stack([turns.cos(), turns.sin()], dim=1)
+
+    def look(beta):
+        """log p_X - log p_Z at the centre, and log p_X there less that of its neighbours."""
+        log_p = log_prob(flows.Radial(center, 1.0, beta))
+        here = log_p(center[None])
+        return here - flows.standard_normal_log_prob(center).sum(), here - log_p(around)
+
+    for beta, hole in ((0.1, False), (3.0, True)):
+        change, ahead = look(beta)
+        assert change.item() == pytest.approx(-2 * math.log1p(beta))
+        assert bool((ahead < 0).all()) is hole
+    for beta, peak in ((-0.1, False), (-0.85, True)):
+        change, ahead = look(beta)
+        assert change.item() == pytest.approx(-2 * math.log1p(beta)) and change > 0
+        assert bool((ahead > 0).all()) is peak
 
 
 @pytest.mark.parametrize("beta", [3.0, -0.85])
@@ -569,6 +645,33 @@ def test_the_solution_runs(label, double, capsys):
         assert shares[0] > 5 and shares[1:3] == [0, 0] and shares[3] > 1  # short and long ones
         assert "some seed at -1 or below: True" in printed
         assert "by more than rounding: False" in printed
+
+
+def test_where_the_slip_folds(double):
+    """w.u over r = w.free_u, if |w| stands in place of its square: the solution's explanation."""
+    r = torch.linspace(-400, 60, 460_001)
+
+    def reached(length):
+        first, second = r * (1 - length), length * (F.softplus(r) - 1)
+        return first, second, first + second
+
+    for length in (0.5, 0.9):  # short: at very negative r, and nowhere else
+        folds = r[reached(length)[2] <= -1]
+        assert len(folds) and folds.max() < -1
+    for length in (1.1, 2.0, 2.7):
+        assert not (reached(length)[2] <= -1).any()
+    for length in (3.0, 5.0, 9.0):
+        first, second, total = reached(length)
+        at = total.argmin()
+        assert r[at].item() == pytest.approx(math.log(length - 1), abs=2e-3)
+        assert total[at] <= -1 and first[at] < 0 and second[at] < -1 - first[at]
+    # The function in one line is what the exercise's code computes.
+    space = {"torch": torch, "F": F, "math": math}
+    exec(solutions()["ex-3-slip"].split("length, reach")[0], space)
+    w, free = 2 * cloud(100, seed=1), 3 * cloud(100, seed=2)
+    given = (w * space["constrain"](w, free, 1)).sum(dim=1)
+    length, along = w.norm(dim=1), (w * free).sum(dim=1)
+    assert torch.allclose(given, along * (1 - length) + length * (F.softplus(along) - 1))
 
 
 def test_with_the_floor_no_pair_of_the_exercise_folds(double):
