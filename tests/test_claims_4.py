@@ -364,9 +364,9 @@ def test_stored_trainings_bear_out_what_the_text_says_of_the_slips():
 # --------------------------------------------------------------- what turns bring
 
 
-def directions_of_motion(turn):
+def directions_of_motion(turn, n_layers=9):
     """Along which lines of the first layer's plane each coupling moves points, in degrees."""
-    flow, matrix = flows.RealNVP(n_layers=9, turn=turn), torch.eye(2, dtype=torch.float64)
+    flow, matrix = flows.RealNVP(n_layers=n_layers, turn=turn), torch.eye(2, dtype=torch.float64)
     angles = set()
     for layer in flow.layers:
         if isinstance(layer, flows.Linear):
@@ -390,10 +390,64 @@ def test_with_a_turn_between_two_of_the_same_half_change_both_coordinates():
         return 0.7 * torch.tanh(2 * a), 1.3 * torch.sin(2 * a)
 
     layer, turn = flows.AffineCoupling(2, conditioner=bend), flows.Linear(flows.rotation(45.0))
+    other = flows.AffineCoupling(2, flip=True, conditioner=bend)
     z = normal(5000, 2)
-    for layers, normal_still in (([layer, layer], True), ([layer, turn, layer], False)):
+    for layers, normal_still in (
+        ([layer, layer], True),
+        ([layer, turn, layer], False),
+        ([layer, other], False),
+        ([layer, turn, other], False),
+    ):
         x, _ = flows.Compose(layers).double().decode(z)
         assert bool(stats.kstest(x[:, 0].numpy(), "norm").pvalue > 1e-6) is normal_still
+    for turned, apart in ((0.0, 90), (45.0, 45)):  # two couplings that alternate
+        low, high = sorted(directions_of_motion(turned, n_layers=2))
+        assert min(high - low, 180 - high + low) == apart
+    # A quarter turn: what keeping the other half does, up to signs and the order of coordinates.
+    odd = flows.AffineCoupling(2, conditioner=lambda a, context: bend(-a))
+    quarter = flows.Linear(flows.rotation(90.0))
+    x, _ = flows.Compose([layer, quarter, odd]).double().decode(z)
+    wanted, _ = flows.Compose([layer, other]).double().decode(z)
+    assert torch.allclose(x, torch.stack([-wanted[:, 1], wanted[:, 0]], dim=1), atol=1e-6)
+
+
+def test_useless_layers_keep_the_laws_and_show_in_the_zeros_of_the_jacobian():
+    """What an exercise asks for: a stack that does not alternate, and a network that is deaf."""
+
+    def deaf(a, context=None):
+        return torch.full_like(a, 0.3), torch.full_like(a, -0.5)
+
+    shaken = [shake(flows.AffineCoupling(2, 8), seed) for seed in (1, 2)]
+    still = flows.Flow(shaken, dim=2)
+    made = [flows.AffineCoupling(2, flip=f, conditioner=deaf) for f in (False, True)]
+    useless = flows.Flow(made, dim=2).double()
+    z = normal(20, 2)
+    for flow, zeros in ((still, [(0, 1)]), (useless, [(0, 1), (1, 0)])):
+        x, log_abs_det = flow.decode(z)
+        back, other = flow.encode(x)
+        assert (back - z).abs().max() < 1e-9 and (log_abs_det + other).abs().max() < 1e-9
+        for point, given in zip(z, log_abs_det, strict=True):
+            jacobian = torch.autograd.functional.jacobian(
+                lambda p, flow=flow: flow.decode(p[None])[0][0], point
+            )
+            assert abs(torch.linalg.slogdet(jacobian).logabsdet - given) < 1e-9
+            assert [tuple(v) for v in (jacobian == 0).nonzero().tolist()] == zeros
+        mass = gmu.integrate_density(flow.log_prob, (-12, 12, -12, 12), n=500)
+        assert abs(mass - 1) < 1e-3
+    assert torch.equal(still.decode(z)[0][:, 0], z[:, 0])
+    assert (useless.decode(z)[0] != z).all()  # both coordinates move
+
+
+def test_a_mean_of_a_few_points_may_lie_below_the_entropy_by_its_noise():
+    """The true density of the ring itself does; but not by more than a few standard errors."""
+    entropy, below = gmu.ring_entropy(), 0
+    for seed in range(100):
+        x, _ = gmu.sample_ring(200, torch.Generator().manual_seed(seed))
+        loss = -gmu.ring_log_prob(x)
+        gap, noise = loss.mean().item() - entropy, loss.std().item() / math.sqrt(len(x))
+        below += gap < 0
+        assert gap > -5 * noise
+    assert 25 < below < 75
 
 
 # --------------------------------------------------------------------- numbers of the exercises
