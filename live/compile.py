@@ -19,15 +19,19 @@ import torch
 from torch.utils import _pytree as pytree
 
 from . import ops_elementwise, ops_matmul, ops_reduce, ops_shape  # noqa: F401  (register handlers)
+from .dtypes import ARRAYS, instead, kind_of
 from .errors import CompileError
-from .expr import text
+from .expr import Expr, text
 from .lower import HANDLERS, Lowering
 from .ops_matmul import code
-from .program import Nest, Writer
+from .program import Writer, comment_text
 from .tensors import Value
 from .trace import trace
 
 Lowering.code = staticmethod(code)
+
+
+CONVENTION = 1  # version of the contract between compiled functions and js/runtime.js
 
 
 @dataclass
@@ -91,7 +95,7 @@ def compile(function, *examples, dynamic: Sequence[int] = (0,), name: str | None
         >>> print(program.code)
         (data, live) => {
           return function f(z, a) {
-            const N = z.length;
+            const N = live.points("z", z);
             const tanh = new Float32Array(N);
             for (let i = 0; i < N; i++) {
               // <lambda>: program = compile(lambda z, a: ...
@@ -119,13 +123,16 @@ def compile(function, *examples, dynamic: Sequence[int] = (0,), name: str | None
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, 20_000))  # long chains of operations nest deeply
     try:
-        module = trace(flat, leaves, moves, HANDLERS)
+        shown = [".".join(map(str, label)) for label in labels]
+        module = trace(flat, leaves, moves, HANDLERS, shown)
         low = Lowering()
-        low.program.taken |= set(names)
-        low.program.taken -= {label[0] for label in labels if len(label) == 1}
-        outputs = low.run(module, ["_".join(map(str, label)) for label in labels])
+        heads = {name: low.program.fresh(name) for name in names}  # the caller passes by position
+        wished = [heads[label[0]] if len(label) == 1 else "_".join(map(str, label))
+                  for label in labels]  # fmt: skip
+        outputs = low.run(module, wished, [len(label) == 1 for label in labels])
         wanted = low.program.fresh(name or getattr(function, "__name__", "f"))
-        made, results = _write(low, outputs, names, labels, leaves, moves, out_structure, wanted)
+        head = _head(low, heads, labels, leaves, moves) + _guards(low, module, wanted)
+        made, results = _write(low, outputs, list(heads.values()), head, out_structure, wanted)
     finally:
         sys.setrecursionlimit(limit)
     data = {key: encode(tensor) for key, tensor in low.data.items()
@@ -144,11 +151,20 @@ def _argument_names(function, count):
 def _flatten(examples, names):
     """Leaves as tensors, the structure, and a label (name, key, key, ...) for each leaf."""
     pairs, structure = pytree.tree_flatten_with_path(list(examples))
+    if len(names) < len(examples):
+        names = names + [f"argument{k}" for k in range(len(names), len(examples))]
     leaves, labels = [], []
     for path, leaf in pairs:
         keys = [getattr(k, "key", getattr(k, "idx", None)) for k in path]
-        if not isinstance(leaf, torch.Tensor):
-            leaf = torch.tensor(leaf)
+        if not isinstance(leaf, (torch.Tensor, bool, int, float)):
+            raise CompileError(
+                f"the argument {'.'.join(map(str, (names[keys[0]], *keys[1:])))} is {leaf!r}", "",
+                "a tensor or a number; what is neither, the function may close over",
+            )  # fmt: skip
+        leaf = torch.as_tensor(leaf)
+        if leaf.dtype not in ARRAYS:
+            raise CompileError(f"numbers of {leaf.dtype} cannot become JavaScript", "",
+                               instead(leaf.dtype))  # fmt: skip
         leaves.append(leaf.detach())
         labels.append((names[keys[0]], *keys[1:]))
     return leaves, structure, labels
@@ -159,20 +175,24 @@ def _is_used(program, name):
 
 
 def encode(tensor: torch.Tensor) -> dict:
-    """A tensor as JSON: base64 of its numbers."""
-    from .lower import kind_of
-
-    kind = kind_of(tensor.dtype)
-    dtype = {"Float32Array": torch.float32, "Int32Array": torch.int32, "Uint8Array": torch.uint8}
+    """A tensor as JSON: base64 of its numbers, in the smallest form that loses nothing."""
     tensor = tensor.detach().cpu().contiguous()
-    if kind == "Float32Array" and tensor.half().to(tensor.dtype).equal(tensor):
-        numbers, kind = tensor.half().numpy(), "Float16"  # nothing is lost
-    else:
-        numbers = tensor.to(dtype[kind]).numpy()
-    return {"kind": kind, "values": base64.b64encode(numbers.tobytes()).decode()}
+    kind = kind_of(tensor.dtype)
+    if tensor.dtype.is_floating_point and _same(tensor, tensor.float()):
+        half = _same(tensor, tensor.half())
+        kind, tensor = ("Float16", tensor.half()) if half else ("Float32Array", tensor.float())
+    elif tensor.dtype == torch.int64:
+        small = tensor.to(torch.int32)
+        kind, tensor = ("Int32Array", small) if small.equal(tensor) else (kind, tensor.double())
+    return {"kind": kind, "values": base64.b64encode(tensor.numpy().tobytes()).decode()}
 
 
-def _write(low, outputs, names, labels, leaves, moves, out_structure, function_name):
+def _same(tensor, rounded) -> bool:
+    back = rounded.to(tensor.dtype)
+    return bool(((back == tensor) | (back.isnan() & tensor.isnan())).all())
+
+
+def _write(low, outputs, parameters, head, out_structure, function_name):
     """Text of the whole function, and the shapes of its outputs."""
     program = low.program
     results = []
@@ -193,7 +213,9 @@ def _write(low, outputs, names, labels, leaves, moves, out_structure, function_n
         )
     program.drop_unused()
     once, each = program.find_fixed()
-    writer = Writer(program)
+    arrays = {v.array for v in results if v.shape != ()}
+    program.verify(once, each, arrays | program.mentioned)
+    writer = Writer(program, (s.args[0] for s in low.sizes.values()))
     for step in once:
         writer.step(step)
     setup = writer.lines
@@ -201,7 +223,7 @@ def _write(low, outputs, names, labels, leaves, moves, out_structure, function_n
     for step in each:
         writer.step(step)
     texts = [writer.value(v.scalar) if v.shape == () else v.array for v in results]
-    head = _head(low, labels, leaves, moves) + _arrays(program, fixed=False)
+    head = head + _arrays(program, fixed=False)
     returned = _literal(pytree.tree_unflatten(texts, out_structure))
     used = [
         n for n in low.data if any(n in s.reads() for s in program.steps) or n in program.mentioned
@@ -211,7 +233,7 @@ def _write(low, outputs, names, labels, leaves, moves, out_structure, function_n
         first.append("  const scratch = live.scratch();")
     lines = [
         "(data, live) => {", *first, *_arrays(program, fixed=True), *writer.parts, *setup,
-        f"  return function {function_name}({', '.join(names)}) {{",
+        f"  return function {function_name}({', '.join(parameters)}) {{",
         *("  " + line for line in [*head, *writer.lines]),
         f"    return {returned};", "  };", "}",
     ]  # fmt: skip
@@ -219,21 +241,39 @@ def _write(low, outputs, names, labels, leaves, moves, out_structure, function_n
     return made, [tuple(code(s) for s in v.shape) for v in results]
 
 
-def _head(low, labels, leaves, moves):
-    """Arguments, sizes and arrays."""
+def _head(low, heads, labels, leaves, moves):
+    """Arguments and sizes; an argument of a size that was not compiled for throws."""
     lines, known = [], set()
-    for name, label in zip(low.inputs, labels, strict=True):
-        if len(label) > 1 and name in low.program.arrays:
-            path = "".join(f"[{json.dumps(key)}]" for key in label[1:])
-            lines.append(f"  const {name} = {label[0]}{path};")
     values = list(low.values.values())  # the arguments come first in the graph
-    for name, value, leaf, moving in zip(low.inputs, values, leaves, moves, strict=False):
-        if not moving or value.shape[0] in known:
+    for name, label, value, leaf, moving in zip(low.inputs, labels, values, leaves, moves,
+                                                strict=False):  # fmt: skip
+        if len(label) > 1:
+            path = "".join(f"[{json.dumps(key)}]" for key in label[1:])
+            lines.append(f"  const {name} = {heads[label[0]]}{path};")
+        if not leaf.ndim:
             continue
-        known.add(value.shape[0])
-        per_point = leaf[0].numel()
-        each = f" / {per_point}" if per_point > 1 else ""
-        lines.append(f"  const {value.shape[0].args[0]} = {name}.length{each};")
+        shown = json.dumps(".".join(map(str, label)))
+        if moving and value.shape[0] not in known and isinstance(value.shape[0], Expr):
+            known.add(value.shape[0])
+            each = "" if (k := leaf[0].numel() if len(leaf) else 1) == 1 else f", {k}"
+            lines.append(f"  const {value.shape[0].args[0]} = live.points({shown}, {name}{each});")
+        else:
+            size = text(low.tensors.count(value.shape), {})
+            lines.append(f"  live.expect({shown}, {name}, {size});")
+    return lines
+
+
+def _guards(low, module, function_name):
+    """What torch assumed of the sizes while it traced, as checks."""
+    lines = []
+    for guard, line in module.meta["guards"]:
+        if not guard.free_symbols <= {s for s in guard.free_symbols if s.name in low.sizes}:
+            continue
+        low.node = None
+        condition = text(low.symbolic(guard), {})
+        message = f"{function_name} was compiled for other sizes: {condition} does not hold"
+        message += f" in {comment_text(line)}" if line else ""
+        lines.append(f"  live.require({condition}, {json.dumps(message)});")
     return lines
 
 
@@ -252,15 +292,20 @@ def _arrays(program, fixed):
     return lines
 
 
+def _key(name: str) -> str:
+    if name == "__proto__":  # without brackets it would be another thing
+        return '["__proto__"]'
+    return name if name.isidentifier() and name.isascii() else json.dumps(name)
+
+
 def _literal(tree) -> str:
     """JavaScript literal of a nest of lists and dicts of texts."""
     if isinstance(tree, dict):
-        return "{ " + ", ".join(f"{json.dumps(str(k)) if not str(k).isidentifier() else k}: "
-                                f"{_literal(v)}" for k, v in tree.items()) + " }"  # fmt: skip
+        pairs = (f"{_key(str(k))}: {_literal(v)}" for k, v in tree.items())
+        return "{ " + ", ".join(pairs) + " }"
     if isinstance(tree, (list, tuple)):
         return "[" + ", ".join(_literal(v) for v in tree) + "]"
     return tree
 
 
 __all__ = ["CompileError", "Program", "compile"]
-_ = Nest

@@ -8,7 +8,8 @@ import math
 from dataclasses import dataclass, field
 
 # JavaScript precedence: a child with a lower number than its place allows gets parentheses.
-TERNARY, OR, AND, EQUAL, COMPARE, ADD, MUL, UNARY, ATOM = 2, 3, 4, 8, 9, 11, 12, 14, 17
+TERNARY, OR, AND, BITS, EQUAL, COMPARE, SHIFT, ADD, MUL, UNARY, ATOM = (
+    2, 3, 4, 5, 8, 9, 10, 11, 12, 14, 17)  # fmt: skip
 
 # name: (text, precedence of the whole, precedence each operand needs)
 OPERATORS = {
@@ -28,20 +29,28 @@ OPERATORS = {
     "not": ("!{}", UNARY, (ATOM,)),
     "where": ("{} ? {} : {}", TERNARY, (OR, OR, TERNARY)),
     "number": ("+{}", UNARY, (ATOM,)),  # true -> 1
+    "rem": ("{} % {}", MUL, (MUL, UNARY)),  # the sign of the first
+    "int32": ("{} | 0", BITS, (EQUAL,)),
+    "uint8": ("{} & 255", BITS, (EQUAL,)),
+    "int16": ("{} << 16 >> 16", SHIFT, (ADD,)),
+    "int8": ("{} << 24 >> 24", SHIFT, (ADD,)),
 }
 # Functions of the runtime (live.*) stand here with their short JavaScript names.
 FUNCTIONS = {
     **{name: f"Math.{name}" for name in (
         "exp", "log", "log1p", "expm1", "log2", "log10", "sqrt", "abs", "sin", "cos", "tan",
         "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "atan2", "floor",
-        "ceil", "trunc", "sign", "max", "min", "pow",
+        "ceil", "trunc", "sign", "max", "min", "pow", "fround",
+        "imul", "hypot",
     )},
     **{name: f"live.{name}" for name in (
         "tanh", "sigmoid", "softplus", "logsigmoid", "logaddexp", "erf", "round", "mod",
+        "erfc", "erfinv", "lgamma", "digamma", "trigamma", "fmax", "fmin", "power", "signbit",
+        "at",
     )},
 }  # fmt: skip
-CHEAP = {"num", "axis", "size", "load", "poly", "add", "sub", "mul", "neg", "number",
-         "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not"}  # fmt: skip
+CHEAP = {"num", "axis", "size", "load", "poly", "add", "sub", "mul", "neg", "number", "rem",
+         "int32", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not"}  # fmt: skip
 
 
 @dataclass(eq=False, slots=True)
@@ -226,43 +235,52 @@ def number(value) -> str:
 LOOP_NAMES = "ijklmnop"
 
 
-def text(e: Expr, names: dict[Expr, str]) -> str:
-    """JavaScript of an expression; parts that have a variable in `names` are not repeated."""
-    return _text(e, names)[0]
+def text(e: Expr, names: dict[Expr, str], used: set[str] | None = None) -> str:
+    """JavaScript of an expression; parts that have a variable in `names` are not repeated.
+
+    Args:
+        e: The expression.
+        names: Variables that hold some of its parts.
+        used: The names of all variables and arrays in the text are added to this set.
+    """
+    return _text(e, names, set() if used is None else used)[0]
 
 
-def _text(e, names):
+def _text(e, names, used):
     """(text, precedence)."""
     if e in names:
+        used.add(names[e])
         return names[e], ATOM
     if e.op == "num":
         written = number(e.args[0])
         return written, UNARY if written.startswith("-") else ATOM
     if e.op == "size":
+        used.add(e.args[0])
         return e.args[0], ATOM
     if e.op == "axis":
         return LOOP_NAMES[e.args[0]], ATOM
     if e.op == "load":
         array, index = e.args
-        return (array if index is None else f"{array}[{text(index, names)}]"), ATOM
+        used.add(array)
+        return (array if index is None else f"{array}[{text(index, names, used)}]"), ATOM
     if e.op == "poly":
-        return _polynomial(e, names)
+        return _polynomial(e, names, used)
     if e.op in FUNCTIONS:
-        return f"{FUNCTIONS[e.op]}({', '.join(text(a, names) for a in e.args)})", ATOM
+        return f"{FUNCTIONS[e.op]}({', '.join(text(a, names, used) for a in e.args)})", ATOM
     form, precedence, needs = OPERATORS[e.op]
     parts = []
     for arg, need in zip(e.args, needs, strict=True):
-        written, own = _text(arg, names)
+        written, own = _text(arg, names, used)
         parts.append(f"({written})" if own < need else written)
     return form.format(*parts), precedence
 
 
-def _polynomial(e, names):
+def _polynomial(e, names, used):
     out = ""
     for c, atoms in e.args:
         factors = [str(abs(c))] if abs(c) != 1 or not atoms else []
         for atom in atoms:
-            written, own = _text(atom, names)
+            written, own = _text(atom, names, used)
             factors.append(f"({written})" if own < UNARY else written)
         term = " * ".join(factors)
         out += (f" {'-' if c < 0 else '+'} " if out else "-" * (c < 0)) + term

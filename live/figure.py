@@ -15,7 +15,7 @@ import traitlets
 from . import bundle
 from .compile import compile
 from .controls import argument, control, trait
-from .reference import SWITCH, readout, reference
+from .reference import SWITCH, checksum, readout, reference
 from .render import draw, resolve_limits
 from .template import names as template_names
 from .views import default_view
@@ -120,6 +120,7 @@ class _LiveFigure(anywidget.AnyWidget):
             spec={
                 "params": declared, "panels": panels, "readout": readout, "alt": alt,
                 "caption": caption, "play": play, "shapes": shapes,
+                "check": checksum(values, shapes),
             },
         )  # fmt: skip
 

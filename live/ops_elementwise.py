@@ -4,32 +4,87 @@ import math
 
 import torch
 
+from .dtypes import is_whole
+from .expr import Expr
 from .lower import handles
+from .tensors import Value
+from .trace import operation
 
-SAME_NAME = ("exp log log1p expm1 log2 log10 sqrt abs sin cos tan asin acos atan sinh cosh asinh "
-             "acosh atanh floor ceil trunc sign round tanh sigmoid erf").split()  # fmt: skip
+SAME_NAME = ("exp log log1p expm1 log2 log10 sqrt sin cos tan asin acos atan sinh cosh asinh "
+             "acosh atanh tanh sigmoid erf erfc erfinv lgamma digamma").split()  # fmt: skip
+WHOLE = "abs floor ceil trunc neg".split()  # of whole numbers too
+COMPARE = {"gt": "gt", "ge": "ge", "lt": "lt", "le": "le", "eq": "eq", "ne": "ne"}
 TWO = {
-    "gt": "gt", "ge": "ge", "lt": "lt", "le": "le", "eq": "eq", "ne": "ne",
-    "logical_and": "and", "logical_or": "or", "maximum": "max", "minimum": "min",
-    "atan2": "atan2", "remainder": "mod", "fmax": "max", "fmin": "min",
-    "logaddexp": "logaddexp",
+    "maximum": "max", "minimum": "min", "atan2": "atan2", "remainder": "mod", "fmod": "rem",
+    "fmax": "fmax", "fmin": "fmin", "logaddexp": "logaddexp", "hypot": "hypot",
 }  # fmt: skip
+LOGICAL = {"logical_and": "and", "logical_or": "or", "logical_xor": "ne"}
 
 
 def _one(op):
-    return lambda low, a: low.map(lambda e: low.x.call(op, e), a)
+    return lambda low, a: low.arithmetic(lambda e: low.x.call(op, e), a)
 
 
 def _two(op):
+    return lambda low, a, b: low.arithmetic(lambda e, f: low.x.call(op, e, f), a, b)
+
+
+def _compared(op):
     return lambda low, a, b: low.map(lambda e, f: low.x.call(op, e, f), a, b)
 
 
-for name in SAME_NAME:
+def _logical(op):
+    return lambda low, a, b: low.map(lambda e, f: low.x.call(op, e, f), a, b, to=torch.bool)
+
+
+for name in SAME_NAME + WHOLE:
     handles(name)(_one(name))
 for name, op in TWO.items():
     handles(name)(_two(op))
-handles("neg")(_one("neg"))
-handles("logical_not")(_one("not"))
+for name, op in COMPARE.items():
+    handles(name)(_compared(op))
+for name, op in LOGICAL.items():
+    handles(name)(_logical(op))
+
+
+@handles("logical_not")
+def logical_not(low, a):
+    return low.map(lambda e: low.x.call("not", e), a, to=torch.bool)
+
+
+@handles("exp2")
+def exp2(low, a):
+    return low.arithmetic(lambda e: low.x.call("pow", low.x.num(2), e), a)
+
+
+@handles("sign", "sgn")
+def sign(low, a):
+    """(x > 0) - (x < 0): 0 for NaN, as in torch."""
+    x, zero = low.x, low.x.num(0)
+    return low.arithmetic(lambda e: x.call("sub", x.call("gt", e, zero), x.call("lt", e, zero)), a)
+
+
+@handles("signbit")
+def signbit(low, a):
+    return low.map(lambda e: low.x.call("signbit", e), a)
+
+
+@handles("round")
+def round_(low, a, *, decimals=0):
+    x, ten = low.x, low.x.num(10.0 ** abs(decimals))
+    there, back = ("mul", "div") if decimals >= 0 else ("div", "mul")
+
+    def element(e):
+        return x.call(back, x.call("round", x.call(there, e, ten)), ten)
+
+    return low.arithmetic(element if decimals else lambda e: x.call("round", e), a)
+
+
+@handles("polygamma")
+def polygamma(low, n, a):
+    if n not in (0, 1):
+        low.fail(f"torch.polygamma of order {n}", "order 0 or 1")
+    return low.arithmetic(lambda e: low.x.call("trigamma" if n else "digamma", e), a)
 
 
 @handles("log_sigmoid_forward")
@@ -40,92 +95,89 @@ def log_sigmoid_forward(low, a):
     def decay(i):
         return x.call("exp", x.call("neg", x.call("abs", t.read(a, i))))
 
-    value = t.make(a.shape, lambda i: x.call("logsigmoid", t.read(a, i)))
-    return [value, t.make(a.shape, decay)]
+    value = t.make(a.shape, lambda i: x.call("logsigmoid", t.read(a, i)), a.dtype)
+    shape = tuple(low.size(s) for s in low.node.meta["val"][1].shape)  # empty on some devices
+    return [value, t.make(shape, decay, a.dtype)]
 
 
 @handles("add", "sub", "rsub")
 def add(low, a, b, alpha=1):
-    name = getattr(low.node.target, "__name__", "add").split(".")[0]
+    name = operation(low.node)
     if name == "rsub":
         a, b = b, a
+    if low.dtype == torch.bool:  # True + True is True
+        if alpha is not True and alpha != 1:
+            low.fail(f"torch.{name} of conditions with alpha={alpha}", "numbers")
+        return low.map(lambda e, f: low.x.call("or", e, f), a, b, to=torch.bool)
     op = "add" if name == "add" else "sub"
 
     def element(e, f):
-        f = f if alpha == 1 else low.x.call("mul", low.x.num(alpha), f)
+        f = f if alpha == 1 else low.x.call("mul", low.value(alpha).scalar, f)
         return low.x.call(op, e, f)
 
-    return low.map(element, a, b)
+    return low.arithmetic(element, a, b)
 
 
 @handles("mul")
 def mul(low, a, b):
-    both_bool = low.kind == "Uint8Array"
-    return low.map(lambda e, f: low.x.call("and" if both_bool else "mul", e, f), a, b)
+    op = {torch.bool: "and", torch.int32: "imul"}.get(low.dtype, "mul")
+    return low.arithmetic(lambda e, f: low.x.call(op, e, f), a, b)
 
 
 @handles("div", "floor_divide")
-def div(low, a, b, rounding_mode=None):
-    if "floor_divide" in str(low.node.target):
+def div(low, a, b, *, rounding_mode=None):
+    if operation(low.node) == "floor_divide":
         rounding_mode = "floor"
 
     def element(e, f):
         q = low.x.call("div", e, f)
         return low.x.call(rounding_mode, q) if rounding_mode else q
 
-    return low.map(element, a, b)
+    return low.arithmetic(element, a, b)
 
 
 @handles("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not")
 def bitwise(low, a, b=None):
-    name = low.node.target.__name__.split(".")[0]
-    if low.kind != "Uint8Array":
+    name = operation(low.node)
+    if low.dtype != torch.bool:
         low.fail(f"torch.{name} of whole numbers", "conditions (tensors of True and False)")
     op = {"bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "ne", "bitwise_not": "not"}[name]
-    return _one(op)(low, a) if b is None else _two(op)(low, a, b)
+    return _one(op)(low, a) if b is None else _logical(op)(low, a, b)
 
 
 @handles("relu")
 def relu(low, a):
-    """(x + |x|) / 2: without a branch it takes a third of the time of Math.max(x, 0)."""
-    x = low.x
-    half = x.num(0.5)
-    return low.map(lambda e: x.call("mul", half, x.call("add", e, x.call("abs", e))), a)
-
-
-@handles("hypot")
-def hypot(low, a, b):
-    x = low.x
-
-    def element(e, f):
-        return x.call("sqrt", x.call("add", x.call("mul", e, e), x.call("mul", f, f)))
-
-    return low.map(element, a, b)
+    return low.arithmetic(lambda e: low.x.call("max", e, low.x.num(0)), a)
 
 
 @handles("reciprocal")
 def reciprocal(low, a):
-    return low.map(lambda e: low.x.call("div", low.x.num(1), e), a)
+    return low.arithmetic(lambda e: low.x.call("div", low.x.num(1), e), a)
 
 
 @handles("rsqrt")
 def rsqrt(low, a):
-    return low.map(lambda e: low.x.call("div", low.x.num(1), low.x.call("sqrt", e)), a)
+    one = low.x.num(1)
+    return low.arithmetic(lambda e: low.x.call("div", one, low.x.call("sqrt", e)), a)
 
 
 @handles("square")
 def square(low, a):
-    return low.map(lambda e: low.x.call("mul", e, e), a)
+    return low.arithmetic(lambda e: low.x.call("mul", e, e), a)
 
 
 @handles("softplus")
 def softplus(low, a, beta=1, threshold=20):
-    beta_e = low.x.num(beta)
+    x, beta_e = low.x, low.x.num(beta)
 
     def element(e):
-        return low.x.call("div", low.x.call("softplus", low.x.call("mul", e, beta_e)), beta_e)
+        scaled = x.call("mul", e, beta_e)
+        smooth = x.call("div", x.call("softplus", scaled), beta_e)
+        if threshold == 20 and beta == 1:  # there the difference is below 1e-8
+            return smooth
+        return x.call("where", x.call("gt", scaled, x.num(threshold)), e, smooth)
 
-    return low.map(element, a)
+    return low.arithmetic(element, a)
 
 
 @handles("pow")
@@ -142,30 +194,34 @@ def pow_(low, a, b):
             return x.call("sqrt", e)
         if k in (-1, -2):
             return x.call("div", x.num(1), e if k == -1 else x.call("mul", e, e))
-        return x.call("pow", e, f)
+        # Math.pow(1, NaN) is NaN, torch's is 1
+        return x.call("pow" if k is not None and math.isfinite(k) else "power", e, f)
 
-    return low.map(element, a, b)
+    return low.arithmetic(element, a, b)
 
 
 @handles("where")
 def where(low, condition, a, b):
+    condition = low.cast(condition, torch.bool)
+    a, b = (low.cast(v, low.dtype) for v in (a, b))
     return low.map(lambda c, e, f: low.x.call("where", c, e, f), condition, a, b)
 
 
-@handles("clamp", "clamp_min", "clamp_max")
-def clamp(low, a, low_end=None, high_end=None, min=None, max=None):
-    low_end, high_end = low_end if min is None else min, high_end if max is None else max
-    if "clamp_max" in low.node.target.__name__:
-        low_end, high_end = None, low_end
-    inputs = [a, *(v for v in (low_end, high_end) if v is not None)]
+@handles("clamp")
+def clamp(low, a, min=None, max=None):
+    inputs = [a, *(v for v in (min, max) if v is not None)]
 
     def element(e, *ends):
         ends = list(ends)
-        if low_end is not None:
+        if min is not None:
             e = low.x.call("max", e, ends.pop(0))
         return low.x.call("min", e, ends.pop(0)) if ends else e
 
-    return low.map(element, *inputs)
+    return low.arithmetic(element, *inputs)
+
+
+handles("clamp_min")(_two("max"))
+handles("clamp_max")(_two("min"))
 
 
 @handles("isnan")
@@ -180,48 +236,83 @@ def isinf(low, a):
 
 
 @handles("_to_copy", "to", "_to_dtype", "convert_element_type")
-def to_copy(low, a, *_, dtype=None, **__):
-    a = low.value(a)
-    if low.kind == a.kind:
-        return a
-    to_int = low.kind == "Int32Array" and a.kind == "Float32Array"
-    from_bool = a.kind == "Uint8Array"
-    if low.kind == "Uint8Array":
-        return low.map(lambda e: low.x.call("ne", e, low.x.num(0)), a)
-    op = "trunc" if to_int else "number" if from_bool else None
-    return low.map(lambda e: low.x.call(op, e) if op and e.op != "num" else e, a)
+def to_copy(low, a):
+    return low.cast(a, low.dtype)
 
 
-@handles("clone", "detach", "alias", "lift_fresh_copy", "contiguous", "lift_fresh", "copy")
-def same(low, a, *rest, **_):
-    return rest[0] if low.node.target.__name__.startswith("copy") and rest else a
+@handles("to.dtype", "convert_element_type.default")
+def to_dtype(low, a, dtype, copy=False):
+    return low.cast(a, low.dtype)
 
 
-@handles("full", "full_like", "zeros", "zeros_like", "ones", "ones_like", "new_zeros", "new_ones",
-         "new_full", "scalar_tensor", "empty", "empty_like", "new_empty")  # fmt: skip
-def full(low, *args, **_):
-    name = low.node.target.__name__.split(".")[0]
-    fill = 0
-    if name in ("full", "full_like", "scalar_tensor"):
-        fill = args[0] if name == "scalar_tensor" else args[1]
-    elif name == "new_full":
-        fill = args[2]
-    elif "ones" in name:
-        fill = 1
-    if isinstance(fill, (int, float)) and low.node.meta["val"].dtype == torch.bool:
-        fill = bool(fill)
-    value = low.value(fill)
-    return low.map(lambda e: e, value)
+@handles("clone", "detach", "alias", "lift_fresh_copy", "contiguous", "lift_fresh")
+def same(low, a):
+    return a
 
 
-@handles("arange", "iota")
-def arange(low, *args, start=None, step=None, **_):
-    if "iota" not in low.node.target.__name__:
-        overload = str(low.node.target).rsplit(".", 1)[-1]
-        if overload == "default":
-            start, step = 0, 1
-        else:
-            start, step = args[0], args[2] if len(args) > 2 else 1
+@handles("copy")
+def copy(low, a, b):
+    """The form and dtype of a, the numbers of b."""
+    return low.tensors.expanded(low.cast(b, low.dtype), low.shape)
+
+
+def filled(low, fill) -> Value:
+    """A tensor that holds one number everywhere."""
+    return low.tensors.expanded(low.cast(fill, low.dtype), low.shape)
+
+
+@handles("full", "full_like")
+def full(low, shape, fill):
+    return filled(low, fill)
+
+
+@handles("new_full")
+def new_full(low, a, shape, fill):
+    return filled(low, fill)
+
+
+@handles("scalar_tensor")
+def scalar_tensor(low, fill):
+    return filled(low, fill)
+
+
+@handles("fill")
+def fill(low, a, fill):
+    return filled(low, fill)
+
+
+@handles("ones", "ones_like", "new_ones")
+def ones(low, *shape):
+    return filled(low, 1)
+
+
+@handles("zeros", "zeros_like", "new_zeros", "empty", "empty_like", "new_empty")
+def zeros(low, *shape):
+    return filled(low, 0)
+
+
+@handles("empty_strided", "new_empty_strided", "empty_permuted")
+def empty_strided(low, *shape):
+    return filled(low, 0)
+
+
+@handles("arange")
+def arange(low, end):
+    return steps(low, 0, 1)
+
+
+@handles("arange.start", "arange.start_step")
+def arange_start(low, start, end, step=1):
+    return steps(low, start, step)
+
+
+@handles("iota")
+def iota(low, length, *, start, step):
+    return steps(low, start, step)
+
+
+def steps(low, start, step) -> Value:
+    """start, start + step, ..."""
     x = low.x
 
     def element(index):
@@ -231,4 +322,7 @@ def arange(low, *args, start=None, step=None, **_):
         step_e, start_e = low.value(step).scalar, low.value(start).scalar
         return x.call("add", start_e, x.call("mul", i, step_e))
 
-    return low.tensors.make(low.shape, element, low.kind)
+    whole = is_whole(low.dtype)
+    if whole and not (isinstance(start, (int, Expr)) and isinstance(step, (int, Expr))):
+        low.fail("whole numbers in steps that are none", "torch.arange of numbers with a point")
+    return low.tensors.make(low.shape, element, low.dtype)

@@ -1,5 +1,8 @@
 """Matrix products."""
 
+import torch
+
+from .dtypes import kind_of
 from .expr import Expr
 from .lower import handles
 from .ops_reduce import reduce
@@ -16,8 +19,8 @@ def mm(low, a, b):
 
 
 @handles("addmm")
-def addmm(low, bias, a, b, beta=1, alpha=1):
-    return plus(low, product(low, a, b), bias)
+def addmm(low, bias, a, b, *, beta=1, alpha=1):
+    return weighted(low, bias, product(low, a, b), beta, alpha)
 
 
 @handles("mv")
@@ -29,8 +32,13 @@ def mv(low, a, b):
 
 
 @handles("addmv")
-def addmv(low, bias, a, b, beta=1, alpha=1):
-    return plus(low, mv(low, a, b), bias)
+def addmv(low, bias, a, b, *, beta=1, alpha=1):
+    return weighted(low, bias, mv(low, a, b), beta, alpha)
+
+
+@handles("baddbmm")
+def baddbmm(low, bias, a, b, *, beta=1, alpha=1):
+    return weighted(low, bias, product(low, a, b), beta, alpha)
 
 
 @handles("dot", "vdot")
@@ -54,7 +62,19 @@ def linear(low, a, weight, bias=None):
 
 
 def plus(low, a, bias):
-    return low.map(lambda e, f: low.x.call("add", e, f), a, bias)
+    return low.arithmetic(lambda e, f: low.x.call("add", e, f), a, bias)
+
+
+def weighted(low, bias, a, beta, alpha):
+    """beta * bias + alpha * a; with beta = 0 the bias is not looked at (it may be NaN)."""
+    x = low.x
+
+    def times(k, e):
+        return e if k == 1 else x.call("mul", e, low.value(k).scalar)
+
+    if beta == 0:
+        return low.arithmetic(lambda e: times(alpha, e), a)
+    return low.arithmetic(lambda e, f: x.call("add", times(alpha, e), times(beta, f)), a, bias)
 
 
 def product(low, a, b) -> Value:
@@ -76,19 +96,21 @@ def product(low, a, b) -> Value:
             for q in range(k):
                 e = x.call("mul", t.read(a, [*i[:-1], q]), t.read(b, [*i[:-2], q, i[-1]]))
                 total = e if total is None else x.call("add", total, e)
-            return total
+            return x.num(0) if total is None else low.wrap(total, a.dtype)
 
-        return t.make((*batch, m, n), element)
+        return t.make((*batch, m, n), element, a.dtype)
     a, b = (t.stored(v) if v.cost > 6 else v for v in (a, b))
-    if batch or min(map(extent, (m, n))) < 2 or not is_large(m, k, n):
+    single = a.dtype == torch.float32  # the routines of the runtime
+    if batch and single and is_long(m) and is_long(n):
+        return call_matmuls(low, a, b, batch, m, k, n)
+    if not single or batch or min(map(extent, (m, n))) < 2 or not is_large(m, k, n):
         # (..., M, N, K) summed over K, with one loop
-        if batch and is_long(m) and is_long(n):
-            low.fail("a batch of large matrix products", "one product, or torch.func.vmap")
         both = t.make(
             (*batch, m, n, k),
             lambda i: x.call(
                 "mul", t.read(a, [*i[:-2], i[-1]]), t.read(b, [*i[:-3], i[-1], i[-2]])
             ),
+            a.dtype,
         )
         return reduce(low, both, [-1], False, "add")
     return call_matmul(low, a, b, m, k, n)
@@ -144,6 +166,17 @@ def call_matmul(low, a, b, m, k, n):
         {array.name}, low.x.line,
     )  # fmt: skip
     return t.of_array(array.name, (m, n))
+
+
+def call_matmuls(low, a, b, batch, m, k, n):
+    """One product after the other."""
+    t = low.tensors
+    a, b = t.stored(a), t.stored(b)
+    array = low.program.array(low.node.name, low.x.times(*batch, m, n), kind_of(a.dtype))
+    numbers = ", ".join(low.code(v) for v in (low.x.times(*batch), m, k, n))
+    low.program.call(f"live.matmuls({array.name}, {numbers}, {a.array}, {b.array});",
+                     {a.array, b.array}, {array.name}, low.x.line)  # fmt: skip
+    return t.of_array(array.name, (*batch, m, n))
 
 
 def code(value) -> str:

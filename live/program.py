@@ -5,19 +5,21 @@ them; a `Call` is one call of a runtime routine such as a matrix product. Stores
 loops share a nest, and what is stored and read again at the same place stays in a variable.
 """
 
-import re
+import json
 from dataclasses import dataclass, field
 
+from .errors import CompileError
 from .expr import LOOP_NAMES, Expr, Expressions, text
 
 LONG = 12  # steps above which each nest becomes a function of its own
-SIZES = "NMPQ"  # names of sizes known only at run time
 WIDTH = 88  # characters of an expression before part of it gets a name
 RESERVED = frozenset(
     "arguments await break case catch class const continue data debugger default delete do else "
     "enum eval export extends false finally for function if implements import in instanceof "
     "interface let live new null package private protected public return scratch static super "
-    "switch this throw true try typeof undefined var void while with yield Math N".split()
+    "switch this throw true try typeof undefined var void while with yield async Infinity NaN Math "
+    "Array Error JSON Number Object RangeError Float32Array Float64Array Int8Array Int16Array "
+    "Int32Array Uint8Array globalThis self window document".split()
 ) | set(LOOP_NAMES)
 
 
@@ -57,6 +59,7 @@ class Call:
     inputs: set[str]
     outputs: set[str]
     line: str = ""
+    keep: bool = False  # it is there for what it does, not for its outputs
 
     def reads(self):
         return self.inputs
@@ -78,8 +81,8 @@ class Program:
 
     def fresh(self, wish: str) -> str:
         """An unused variable name close to `wish`."""
-        wish = "".join(c if c.isalnum() else "_" for c in wish).strip("_") or "t"
-        wish = f"_{wish}" if wish[0].isdigit() else wish
+        wish = "".join(c if f"a{c}".isidentifier() else "_" for c in wish).strip("_") or "t"
+        wish = wish if wish.isidentifier() else f"_{wish}"
         name, k = wish, 1
         while name in self.taken:
             k += 1
@@ -92,6 +95,14 @@ class Program:
         made = Array(self.fresh(wish), size, kind, role, line)
         self.arrays[made.name] = made
         return made
+
+    def check(self, condition: Expr, message: str, line: str):
+        """Append a check: the program throws where the condition does not hold."""
+        held = self.array("holds", None, "Uint8Array", line=line)
+        self.store((), {(held.name, None): condition})
+        words = json.dumps(f"{message}{' in ' + comment_text(line) if line else ''}")
+        self.call(f"live.require({held.name}, {words});", {held.name}, set(), line)
+        self.steps[-1].keep = True
 
     def call(self, code, inputs, outputs, line=""):
         """Append a call of the runtime."""
@@ -185,7 +196,9 @@ class Program:
             for nest in (s for s in self.steps if isinstance(s, Nest)):
                 nest.stores = {k: v for k, v in nest.stores.items() if k[0] in used}
             kept = [
-                s for s in self.steps if (s.stores if isinstance(s, Nest) else s.outputs & used)
+                s
+                for s in self.steps
+                if (s.stores if isinstance(s, Nest) else s.keep or s.outputs & used)
             ]
             if len(kept) == len(self.steps):
                 break
@@ -195,6 +208,47 @@ class Program:
             n: a for n, a in self.arrays.items() if n in touched or a.role in ("input", "data")
         }
 
+    def verify(self, once, each, results: set[str]):
+        """Every name that is read was declared, and written before.
+
+        Args:
+            once: Steps that run before the first call.
+            each: Steps of each call.
+            results: Arrays that are returned.
+
+        Raises:
+            CompileError: If not. That would be a fault of this compiler, and no wrong numbers.
+        """
+        known = {a.name for a in self.arrays.values() if a.role in ("data", "input")}
+        known |= {a.name for a in self.arrays.values() if a.size and a.size.args[0] == 0}
+        for step in [*once, *each]:
+            self._must_be(step.reads(), known, step)
+            self._must_be(step.writes(), set(self.arrays), step)
+            known |= step.writes()
+        self._must_be(results, known, None)
+
+    def _must_be(self, names, known, step):
+        if missing := sorted(names - known):
+            line = getattr(step, "line", "") or self.arrays.get(missing[0], Array("", None)).line
+            raise CompileError(f"the compiler lost {', '.join(missing)} (a fault of the compiler)",
+                               line, "please report it")  # fmt: skip
+
+
+def comment_text(line: str) -> str:
+    """A line of the user's as a comment of one line: what ends a line in JavaScript is escaped.
+
+    Args:
+        line: Any text.
+
+    Returns:
+        Text without line ends and control characters.
+
+    Example:
+        >>> print(comment_text("f: x = 1 # \\u2028alert(1)"))
+        f: x = 1 # \\u2028alert(1)
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
 
 class Writer:
     """Turns a program into the lines of a JavaScript function.
@@ -203,8 +257,8 @@ class Writer:
     functions, and a huge one would run slowly for its first second.
     """
 
-    def __init__(self, program: Program):
-        self.program = program
+    def __init__(self, program: Program, sizes=()):
+        self.program, self.sizes = program, set(sizes)
         self.names: dict[Expr, str] = {}  # variables of the whole function
         self.lines: list[str] = []
         self.parts: list[str] = []  # the small functions
@@ -212,13 +266,14 @@ class Writer:
 
     def comment(self, line: str, out: list[str], pad: str):
         """The torch line, unless the previous comment of this block is the same."""
+        line = comment_text(line)
         previous = next((s for s in reversed(out) if s.lstrip().startswith("//")), "")
         if line and previous != f"{pad}// {line}":
             out.append(f"{pad}// {line}")
 
     def step(self, step):
         if isinstance(step, Call):
-            self.lines += [f"  // {step.line}"] * bool(step.line)
+            self.comment(step.line, self.lines, "  ")
             self.lines.append(f"  {step.code}")
         else:
             NestWriter(self, step).write()
@@ -228,7 +283,7 @@ class Writer:
         nest = NestWriter(self, Nest(()))
         nest.prepare(e)
         self.lines += nest.blocks[0]
-        return text(e, nest.names)
+        return nest.text(e)
 
 
 class NestWriter:
@@ -242,6 +297,10 @@ class NestWriter:
         self.seen = set()
         self.sums, self.after = [], []  # around the loops of a reduction over everything
         self.uses = self.count_uses()
+        self.used = set(nest.writes())  # names in the text
+
+    def text(self, e: Expr) -> str:
+        return text(e, self.names, self.used)
 
     def level(self, e: Expr) -> int:
         """How deep in the loops e has to be computed; 0 is outside of all."""
@@ -293,7 +352,7 @@ class NestWriter:
         name = self.writer.program.fresh(wish)
         pad = "  " * (level + 1)
         self.writer.comment(e.line, self.blocks[level], pad)
-        self.blocks[level].append(f"{pad}const {name} = {text(e, self.names)};")
+        self.blocks[level].append(f"{pad}const {name} = {self.text(e)};")
         self.names[e] = name
         if level == 0:
             self.writer.names[e] = name
@@ -304,7 +363,7 @@ class NestWriter:
         if not self.is_plain(e) and e not in self.names:
             if self.uses.get(e, 0) > 1 or self.level(e) < len(self.nest.axes):
                 self.declare(e)
-        return text(e, self.names)
+        return self.text(e)
 
     def write(self):
         nest, inner = self.nest, len(self.nest.axes)
@@ -320,7 +379,7 @@ class NestWriter:
                     self.blocks[inner].append(f"{pad}const {name} = {done};")
                 else:
                     self.prepare(index)
-                    self.blocks[inner].append(f"{pad}{name}[{text(index, self.names)}] = {done};")
+                    self.blocks[inner].append(f"{pad}{name}[{self.text(index)}] = {done};")
         before, loops = self.blocks[0], self.assemble()
         self.writer.lines += before
         if self.writer.split and nest.axes:
@@ -332,10 +391,8 @@ class NestWriter:
         """The loops as a function of all that they use; numbers they sum up are returned."""
         writer = self.writer
         results = [name for name, index in self.nest.stores if index is None]
-        known = {*writer.program.arrays, *writer.names.values(), *SIZES} - set(results)
-        words = {w for line in loops if not line.lstrip().startswith("//")
-                 for w in re.findall(r"[A-Za-z_]\w*", line)}  # fmt: skip
-        names = ", ".join(sorted(words & known))
+        known = {*writer.program.arrays, *writer.names.values(), *writer.sizes} - set(results)
+        names = ", ".join(sorted(self.used & known))
         wish = next(iter(self.nest.stores))[0]
         name = writer.program.fresh(f"compute_{wish}")
         back = [f"    return [{', '.join(results)}];"] if results else []
@@ -361,7 +418,7 @@ class NestWriter:
             )
             self.blocks[inner].append(pad + form)
             if index is not None:
-                self.after.append(f"{out}{name}[{text(index, self.names)}] = {total};")
+                self.after.append(f"{out}{name}[{self.text(index)}] = {total};")
 
     def assemble(self) -> list[str]:
         """The blocks inside one another."""
@@ -370,7 +427,7 @@ class NestWriter:
         for k, axis in enumerate(axes):
             pad = "  " * (k + 1)
             level, size = axis.args
-            end = text(size, {}) if isinstance(size, Expr) else str(size)
+            end = text(size, {}, self.used) if isinstance(size, Expr) else str(size)
             v = LOOP_NAMES[level]
             if k == outer and self.nest.reduced:
                 closing.append(self.after)

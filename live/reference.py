@@ -209,6 +209,23 @@ def summary(value: torch.Tensor) -> list[float]:
     return [float(f"{float(number):.9g}") for number in numbers]
 
 
+def checksum(values: dict, names) -> dict[str, list[float]]:
+    """What the page compares on its first drawing: summaries of the default state.
+
+    Args:
+        values: Name -> tensor, computed by torch.
+        names: Those to take.
+
+    Returns:
+        Name -> summary, with four digits (the last ones differ from machine to machine).
+
+    Example:
+        >>> checksum({"x": torch.tensor([1.0, 2.00001])}, ["x"])
+        {'x': [2.0, 2.0, 2.0, 1.5, 1.04]}
+    """
+    return {name: [float(f"{v:.4g}") for v in summary(values[name])] for name in names}
+
+
 def difference(exact: torch.Tensor, single: torch.Tensor) -> list[float]:
     """How far float32 is off.
 

@@ -7,8 +7,11 @@ ones become loop variables. So stacking, slicing and transposing cost nothing wh
 from itertools import product
 
 import numpy as np
+import torch
 
-from .expr import Expr, Expressions
+from .dtypes import kind_of
+from .errors import CompileError
+from .expr import LOOP_NAMES, Expr, Expressions
 from .program import Program
 
 SMALL = 4
@@ -25,16 +28,21 @@ class Value:
     Args:
         shape: Whole numbers or expressions (sizes known only at run time).
         elements: Object array; extent 1 along long dimensions.
-        kind: Typed array in which it would be stored.
+        dtype: As in torch.
         array: Name of the array that holds it, contiguous, if there is one.
     """
 
-    def __init__(self, shape, elements, kind="Float32Array", array=None):
-        self.shape, self.elements, self.kind, self.array = tuple(shape), elements, kind, array
+    def __init__(self, shape, elements, dtype=torch.float32, array=None):
+        self.shape, self.elements, self.dtype, self.array = tuple(shape), elements, dtype, array
+
+    @property
+    def kind(self) -> str:
+        """The typed array in which it would be stored."""
+        return kind_of(self.dtype)
 
     @property
     def cost(self) -> int:
-        return max(e.cost for e in self.elements.flat)
+        return max((e.cost for e in self.elements.flat), default=0)
 
     @property
     def scalar(self) -> Expr:
@@ -50,7 +58,11 @@ class Tensors:
 
     def axes(self, shape) -> list[Expr]:
         """Loop variables of the long dimensions, outermost first."""
-        return [self.x.axis(k, s) for k, s in enumerate(s for s in shape if is_long(s))]
+        long = [s for s in shape if is_long(s)]
+        if len(long) > len(LOOP_NAMES):
+            raise CompileError(f"a tensor with {len(long)} dimensions longer than {SMALL} cannot "
+                               "become JavaScript", self.x.line, "fewer dimensions")  # fmt: skip
+        return [self.x.axis(k, s) for k, s in enumerate(long)]
 
     def places(self, shape):
         """(position among the small dimensions, index of each dimension) of every element."""
@@ -59,13 +71,13 @@ class Tensors:
         for position in product(*(range(1 if is_long(s) else s) for s in shape)):
             yield position, [p if a is None else a for p, a in zip(position, along, strict=True)]
 
-    def make(self, shape, element, kind="Float32Array") -> Value:
+    def make(self, shape, element, dtype=torch.float32) -> Value:
         """A value from `element(index)`, index being whole numbers and loop variables."""
         shape = tuple(shape)
         elements = np.empty([1 if is_long(s) else s for s in shape], dtype=object)
         for position, index in self.places(shape):
             elements[position] = element(index)
-        return Value(shape, elements, kind)
+        return Value(shape, elements, dtype)
 
     def flat(self, shape, index) -> Expr:
         """Position in a contiguous array."""
@@ -78,9 +90,9 @@ class Tensors:
     def count(self, shape) -> Expr:
         return self.x.times(*shape)
 
-    def of_array(self, array: str, shape, kind="Float32Array") -> Value:
+    def of_array(self, array: str, shape, dtype=torch.float32) -> Value:
         """The value that a contiguous array holds."""
-        value = self.make(shape, lambda i: self.x.load(array, self.flat(shape, i)), kind)
+        value = self.make(shape, lambda i: self.x.load(array, self.flat(shape, i)), dtype)
         value.array = array
         return value
 
@@ -107,6 +119,8 @@ class Tensors:
             return self.x.load(v.array, self.flat(v.shape, index))
         options = [self.read(v, [*index[:dynamic], k, *index[dynamic + 1 :]])
                    for k in range(v.shape[dynamic])]  # fmt: skip
+        if not options:
+            return self.x.num(0)  # nobody reads an element of an empty tensor
         chosen = options[-1]
         for k in reversed(range(len(options) - 1)):
             chosen = self.x.call("where", self.x.call("eq", index[dynamic], self.x.num(k)),
@@ -125,7 +139,7 @@ class Tensors:
                 if any(a is not b for a, b in zip(asked, own, strict=True)):
                     v = self.stored(v)
                     break
-        return self.make(shape, lambda index: self.read(v, source(index)), v.kind)
+        return self.make(shape, lambda index: self.read(v, source(index)), v.dtype)
 
     def expanded(self, v: Value, shape) -> Value:
         """Broadcast to a shape."""
@@ -140,6 +154,9 @@ class Tensors:
         """The value in a contiguous array of its own (or in the one where it already is)."""
         if v.array and not force:
             return v
+        if not v.elements.size:  # no element at all
+            array = self.program.array("empty", self.x.num(0), v.kind, role)
+            return self.of_array(array.name, v.shape, v.dtype)
         last = max(v.elements.flat, key=lambda e: (e.cost > 0, e.order))  # names the whole
         array = self.program.array(last.name or "t", self.count(v.shape), v.kind, role, last.line)
         stores = {
@@ -147,4 +164,4 @@ class Tensors:
             for position, index in self.places(v.shape)
         }
         self.program.store(self.axes(v.shape), stores)
-        return self.of_array(array.name, v.shape, v.kind)
+        return self.of_array(array.name, v.shape, v.dtype)

@@ -1,10 +1,12 @@
 """Torch function -> graph of core ATen operations, each with the user's line it came from."""
 
 import linecache
+import logging
 import operator
 import re
 import sys
 import traceback
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -18,9 +20,13 @@ from torch.fx.experimental.symbolic_shapes import (
     StatelessSymbolicContext,
 )
 from torch.overrides import TorchFunctionMode
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import _disable_current_modes
 
-from .errors import CompileError, unsupported
-from .linalg import DETERMINANTS
+from . import by_hand
+from .by_hand import is_real
+from .errors import ANYTHING, CompileError, unsupported
+from .linalg import LARGEST, SMALL_MATRICES, WRITTEN_OUT
 
 HERE = str(Path(__file__).parent)
 TORCH = str(Path(torch.__file__).parent)
@@ -30,8 +36,9 @@ aten = torch.ops.aten
 def decompositions(handled):
     """All that torch can write in simpler operations and that has no handler of its own."""
     known = {**torch._decomp.decomposition_table, **core_aten_decompositions()}
-    table = {op: rule for op, rule in known.items() if op.__name__.split(".")[0] not in handled}
-    return {**table, **DETERMINANTS}
+    table = {op: rule for op, rule in known.items() if op.__name__.split(".")[0] not in handled
+             and op.__name__.removesuffix(".default") not in handled}  # fmt: skip
+    return {**table, **SMALL_MATRICES}
 
 
 def user_line() -> str:
@@ -53,27 +60,162 @@ def describe(function: str, file: str, number: int) -> str:
     return f"{function}: {source}" if source else function
 
 
+class Sizes(ShapeEnv):
+    """Torch's knowledge of the sizes; notes what was assumed of them, and in which line."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.assumed = {}  # condition -> the user's line
+        self.fixed = {}  # size -> the user's line
+
+    def evaluate_expr(self, orig_expr, *args, **kwargs):
+        before = len(self.guards)
+        result = super().evaluate_expr(orig_expr, *args, **kwargs)
+        for guard in self.guards[before:]:
+            self.assumed.setdefault(guard.expr, user_line())
+        return result
+
+    def _set_replacement(self, a, tgt, msg):
+        if getattr(tgt, "is_number", False):
+            self.fixed.setdefault(int(tgt), user_line())
+        return super()._set_replacement(a, tgt, msg)
+
+
+VALUES = {Tensor.__bool__, Tensor.__float__, Tensor.__int__, Tensor.__index__, Tensor.item,
+          Tensor.tolist, Tensor.numpy, torch.equal, Tensor.equal, torch.allclose,
+          Tensor.allclose}  # fmt: skip
+ALL_OR_ANY = {torch._is_all_true: Tensor.all, torch._is_any_true: Tensor.any}
+CHOOSING = {torch.nonzero, Tensor.nonzero, torch.masked_select, Tensor.masked_select, torch.unique,
+            Tensor.unique, torch.bincount, Tensor.bincount, torch.argwhere}  # fmt: skip
+
+
+@contextmanager
+def real_tensors():
+    """Inside, torch computes with numbers, not with stand-ins."""
+    from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
+
+    with _disable_current_modes(), temporarily_clear_interpreter_stack():
+        yield
+
+
 class Recorder(TorchFunctionMode):
-    """While tracing: notes the user's line on each node, and lets x[k] take a traced k."""
+    """While tracing: notes the user's line on each node, and lets x[k] take a traced k.
+
+    What depends on no argument has numbers while tracing too: `recipes` tell how a stand-in was
+    made, and where its numbers are asked for, they are worked out.
+    """
+
+    def __init__(self, decisions):
+        super().__init__()
+        self.decisions, self.taken = decisions, 0
+        self.checks = []  # numbers of the decisions that depend on the arguments
+        self.recipes = {}  # id of a stand-in -> (it, its version, function, args, kwargs)
+        self.wrapped = {}  # id of a constant -> (it, its wrapper for functionalize)
+        self.level = None  # of functionalize
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         mode = get_proxy_mode()
         nodes = mode.tracer.graph.nodes if mode else []
         before = len(nodes)
-        if function is Tensor.__getitem__:
-            result = pick(*args)
-        elif function is torch.tensor and _holds_tensor(args[0]):
-            result = _stack(args[0])
-        else:
-            result = function(*args, **kwargs)
+        result = self.run(function, args, kwargs)
         if len(nodes) > before:
             line = user_line()
             for node in reversed(nodes):
                 if "line" in node.meta:
                     break
-                node.meta["line"] = line
+                node.meta["line"], node.meta["called"] = line, getattr(function, "__name__", "")
         return result
+
+    def run(self, function, args, kwargs):
+        tensors = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+        if function in VALUES and self.is_constant(tensors):
+            self.taken += function is Tensor.__bool__
+            return self.really(function, args, kwargs)
+        if function is Tensor.__bool__:
+            return self.decide(args[0])
+        chooses = function in CHOOSING or (
+            function in (Tensor.__getitem__, torch.where) and _has_mask(args[1:] or args)
+        )
+        if chooses and self.is_constant(tensors):
+            return self.really(function, args, kwargs)
+        if self.level is not None and any(map(is_real, tensors)):
+            args, kwargs = pytree.tree_map(self.functional, (args, kwargs))
+        if function in ALL_OR_ANY:  # torch cannot run these on stand-ins inside a mode
+            result = ALL_OR_ANY[function](args[0])
+        elif function in WRITTEN_OUT and len(args) == 1 and args[0].shape[-1:] <= (LARGEST,):
+            result = WRITTEN_OUT[function](args[0])
+        elif function is Tensor.__getitem__:
+            result = pick(*args)
+        elif function is torch.tensor and _holds_tensor(args[0]):
+            result = _stack(args[0])
+        else:
+            result = function(*args, **kwargs)
+        if self.is_constant(tensors) and isinstance(result, Tensor):
+            versions = [(t, version(t)) for t in tensors]
+            self.recipes[id(result)] = result, version(result), versions, function, args, kwargs
+        return result
+
+    def functional(self, t):
+        """A constant as functionalize wants it, so that writes into its copies are seen."""
+        if not is_real(t):
+            return t
+        if id(t) not in self.wrapped:
+            self.wrapped[id(t)] = t, torch._C._functorch._wrap_functional_tensor(t, self.level)
+        return self.wrapped[id(t)][1]
+
+    def is_constant(self, tensors) -> bool:
+        """Do they depend on no argument?"""
+        return all(is_real(t) or self.is_fresh(t) for t in tensors)
+
+    def is_fresh(self, t) -> bool:
+        """Is a stand-in as it was made, and what it was made of too?"""
+        if id(t) not in self.recipes:
+            return any(t is w for _, w in self.wrapped.values())
+        made, number, versions, *_ = self.recipes[id(t)]
+        return made is t and version(t) == number and all(version(u) == n for u, n in versions)
+
+    def really(self, function, args, kwargs):
+        """The result, computed with numbers."""
+        args, kwargs = pytree.tree_map(self.numbers, (args, kwargs))
+        with real_tensors():
+            result = function(*args, **kwargs)
+            return pytree.tree_map_only(Tensor, lambda t: t.detach(), result)
+
+    def numbers(self, t):
+        """A constant's numbers."""
+        if not isinstance(t, Tensor) or is_real(t):
+            return t
+        for real, wrapper in self.wrapped.values():
+            if wrapper is t:
+                return real
+        *_, function, args, kwargs = self.recipes[id(t)]
+        return self.really(function, args, kwargs)
+
+    def decide(self, condition):
+        """The example's decision; the program checks that it is taken again."""
+        number, line = self.taken, user_line()
+        self.taken += 1
+        if number >= len(self.decisions) or self.decisions[number][0] != line:
+            return condition.__bool__()
+        value = self.decisions[number][1]
+        self.checks.append(number)
+        held = condition.reshape(()) != 0
+        torch.ops.aten._assert_async.msg(held if value else ~held, "a check of values fails")
+        return value
+
+
+def version(t) -> int:
+    """How often a tensor was written into."""
+    try:
+        return t._version
+    except RuntimeError:  # made in inference mode
+        return 0
+
+
+def _has_mask(key) -> bool:
+    return any(isinstance(k, Tensor) and k.dtype in (torch.bool, torch.uint8)
+               for k in pytree.tree_leaves(key))  # fmt: skip
 
 
 def _holds_tensor(value) -> bool:
@@ -111,7 +253,7 @@ def pick(x: Tensor, key):
 
 def fake_inputs(leaves, dynamic):
     """Stand-ins without data. `dynamic[i]`: the first dimension of leaf i may change."""
-    mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
+    mode = FakeTensorMode(shape_env=Sizes(), allow_non_fake_inputs=True)
     shared = {}  # inputs with the same number of points get the same symbol
     fakes = []
     for leaf, moves in zip(leaves, dynamic, strict=True):
@@ -123,46 +265,148 @@ def fake_inputs(leaves, dynamic):
     return mode, fakes
 
 
-def trace(function, leaves, dynamic, handled):
-    """Run `function(*leaves)` on stand-ins and return the graph of what it did.
+@contextmanager
+def silent():
+    """Torch's own reports of what it could not trace do not go to the notebook."""
+    loggers = [logging.getLogger(name) for name in (
+        "torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes",
+        "torch.fx.experimental.proxy_tensor")]  # fmt: skip
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, was in zip(loggers, before, strict=True):
+            logger.disabled = was
+
+
+def trace(function, leaves, dynamic, handled, names=None):
+    """Run `function(*leaves)` by hand, then on stand-ins, and return the graph of what it did.
 
     Args:
         function: Takes the flat list of tensors, returns a flat list of tensors.
         leaves: Example tensors.
         dynamic: One bool per leaf: may its first dimension change?
         handled: Names of the operations that need not be written in simpler ones.
+        names: Of the leaves, for messages.
 
     Returns:
-        A torch.fx GraphModule in core ATen operations.
+        A torch.fx GraphModule in core ATen operations. `meta["guards"]` holds what torch assumed
+        of the sizes: (condition, the user's line).
 
     Raises:
-        CompileError: If the function needs the numbers themselves, with the user's line.
+        CompileError: If the function fails by hand, changes what it closes over, or needs the
+            numbers themselves; with the user's line.
     """
+    names = names or [f"argument {k}" for k in range(len(leaves))]
+    decisions = by_hand.run(function, leaves, names, user_line, theirs)
     mode, fakes = fake_inputs(leaves, dynamic)
     table = decompositions(handled)
+    recorder = None
 
     def traced(f):
-        with mode, Recorder():
+        nonlocal recorder
+        recorder = Recorder(decisions)
+        with silent(), mode, recorder:
             return make_fx(f, decomposition_table=table, _allow_non_fake_inputs=True)(*fakes)
+
+    def inside(*tensors):  # of functionalize
+        recorder.level = torch._C._functorch.maybe_current_level()
+        return function(*tensors)
 
     try:
         module = traced(function)
         if any(writes_in_place(node) for node in module.graph.nodes):
-            module = traced(torch.func.functionalize(function, remove="mutations"))
+            module = traced(torch.func.functionalize(inside, remove="mutations"))
     except CompileError:
         raise
     except Exception as error:
         raise explain(error) from error
+    finally:
+        restore(function, leaves)
+    for number in dict.fromkeys(recorder.checks):
+        if not by_hand.is_check(function, leaves, number, user_line):
+            raise asks_for_a_value(decisions[number][0])
     module.graph.eliminate_dead_code()
+    fold_unknown(module, handled)
     refuse_unknown(module, handled)
+    sizes = mode.shape_env
+    module.meta["guards"] = list(sizes.assumed.items())
     for fake, moves in zip(fakes, dynamic, strict=True):
         if moves and not _still_symbolic(fake.shape[0]):
+            n = int(fake.shape[0])
+            if n < 2:
+                raise CompileError(
+                    f"the example has {n} point(s), and torch takes sizes of 0 and 1 for constants",
+                    "", "an example with two points or more, or compile with dynamic=()",
+                )  # fmt: skip
             raise CompileError(
-                f"the number of points was fixed at {int(fake.shape[0])} while tracing",
-                "",
-                "write z.shape[0] in place of len(z), or compile with dynamic=()",
-            )
+                f"the number of points was fixed at {n} while tracing", sizes.fixed.get(n, ""),
+                "write z.shape[0] in place of len(z) and of numbers made from it (math.sqrt(n)), "
+                "or compile with dynamic=(), for this number of points alone",
+            )  # fmt: skip
     return module
+
+
+def restore(function, leaves) -> None:
+    """Run once more by hand: what the function keeps (a cache) are numbers again."""
+    state = torch.random.get_rng_state()
+    try:
+        with suppress(Exception):
+            function(*(leaf.detach().clone() for leaf in leaves))
+    finally:
+        torch.random.set_rng_state(state)
+
+
+def fold_unknown(module, handled) -> None:
+    """Operations without a handler that depend on no argument: their results become data.
+
+    Args:
+        module: The graph; it is changed.
+        handled: Names of the operations that have a handler.
+    """
+    graph, known = module.graph, {}
+
+    def number(value):
+        return torch.fx.map_arg(value, lambda n: known[n])
+
+    for node in list(graph.nodes):
+        if node.op == "get_attr":
+            known[node] = getattr(module, node.target).detach()
+        constant = node.op == "call_function" and all(n in known for n in node.all_input_nodes)
+        if not constant or node.meta.get("val") is None or writes_in_place(node):
+            continue
+        symbolic = any(isinstance(s, torch.SymInt | torch.SymFloat)
+                       for s in pytree.tree_leaves((node.args, node.kwargs)))  # fmt: skip
+        random = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+        if symbolic or random:
+            continue
+        try:
+            with torch.no_grad():
+                known[node] = node.target(*number(node.args), **number(node.kwargs))
+        except Exception:
+            continue
+        result = known[node]
+        asks = not is_handled(node, handled) and node.target is not operator.getitem
+        if asks and isinstance(result, Tensor):
+            name = f"_folded{len(module._buffers)}"
+            module.register_buffer(name, result, persistent=False)
+            with graph.inserting_before(node):
+                made = graph.get_attr(name)
+            made.meta = dict(node.meta)
+            node.replace_all_uses_with(made)
+            known[made] = result
+        elif asks and isinstance(result, (tuple, list)):
+            for user in list(node.users):
+                if user.target is operator.getitem:
+                    name = f"_folded{len(module._buffers)}"
+                    module.register_buffer(name, result[user.args[1]], persistent=False)
+                    with graph.inserting_before(user):
+                        made = graph.get_attr(name)
+                    made.meta = dict(user.meta)
+                    user.replace_all_uses_with(made)
+    graph.eliminate_dead_code()
 
 
 def refuse_unknown(module, handled) -> None:
@@ -170,16 +414,28 @@ def refuse_unknown(module, handled) -> None:
     fixed.)"""
     for node in module.graph.nodes:
         result = node.meta.get("val")
-        sizes_or_checks = result is None or isinstance(result, torch.SymInt | int)
+        sizes_or_checks = result is None or isinstance(
+            result, torch.SymInt | torch.SymFloat | torch.SymBool | int | float)  # fmt: skip
         if node.op != "call_function" or sizes_or_checks or node.target is operator.getitem:
             continue
-        if operation(node) not in handled:
-            raise unsupported(operation(node), node.meta.get("line", ""))
+        if not is_handled(node, handled):
+            raise unsupported(operation(node), node.meta.get("line", ""),
+                              node.meta.get("called", ""))  # fmt: skip
+
+
+def is_handled(node, handled) -> bool:
+    """Is there a handler for a node's operation (in its overload)?"""
+    return operation(node) in handled or f"{operation(node)}.{overload(node)}" in handled
 
 
 def operation(node) -> str:
     """The name of a node's operation in ATen, without its overload."""
     return getattr(node.target, "__name__", str(node.target)).split(".")[0]
+
+
+def overload(node) -> str:
+    """The name of a node's overload, e.g. "dim"."""
+    return getattr(node.target, "_overloadname", "")
 
 
 def writes_in_place(node) -> bool:
@@ -192,24 +448,41 @@ def _still_symbolic(size) -> bool:
     return isinstance(size, torch.SymInt) and not size.node.expr.is_number
 
 
+def theirs(function: str, file: str, number: int) -> str:
+    """The line of a frame that is neither torch's nor this package's, else nothing."""
+    if file.startswith((TORCH, HERE, "<frozen")) or "contextlib" in file:
+        return ""
+    return describe(function, file, number)
+
+
+def asks_for_a_value(line: str) -> CompileError:
+    """The error for a line that decides by the value of a tensor, or takes it out."""
+    return CompileError(
+        "this line asks for the value of a tensor, which is known only when the slider moves",
+        line,
+        "use torch.where(condition, a, b) for `if`, torch.cos(x) for math.cos(x), and keep "
+        "tensors as tensors (no float(x), no x.item())",
+    )
+
+
 def explain(error: Exception) -> CompileError:
-    """An error of the tracer in the user's words: which line, and what to write instead."""
-    line = ""
-    for frame in traceback.extract_tb(error.__traceback__):
-        if not frame.filename.startswith((TORCH, HERE, "<frozen")):
-            line = describe(frame.name, frame.filename, frame.lineno)
-    kind = type(error).__name__
+    """An error of the tracer in the user's words: which line, and what to write instead.
+
+    (The function ran by hand before: the error is not its own.)
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [line for f in frames if (line := theirs(f.name, f.filename, f.lineno))]
+    line, kind = lines[-1] if lines else "", type(error).__name__
     if "DataDependent" in kind or "data-dependent" in str(error) or ".item()" in str(error):
-        return CompileError(
-            "this line asks for the value of a tensor, which is known only when the slider moves",
-            line,
-            "use torch.where(condition, a, b) for `if`, torch.cos(x) for math.cos(x), and keep "
-            "tensors as tensors (no float(x), no x.item())",
-        )
+        return asks_for_a_value(line)
     said = re.sub(
         r"\bs\d+", "N", (str(error).splitlines() or [""])[0]
     )  # the tracer's names of sizes
-    advice = "run the function by hand, with tensors for all arguments: the same error shows there"
     if "numpy" in said.lower():
         advice = "torch functions in place of NumPy's: torch.sin(x), torch.linspace(...)"
+    elif "INTERNAL ASSERT" in said or "SymInt" in said:
+        said = "torch's tracer fails here, though the function runs by hand"
+        advice = f"write this step in another way; {ANYTHING}"
+    else:
+        advice = f"it runs by hand, but torch cannot trace it; {ANYTHING}"
     return CompileError(f"torch could not follow it: {kind}: {said}", line, advice)

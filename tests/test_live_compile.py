@@ -290,8 +290,8 @@ def test_every_16_bit_number_arrives(runner):
     assert entry["kind"] == "Float16" and got.equal(halves.double())
 
 
-def sorts(z):
-    best = z.sort().values
+def counts(z):
+    best = z.unique()
     return best
 
 
@@ -306,7 +306,7 @@ def leaves_torch(z, a):
 @pytest.mark.parametrize(
     "function, arguments, words",
     [
-        (sorts, (), ["torch.sort", "best = z.sort().values", "sorts", "instead"]),
+        (counts, (), ["torch.unique", "best = z.unique()", "counts", "instead"]),
         (branches, (1.0,), ["if a > 0", "torch.where"]),
         (leaves_torch, (1.0,), ["math.cos(a)", "torch.cos"]),
         (lambda z: torch.randn_like(z) + z, (), ["draw the numbers outside"]),

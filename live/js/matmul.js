@@ -29,6 +29,13 @@ live.matmul = (out, M, K, N, a, a0, ai, ak, b, b0, bk, bj) => {
   else for (let i = 0, o = 0; i < M; i++) for (let j = 0, p = atOut + i * columns; j < N; j++) out[o++] = memory[p++];
 };
 
+// A batch of products of contiguous matrices.
+live.matmuls = (out, batch, M, K, N, a, b) => {
+  for (let q = 0; q < batch; q++) {
+    live.matmul(out.subarray(q * M * N, (q + 1) * M * N), M, K, N, a, q * M * K, K, 1, b, q * K * N, N, 1);
+  }
+};
+
 // Copy a matrix with strides to `at`, rows `width` apart.
 function place(memory, at, rows, columns, width, from, offset, si, sj) {
   if (sj === 1 && si === columns && width === columns) {

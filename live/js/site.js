@@ -43,6 +43,9 @@ async function mount(image) {
     image.hidden = true;
   } catch (error) {
     holder.remove();
+    const note = element("p", "live-note");
+    note.textContent = "This figure does not move here; the picture shows its default state.";
+    image.after(note);
     console.error(`live figure ${image.dataset.live}:`, error);
   }
 }

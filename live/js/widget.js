@@ -4,6 +4,9 @@ async function render({ model, el }) {
   try {
     const make = (await import(url)).default;
     return mountFigure(el, { spec: model.get("spec"), data: model.get("data"), make }, model);
+  } catch (error) {
+    element("p", "live-note", el).textContent = `This figure does not move here: ${error.message ?? error}.`;
+    throw error;
   } finally {
     URL.revokeObjectURL(url);
   }

@@ -1,0 +1,68 @@
+"""A page compares its first numbers with torch's, and keeps the picture where they differ."""
+
+import json
+import subprocess
+
+import pytest
+import torch
+from live_node import NODE
+
+from live import bundle, live_figure, panel, points
+from live.reference import checksum
+
+ASK = """
+const [code, data, spec] = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const scene = (0, eval)(code)(live.decode(data), live);
+const values = scene(...spec.params.map(
+  (p) => (p.kind === "menu" ? p.numbers[p.values.indexOf(p.value)] : +p.value)));
+process.stdout.write(JSON.stringify({ wrong: strayed(values, spec.check) ?? null }));
+"""
+
+
+def strayed(code, data, spec):
+    """What the page would say of a figure's default state."""
+    text = (bundle.JS / "figure.js").read_text(encoding="utf-8")
+    script = f"{bundle.runtime()}\nglobalThis.live = live;\n{text}\n{ASK}"
+    done = subprocess.run([NODE, "-e", script], input=json.dumps([code, data, spec]),
+                          capture_output=True, encoding="utf-8", check=True)  # fmt: skip
+    return json.loads(done.stdout)["wrong"]
+
+
+def scene(a, k):
+    xy = torch.stack([torch.linspace(0, 1, 50).exp() * a, torch.linspace(-1, 1, 50).tanh()], 1)
+    hidden = torch.where(xy[:, :1] > 1.0, xy, torch.nan)
+    return {"xy": xy, "hidden": hidden, "large": a > 0.3, "count": k + 1, "area": xy.square().sum()}
+
+
+@pytest.fixture(scope="module")
+def figure():
+    return live_figure(scene, panel(points("xy"), points("hidden")), a=(0.1, 2.0, 0.7),
+                       k=(0, 5, 2), readout="{area}")  # fmt: skip
+
+
+def test_the_default_state_is_as_torch_computed_it(figure):
+    assert set(figure.spec["check"]) == {"xy", "hidden", "large", "count", "area"}
+    assert strayed(figure.code, figure.data, figure.spec) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: {"xy": values["xy"] * 1.05},
+        lambda values: {"xy": values["xy"].flip(0)},
+        lambda values: {"hidden": torch.nan_to_num(values["hidden"])},
+        lambda values: {"large": ~values["large"]},
+        lambda values: {"count": values["count"] + 1},
+        lambda values: {"area": values["area"] * torch.nan},
+        lambda values: {"xy": values["xy"][:-1]},
+    ],
+)
+def test_other_numbers_are_noticed(figure, change):
+    changed = change(figure.values())
+    spec = figure.spec | {"check": figure.spec["check"] | checksum(changed, changed)}
+    assert strayed(figure.code, figure.data, spec) == next(iter(changed))
+
+
+def test_a_figure_of_an_older_book_is_not_asked(figure):
+    spec = {name: value for name, value in figure.spec.items() if name != "check"}
+    assert strayed(figure.code, figure.data, spec) is None

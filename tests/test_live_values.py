@@ -1,0 +1,473 @@
+"""What was silently wrong once, and its siblings: the right numbers, or a CompileError."""
+
+import builtins
+import dis
+import functools
+import linecache
+import logging
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from live_runner import largest_error
+from torch.utils._pytree import tree_flatten
+
+from live import CompileError, compile
+
+Z = torch.tensor([-1.0, 2.0, -3.0, 4.0, 5.0, 6.0])
+M = torch.arange(12.0).reshape(3, 4).sin()
+S = torch.tensor([-math.inf, math.inf, math.nan, 0.0, -0.0, -1.5, 2.5, 1e-30, 3e38])
+TOLERANCE = 1e-6
+
+
+def written(z, key, value):
+    y = z.clone()
+    y[key] = value
+    return y
+
+
+def whole_writes(a):
+    y, w, v = torch.empty(9), torch.zeros(3, 4), torch.ones(7)
+    y[:] = a
+    w[:, 0:2] = a
+    v.fill_(a)
+    return y, w, v, y.sum()
+
+
+def parts(z, a):
+    y, w, v, u = z.clone(), z.clone(), z.clone(), torch.zeros(4, 9)
+    y[2:5] = a
+    w[..., -1] = 0
+    v[1::2] = a * z[::2]
+    u[:, -3:] = a
+    u[1, ::4] = z[:3]
+    u[torch.tensor([0, -1]), torch.tensor([1, 2])] = z[:2]
+    u[:, torch.tensor([3, -4])] += 1
+    u[2:100] *= 2
+    return y, w, v, u, torch.diff(z, n=2)
+
+
+def lookups(z, k):
+    table = torch.arange(24.0).reshape(2, 3, 4)
+    return (z[torch.tensor([-1, -2, -3, -4, -5])], z[torch.tensor([-1, -2])], z[k], table[:, k],
+            table[:, torch.tensor([True, False, True])], z[torch.arange(-3, 0)])  # fmt: skip
+
+
+def gathers(z):
+    places = torch.tensor([[0, 2, 1, 0], [1, 1, 2, 0]])
+    return (torch.func.grad(lambda v: (v.gather(0, places) ** 2).sum())(M * z[0]),
+            torch.func.grad(lambda v: v[places].sin().sum())(M * z[0]),
+            torch.zeros(3, 4).scatter(0, places, z[:4].expand(2, 4)),
+            torch.zeros(3, 4).scatter_reduce(0, places, z[:4].expand(2, 4), "amax"),
+            torch.zeros(5).index_add(0, torch.tensor([0, 3, 3]), z[:3], alpha=2))  # fmt: skip
+
+
+def places(z):
+    m = M * z[0]
+    return (*m.max(0), *m.min(1), *m.max(1, keepdim=True), *z.max(0), *z.sort(),
+            *z.sort(descending=True), *m.sort(0), z.argsort(), *z.topk(2), *m.topk(2, 0),
+            z.median(), *m.median(1), *m.kthvalue(2, 1), z.quantile(0.3), z.unfold(0, 3, 1),
+            *z.cummax(0), *z.cummin(0), z.cumprod(0), z.logcumsumexp(0), m.argmax())  # fmt: skip
+
+
+def matrix(n, a):
+    """(n, n), symmetric, all eigenvalues positive."""
+    m = torch.arange(float(n * n)).reshape(n, n).sin() * a
+    return m @ m.T + torch.eye(n)
+
+
+def linear_algebra(z, a):
+    out = []
+    for n in (1, 2, 3, 4):
+        m, b = matrix(n, a), torch.arange(2.0 * n).reshape(n, 2).cos() * a
+        lower = torch.linalg.cholesky(m)
+        out += [torch.linalg.det(m), *torch.linalg.slogdet(m), torch.linalg.inv(m), lower,
+                torch.linalg.solve(m, b), torch.linalg.solve(m, b[:, 0]), torch.logdet(m),
+                torch.linalg.solve(m, b.T, left=False), torch.cholesky_solve(b, lower),
+                torch.linalg.solve_triangular(lower, b, upper=False),
+                torch.linalg.solve_triangular(lower.T, b, upper=True),
+                torch.linalg.solve_triangular(lower, b.T, upper=False, left=False),
+                torch.linalg.inv(m * z[:, None, None]), torch.cholesky_inverse(lower)]  # fmt: skip
+    points = torch.stack([z, z.cos(), z.sin()], 1) + a
+    normal = torch.distributions.MultivariateNormal(points[0] * 0, matrix(3, a))
+    return [*out, normal.log_prob(points)]
+
+
+RIGHT = {
+    "S1 a write through a condition": lambda z, a: (
+        written(z, z < 0, a), written(M * a, M < 0, 0.0), written(M * a, M[:, 0] > 0, z[:4]),
+        written(M * a, (slice(None), M[0] > 0), 7.0), z.masked_fill(z > 2, a)),
+    "S2 a write over the whole": lambda z, a: whole_writes(a),
+    "writes into parts": parts,
+    "S3 negative places": lambda z, a: lookups(z, (a * 0 - 1).long()),
+    "S4 any and all of numbers": lambda z, a: (
+        (z.abs() * 0.1).all(), (z * 0 - 1).any(), (z * 0).any(), M.all(1), (M > 0).any(0),
+        (z * 0 - 1).any().float(), (z > 100).any(), (z[:0] > 0).any(), (z[:0] > 0).all()),
+    "S5 logical operations of numbers": lambda z, a: (
+        torch.logical_and(z, z + 1), torch.logical_or(z, z + 1).float(),
+        torch.logical_xor(z - 2, z > 0), torch.logical_not(z - 2)),
+    "S6 conditions as numbers": lambda z, a: (
+        (z > 0) + (z > 3), ((z > 0) + (z > 3)).float(), (z > 0) * 2, (z > 0) * z, (z > 0).sum(),
+        (z > 0).cumsum(0), (z > 0).float().mean(), (z > 0) == (z > 3), (z > 0) + 1,
+        torch.where((z > 0) & (z < 5), 1, 0), torch.stack([z > 0, z > 3]).sum(0)),
+    "S7 beta and alpha": lambda z, a: (
+        torch.addmm(M[:, :3], M, M.T, beta=0.5, alpha=2.0),
+        torch.addmv(z[:3], M, z[:4], beta=0.5, alpha=-1.5),
+        torch.baddbmm(M[None, :, :3], M[None], M.T[None], beta=1.5, alpha=2.0),
+        torch.addmm(M[:, :3] * torch.nan, M, M.T, beta=0), torch.add(z, z, alpha=3),
+        torch.sub(z, z, alpha=2.5), torch.rsub(z, z, alpha=2)),
+    "S12 float64": lambda z, a: ((z.double() + 1e8).cumsum(0).diff() - 1e8, z.double() / 3),
+    "S13 whole numbers": lambda z, a: (
+        torch.arange(6) * 1000000000, torch.arange(6) * 2**33 + z.long(),
+        torch.tensor([2**31 + 5, 1]) + z[:2].long(), (z * 100).to(torch.int8),
+        z.abs().to(torch.uint8) * 100, z.int() * 1_000_000_000,
+        (z.long() * 149_999_861)[:, None].expand(6, 6).sum(1), z.long() // 2, z.long() % 4,
+        torch.fmod(z.long(), 4), z.int() + 2**30, (z > 0).int() - 1),
+    "S17 NaN and infinities": lambda z, a: (
+        torch.relu(S * a), torch.fmax(S, S.flip(0) * a), torch.fmin(S, S.flip(0) * a),
+        torch.remainder(z, math.inf), torch.remainder(z, -2.5), torch.fmod(z, 2.5),
+        torch.sign(S * a), (S * a).argmax(), (S[:3] * a).argmin(), torch.maximum(S, S.flip(0) * a),
+        (a * S) ** 0.0, torch.ones(9) ** (S * a), torch.hypot(S, S * a), S[:2].clamp(-a, a),
+        torch.nan_to_num(S * a), (S * a).isfinite(), torch.signbit(S * a), torch.copysign(z, -z),
+        *(S * a).sort(), *(S * a).max(0), (S * a).median()),
+    "S19 dtype": lambda z, a: (
+        (z * 1.7).sum(dtype=torch.int64), (z * 1.7).cumsum(0, dtype=torch.int64),
+        (z * 1.7).prod(dtype=torch.int64), z.long().sum(dtype=torch.float32),
+        z.mean(dtype=torch.float64), (z > 0).sum(dtype=torch.float32)),
+    "gradients of lookups": lambda z, a: gathers(z * a),
+    "places of the largest": lambda z, a: places(z * a),
+    "moments": lambda z, a: (
+        *torch.var_mean(M * a, 1), *torch.std_mean(M * a), *torch.var_mean(M * a, 0, keepdim=True),
+        torch.nn.functional.layer_norm(M * a, (4,)),
+        torch.nn.functional.group_norm((M * a).reshape(1, 4, 3), 2), (M * a).std(0, correction=0)),
+    "empty": lambda z, a: (
+        torch.cat([z[:0], z]), z[:0], z[:0].sum() + a, torch.tril_indices(3, 3)[0] * a),
+    "one number": lambda z, a: (
+        a.sum(0), a.argmax(), a.amax(0), a.softmax(0), a.cumsum(0), a.max(0)[0], a.sort()[0]),
+    "rounding": lambda z, a: (
+        torch.round(z * 1.2345, decimals=2), torch.round(z * 123.45, decimals=-1),
+        z.roll(2), z.repeat(2), M.repeat(2, 3), (z * 0.3).frac(), (z * 0.3).trunc()),
+    "functions of probability": lambda z, a: (
+        torch.lgamma(z + 0.3), torch.digamma(z + 0.3), torch.erf(z / 3), torch.erfc(z),
+        torch.erfinv(z / 6.5), torch.exp2(z), torch.special.ndtr(z / 2), torch.lgamma(a * 1e3),
+        torch.func.grad(lambda v: torch.lgamma(v).sum())(z.abs()),
+        torch.func.grad(lambda v: torch.erfinv(v / 7).sum())(z), torch.log(torch.erfc(z)),
+        torch.func.grad(lambda v: torch.digamma(v).sum())(z.abs()), torch.erfc(M * 5),
+        torch.erfinv(torch.tensor([0.999999, -1.0, 1.0, 1e-8, 0.6]) * a / a)),
+    "linear algebra": lambda z, a: linear_algebra(z, a),
+    "gradients of linear algebra": lambda z, a: [
+        torch.func.grad(lambda v, f=f: f(v).sum())(matrix(n, a)) for n in (2,)
+        for f in (torch.linalg.inv, torch.linalg.cholesky, torch.logdet, torch.linalg.det,
+                  lambda v: torch.linalg.solve(v, torch.ones(v.shape[-1]) + 0 * v[0, 0]))],
+    "search": lambda z, a: (
+        torch.searchsorted(z.sort()[0], a * torch.tensor([-9.0, -1.0, 2.5, 9.0])),
+        torch.bucketize(z, torch.arange(-3.0, 5.0), right=True),
+        torch.searchsorted(M.sort(1)[0], M * a)),
+    "batches of products": lambda z, a: (
+        torch.einsum("bij,bjk->bik", z[:, None, None] * torch.ones(6, 7, 5), torch.ones(6, 5, 8)),
+        torch.nn.functional.scaled_dot_product_attention(
+            (z[:, None, None] * torch.ones(6, 7, 5)).cos(), torch.ones(6, 7, 5).sin() * a,
+            torch.ones(6, 7, 5).cumsum(1))),
+    "values that change with a condition": lambda z, a: (
+        torch.tril(M * a), torch.triu(M * a, 1), torch.diagonal(M * a, 1), torch.diag(z * a),
+        torch.nn.functional.pad(z, (1, -2), value=3.0), torch.block_diag(M, M * a)),
+}  # fmt: skip
+
+
+def reference(function, z, *numbers):
+    """Torch's own result: in float64, unless the function mixes that with float32."""
+    wanted = [torch.as_tensor(v) for v in tree_flatten(function(z, *map(torch.tensor, numbers)))[0]]
+    doubles = (torch.tensor(a, dtype=torch.float64) for a in numbers)
+    try:
+        exact = tree_flatten(function(z.double(), *doubles))[0]
+    except RuntimeError:  # expected scalar type Double but found Float
+        return wanted
+    return [e if w.is_floating_point() else w for w, e in zip(wanted, exact, strict=True)]
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right(name, node):
+    function = RIGHT[name]
+    got = node.run(compile(function, Z, 0.5, dynamic=(), name="f"), Z, 0.75)
+    tolerance = 1e-5 if "linear" in name else TOLERANCE  # float32's own error, of solves
+    assert largest_error(got, reference(function, Z, 0.75)) <= tolerance
+
+
+REFUSED = {
+    "S11 complex numbers": (lambda z: z.to(torch.complex64).abs(), "complex"),
+    "S11 a complex factor": (lambda z: (z * 1j).real, "complex"),
+    "S14 half precision": (lambda z: (z / 3).half().float(), "float16"),
+    "S14 bfloat16": (lambda z: (z / 3).bfloat16().float(), "bfloat16"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name):
+    function, word = REFUSED[name]
+    with pytest.raises(CompileError, match=word) as caught:
+        compile(function, Z)
+    assert caught.value.line
+
+
+# Names -------------------------------------------------------------------------------------------
+
+
+def test_names_cannot_clash(node):
+    def every(lambda_, _a, var, new, default, N, Math, scratch, Float32Array, i, exp, live, data):
+        whole = (lambda_ - _a + var - new + default - N + Math - scratch + Float32Array - i
+                 + exp - live + data)  # fmt: skip
+        return {"class": whole * torch.exp(torch.arange(9.0)), "a b": i, "__proto__": whole}
+
+    numbers = [1.5**k for k in range(13)]
+    got = node.run(compile(every, *numbers), *numbers)
+    assert largest_error(got, every(*(torch.tensor(v).double() for v in numbers))) <= 1e-5
+
+
+def test_a_dict_and_an_argument_of_the_same_name(node):
+    function = lambda p, p_a: p["a"] - p_a  # noqa: E731
+    got = node.run(compile(function, {"a": Z}, Z, dynamic=()), {"a": 2 * Z}, Z)
+    assert largest_error(got, Z) == 0
+
+
+def test_an_array_called_exp_in_a_long_program(node):
+    x = torch.linspace(-2, 2, 9)
+
+    def function(a):
+        e = torch.exp(a * x)
+        for _ in range(8):
+            e = torch.exp(e / e.sum())
+        return torch.exp(-x * x) * e
+
+    got = node.run(compile(function, 1.0), 1.0)
+    x = x.double()
+    assert largest_error(got, function(torch.tensor(1.0).double())) <= TOLERANCE
+
+
+def test_no_comment_ends_early(node):
+    lines = {}
+    exec(compile_text := "def f(z):\n    return z * 2  # \u2028throw 1\u2029throw 2\x85\x0cthrow 3",
+         lines)  # fmt: skip
+    linecache.cache["<odd>"] = (len(compile_text), None, compile_text.splitlines(True), "<odd>")
+    exec(builtins.compile(compile_text, "<odd>", "exec"), lines)
+    program = compile(lines["f"], Z)
+    assert not set("\u2028\u2029\x85\x0c") & set(program.code)
+    assert largest_error(node.run(program, Z), 2 * Z) == 0
+
+
+def test_more_than_four_free_sizes(node):
+    arguments = [torch.ones(k) for k in range(5, 11)]
+    program = compile(lambda *a: sum(v.sum() for v in a), *arguments, dynamic=range(6))
+    assert node.run(program, *(torch.ones(k) for k in range(6)))[0].item() == 15
+
+
+# Sizes and decisions are checked when the program runs --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "function, examples, others, words",
+    [
+        (lambda z: z * 2 if z.shape[0] < 10 else z * 3, [Z], [torch.ones(12)], "N < 10"),
+        (lambda z: z[-5:], [Z], [torch.ones(2)], "other sizes"),
+        (lambda x, y: (x * y).sum(), [Z, Z], [torch.ones(4), torch.ones(3)], "y must hold 4"),
+        (lambda z: z.reshape(-1, 2).sum(), [M], [Z[:5].reshape(5, 1)], "multiple of 4"),
+        (lambda z, k: z[k.long()], [Z, 1.0], [Z, 6.0], "out of range"),
+    ],
+)
+def test_other_sizes_are_refused(function, examples, others, words, node):
+    program = compile(function, *examples, dynamic=range(len(examples)))
+    node.run(program, *examples)
+    with pytest.raises(RuntimeError, match=words):
+        node.run(program, *others)
+
+
+def test_sizes_of_examples_hold_without_dynamic(node):
+    with pytest.raises(RuntimeError, match="z must hold 6 numbers, but holds 12"):
+        node.run(compile(lambda z: z.sum(), Z, dynamic=()), torch.ones(12))
+
+
+def test_numbers_made_of_sizes(node):
+    def function(z):
+        n = z.shape[0]
+        return z * n**-0.2, z / n, z[: n // 2], z * (n % 3), z[n // 3 :: 2], z.reshape(-1, 2)[0]
+
+    program = compile(function, Z)
+    for n in (4, 8, 30):  # torch takes parts of size 0 and 1 for special
+        z = torch.arange(float(n)).cos()
+        assert largest_error(node.run(program, z), function(z.double())) <= TOLERANCE
+
+
+def checked(z):
+    if torch.min(z) < -100:
+        raise ValueError("too far to the left")
+    assert z.max() < 50, "too far to the right"
+    if not (z > -1000).all():
+        raise ValueError
+    return z * 2
+
+
+def test_checks_of_values_stay_checks(node):
+    program = compile(checked, Z)
+    assert largest_error(node.run(program, Z), 2 * Z) == 0
+    for other in (Z - 1000, Z + 1000):
+        with pytest.raises(RuntimeError, match="RangeError: a check of values fails in checked"):
+            node.run(program, other)
+
+
+def test_distributions_check_their_arguments(node):
+    function = lambda z, a: torch.distributions.Normal(a, 2 * a).log_prob(z)  # noqa: E731
+    got = node.run(compile(function, Z, 1.0), Z, 0.5)
+    assert largest_error(got, function(Z.double(), torch.tensor(0.5).double())) <= TOLERANCE
+
+
+def test_a_decision_between_two_ways_is_refused():
+    def function(z, a):
+        while a > 0.1:
+            a = a / 2
+        return z * a
+
+    with pytest.raises(CompileError, match="while a > 0.1"):
+        compile(function, Z, 1.0)
+
+
+# What depends on no argument, and state -----------------------------------------------------------
+
+W = torch.arange(9.0).reshape(3, 3).cos().requires_grad_()
+MASK = torch.tensor([True, False, True])
+
+
+def changed_copy(a):
+    y = W.clone()
+    y[0] = a
+    y[1, 1] = 5
+    return y
+
+
+CONSTANT = {
+    "a copy that is written into": changed_copy,
+    "a mask": lambda a: (a * W[MASK], a * W[:, MASK].sum(), a * torch.nonzero(MASK), W[W > 0] * a),
+    "linear algebra of weights": lambda a: a * torch.matrix_exp(W) + torch.linalg.eigvalsh(W + W.T),
+    "numbers taken out": lambda a: a * W.max().item() * float(W[0, 0]) * (2 if W.sum() > 9 else 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONSTANT)
+def test_constants(name, node):
+    function = CONSTANT[name]
+    got = node.run(compile(function, 1.0), 0.75)
+    assert largest_error(got, function(torch.tensor(0.75))) <= 1e-5
+
+
+def test_caches_of_the_program_keep_their_numbers(node):
+    @functools.lru_cache
+    def nodes(n):
+        return torch.linspace(0, 1, n)
+
+    holder = {}
+
+    def function(a):
+        holder["last"] = torch.ones(3) * a
+        return a * nodes(5)
+
+    for _ in range(2):
+        got = node.run(compile(function, 1.0), 2.0)
+        assert largest_error(got, 2 * torch.linspace(0, 1, 5)) <= TOLERANCE
+    assert type(function(torch.tensor(2.0))) is torch.Tensor and nodes.cache_info().currsize == 1
+    assert type(holder["last"]) is torch.Tensor
+
+
+class Counts(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("scale", torch.zeros(()))
+
+    def forward(self, z):
+        if self.scale == 0:
+            self.scale.data.copy_(z.std())
+        return z / self.scale
+
+
+@pytest.mark.parametrize(
+    "function, word",
+    [
+        (Counts(), "closes over"),
+        (torch.nn.Sequential(torch.nn.Unflatten(0, (-1, 2)), torch.nn.BatchNorm1d(2)), "closes"),
+        (lambda z: z.add_(1), "argument"),
+    ],
+)
+def test_state_is_refused(function, word):
+    before = Z.clone()
+    with pytest.raises(CompileError, match=word):
+        compile(function, Z.clone(), dynamic=())
+    assert Z.equal(before)
+
+
+def test_compiling_leaves_the_random_stream_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    with pytest.raises(CompileError, match="randn"):
+        compile(lambda z: z + torch.randn(6), Z)
+    assert torch.rand(2).equal(expected)
+
+
+def test_nothing_of_torch_is_printed(capfd, caplog):
+    with pytest.raises(CompileError):
+        compile(lambda z: z * float(z.sum()), Z)
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("argument", [None, "text", 1j, torch.ones(2).half()])
+def test_arguments_are_tensors_or_numbers(argument):
+    with pytest.raises(CompileError, match="argument|float16"):
+        compile(lambda z, q: z, Z, argument)
+
+
+SHAPES = {"ones", "ones_like", "new_ones", "zeros", "zeros_like", "new_zeros", "empty",
+          "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted",
+          "view", "reshape", "_unsafe_view", "copy"}  # fmt: skip
+# Handlers that say in a comment why an argument has no meaning for them.
+PASSED = {
+    "to.dtype": {"dtype", "copy"}, "convert_element_type.default": {"dtype", "copy"},
+    "arange": {"end"}, "arange.start": {"end"},
+    "arange.start_step": {"end"}, "iota": {"length"}, "slice": {"end"}, "slice_scatter": {"end"},
+    "full": {"shape"}, "full_like": {"shape"}, "new_full": {"a", "shape"}, "fill": {"a"},
+    "sort.stable": {"stable"}, "argsort.stable": {"stable"}, "topk": {"k"},
+    "copy_": {"a", "non_blocking"},
+    "searchsorted.Tensor": {"out_int32"}, "bucketize.Tensor": {"out_int32"}, "as_strided": {"size"},
+}  # fmt: skip
+
+
+def test_an_argument_of_a_handler_that_it_does_not_read_is_refused():
+    from live.lower import HANDLERS
+
+    for name, handler in HANDLERS.items():
+        code = handler.__code__
+        for parameter in code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]:
+            if name in SHAPES or parameter == "shape":  # the shape is that of the result
+                continue
+            read = {i.argval for i in dis.get_instructions(code)
+                    if i.opname.startswith(("LOAD", "MAKE_CELL"))}  # fmt: skip
+            free = parameter in code.co_cellvars
+            assert parameter in read or free or parameter in PASSED.get(name, ()), (name, parameter)
+
+
+# What is written about it -------------------------------------------------------------------------
+
+
+def test_the_page_of_what_compiles_is_up_to_date():
+    from live import what_compiles
+
+    assert what_compiles.PAGE.read_text(encoding="utf-8") == what_compiles.page(), (
+        "run: python -m live.what_compiles"
+    )
+
+
+def test_the_convention_has_one_version():
+    from live import bundle
+    from live.compile import CONVENTION
+
+    assert f"convention: {CONVENTION}," in bundle.runtime()
+    readme = (Path(__file__).parents[1] / "live" / "README.md").read_text(encoding="utf-8")
+    assert f"`live.convention` ({CONVENTION})" in readme
