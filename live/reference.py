@@ -217,13 +217,15 @@ def checksum(values: dict, names) -> dict[str, list[float]]:
         names: Those to take.
 
     Returns:
-        Name -> summary, with four digits (the last ones differ from machine to machine).
+        Name -> summary; the counts whole, the rest with four digits (the last ones differ from
+        machine to machine).
 
     Example:
         >>> checksum({"x": torch.tensor([1.0, 2.00001])}, ["x"])
         {'x': [2.0, 2.0, 2.0, 1.5, 1.04]}
     """
-    return {name: [float(f"{v:.4g}") for v in summary(values[name])] for name in names}
+    made = {name: summary(values[name]) for name in names}
+    return {name: [*s[:2], *(float(f"{v:.4g}") for v in s[2:])] for name, s in made.items()}
 
 
 def difference(exact: torch.Tensor, single: torch.Tensor) -> list[float]:
