@@ -59,6 +59,11 @@ def write(x, y, a, u, v):
     return out
 
 
+def stack(x, y, a, u, v):
+    d = int(u * (x.ndim + 1))
+    return torch.stack([x, fit(x, y)], d).select(d, int(2 * v))
+
+
 def look_up(x, y, a, u, v):
     d = int(u * x.ndim)
     places = torch.tensor([place(w % 1, x.shape[d]) for w in (u, v, u + v, 3 * u, 7 * v)])
@@ -88,7 +93,6 @@ STEPS = [
     lambda x, y, a, u, v: torch.exp(-x * x) / (1 + fit(x, y).abs()),
     lambda x, y, a, u, v: (x > u) & (fit(x, y) > v) | (x < -v),
     lambda x, y, a, u, v: torch.cat([x, 2 * fit(x, y)], int(u * x.ndim)),
-    lambda x, y, a, u, v: torch.stack([x, fit(x, y)], int(u * (x.ndim + 1)))[int(v * 1.99)],
     lambda x, y, a, u, v: x.reshape(-1),
     lambda x, y, a, u, v: x.reshape(-1)[: x.numel() // 2 * 2].reshape(2, -1),
     lambda x, y, a, u, v: x.transpose(0, -1),
@@ -101,5 +105,5 @@ STEPS = [
     lambda x, y, a, u, v: x.max(int(u * x.ndim), keepdim=True)[0] - x,
     lambda x, y, a, u, v: x.flip(int(u * x.ndim)).roll(1, 0),
     lambda x, y, a, u, v: torch.nn.functional.pad(x, (1, 2), value=v),
-    cut, write, look_up, gather, scatter, multiply,
+    stack, cut, write, look_up, gather, scatter, multiply,
 ]  # fmt: skip

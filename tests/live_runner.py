@@ -43,7 +43,8 @@ def _plain(value):
     if value.ndim == 0:
         return value.item()
     kind = "Float32Array" if value.is_floating_point() else "Int32Array"
-    return {"kind": kind, "values": [str(v) for v in value.flatten().tolist()]}
+    values = [str(v).replace("inf", "Infinity") for v in value.flatten().tolist()]
+    return {"kind": kind, "values": values}
 
 
 def double(value):
