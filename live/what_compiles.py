@@ -20,7 +20,8 @@ KINDS = {
 DIFFERS = """\
 - **Rounding.** Numbers between two stored arrays are doubles, not float32: results are usually
   closer to torch's float64 than torch's float32 is. A Python number is not rounded to float32, so
-  `z <= 0.1` at z = float32(0.1) answers as float64 does.
+  `z <= 0.1` at z = float32(0.1) answers as float64 does. A comparison of a value with a copy of
+  itself that was stored, and so rounded, may go either way (`x > y` where torch has x = y).
 - **Whole numbers** of 64 bits are exact up to 2^53. Those of 8, 16 and 32 bits wrap as in torch.
 - **Dividing whole numbers by 0** raises in torch; here it gives an infinity.
 - **An infinite or undefined number as a whole number** (`z.long()` of NaN) differs in torch from
