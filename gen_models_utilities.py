@@ -23,6 +23,7 @@ nats above the entropy and not only by eye.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -643,6 +644,8 @@ def beyond_sigma_share(
 
 def _home(function, dtype, device) -> tuple[torch.dtype, torch.device]:
     """Where to evaluate ``function``: as asked, else like the module whose method it is."""
+    while isinstance(function, functools.partial):
+        function = function.func
     module = function if isinstance(function, torch.nn.Module) else None
     module = module or getattr(function, "__self__", None)
     if isinstance(module, torch.nn.Module):
@@ -1336,17 +1339,31 @@ def run_dots(
         raise ValueError("runs must hold at least one arm, got none")
     if unknown := sorted(set(own) - set(runs)):
         raise ValueError(f"own must name arms of runs, got {', '.join(unknown)}")
-    finite = [v for values in runs.values() for v in values if math.isfinite(v)]
-    top = limit if limit is not None else max([*finite, *own.values()])
-    for row, values in enumerate(runs.values()):
-        shown = np.minimum(np.asarray(values, dtype=float), top)
+    arms = {name: np.asarray(values, dtype=float) for name, values in runs.items()}
+    if empty := [name for name, values in arms.items() if not values.size]:
+        raise ValueError(f"runs must hold at least one number an arm, got none for {empty[0]}")
+    finite = [v for values in (*arms.values(), [*own.values()]) for v in values if math.isfinite(v)]
+    if limit is None and not finite:
+        raise ValueError("runs must hold at least one finite number, or give a limit")
+    top = limit if limit is not None else max(finite)
+    for row, values in enumerate(arms.values()):
+        values = np.where(np.isnan(values), math.inf, values)  # a run that broke stands at the edge
+        shown = np.minimum(values, top)
         # Spread a little up and down, in the order of the seeds: no dot hides behind another.
         offset = 0.22 * np.sin(2.4 * np.arange(len(shown)))
         ax.scatter(shown, row + offset, s=9, color=color, alpha=0.35, linewidths=0)
-        ax.plot([np.median(shown)] * 2, [row - 0.34, row + 0.34], color=color, linewidth=2.4)
+        middle = min(float(np.median(values)), top)
+        ax.plot([middle] * 2, [row - 0.34, row + 0.34], color=color, linewidth=2.4)
     for name, value in own.items():
         row = list(runs).index(name)
-        ax.plot(min(value, top), row, "D", color=ORANGE, markersize=6, zorder=3)
+        ax.plot(
+            top if math.isnan(value) else min(value, top),
+            row,
+            "D",
+            color=ORANGE,
+            markersize=6,
+            zorder=3,
+        )
     ax.set(yticks=range(len(runs)), yticklabels=list(runs), xlabel=xlabel)
     ax.set_ylim(len(runs) - 0.5, -0.5)
     ax.grid(False, axis="y")

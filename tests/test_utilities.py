@@ -1,5 +1,6 @@
 """gen_models_utilities: the ring's laws, loaders, metrics, figures, and what importing does."""
 
+import functools
 import math
 import os
 import subprocess
@@ -14,6 +15,7 @@ import torch
 from matplotlib.colors import to_hex
 from torch.utils.data import DataLoader
 
+import flows
 import gen_models_utilities as gmu
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,6 +71,7 @@ def state():
             torch.are_deterministic_algorithms_enabled(), plt.get_fignums(), warnings.filters[:])
 
 before = state()
+import flows
 import gen_models_utilities as gmu
 assert state() == before
 gmu.create_ring_gaussians(100)
@@ -86,6 +89,7 @@ def test_without_ipywidgets_all_works_and_sliders_say_what_to_install():
     code = """
 import sys
 sys.modules["ipywidgets"] = None
+import flows
 import gen_models_utilities as gmu
 gmu.create_ring_gaussians(10)
 gmu.sliders(lambda a: print("called"), a=(0.0, 1.0, 0.1, 0.5))
@@ -508,3 +512,37 @@ def test_run_dots_draws_each_run_the_median_and_ones_own():
         gmu.run_dots(ax, arms, own={"c": 1.0})
     with pytest.raises(ValueError, match="at least one arm"):
         gmu.run_dots(ax, {})
+
+
+def test_a_function_with_an_argument_filled_in_gets_points_like_its_flow():
+    """Its points go to the flow's dtype and device, as without the argument."""
+    with torch.random.fork_rng():
+        flow = flows.RealNVP(n_layers=2, context_dim=1).double()
+    log_prob = functools.partial(flow.log_prob, context=torch.zeros(1, dtype=torch.float64))
+    assert gmu._home(log_prob, None, None) == gmu._home(flow.log_prob, None, None)
+    assert math.isfinite(gmu.ring_gap(log_prob, n=100))
+
+
+@pytest.mark.parametrize(
+    ("values", "limit", "dots", "middle"),
+    [
+        ([1.0, math.nan, 2.0], 4.0, [1, 4, 2], 2.0),
+        ([1.0, 9.0], 20.0, [1, 9], 5.0),
+        ([1.0, 9.0, 2.0, 8.0], 4.0, [1, 4, 2, 4], 4.0),  # the median of all, not of what is cut
+        ([1.0, math.inf, 3.0], None, [1, 3, 3], 3.0),
+    ],
+)
+def test_runs_that_broke_stand_at_the_edge(values, limit, dots, middle):
+    figure, ax = plt.subplots()
+    gmu.run_dots(ax, {"arm": values}, limit=limit)
+    assert ax.collections[0].get_offsets()[:, 0].tolist() == dots
+    assert ax.lines[0].get_xdata()[0] == middle
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("runs", [{"arm": []}, {"arm": [math.inf, math.nan]}])
+def test_arms_without_numbers_are_refused(runs):
+    figure, ax = plt.subplots()
+    with pytest.raises(ValueError, match="runs must hold at least one"):
+        gmu.run_dots(ax, runs)
+    plt.close(figure)
