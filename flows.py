@@ -14,11 +14,13 @@ Transforms in 2D (chapters/3_transforms_2d.ipynb):
 RealNVP: flows built from neural networks (chapters/4_realnvp.ipynb):
     Conditioner, check_number, AffineCoupling, fit_inputs, one_a_point, steps_of, Flow, RealNVP
 Training on the ring (chapters/5_training.ipynb):
-    Draw, History, resample, mean_nll, learning_rate, check_settings, fingerprint, next_batch,
-    Trainer, report, what_it_is, save_training, read_checkpoint, load_training, check_training,
-    train, RING_SHAPE, RING_RECIPE, to_eight_bits, from_eight_bits
+    Draw, History, resample, point_nll, mean_nll, learning_rate, check_settings, fingerprint,
+    next_batch, careful_mean, Guard, WayBack, Trainer, report, what_it_is, save_training,
+    read_checkpoint, load_training, check_training, train, RING_SHAPE, RING_RECIPE,
+    to_eight_bits, from_eight_bits
 """
 
+import copy
 import hashlib
 import math
 from collections.abc import Callable, Sequence
@@ -75,11 +77,15 @@ __all__ = [
     "Draw",
     "History",
     "resample",
+    "point_nll",
     "mean_nll",
     "learning_rate",
     "check_settings",
     "fingerprint",
     "next_batch",
+    "careful_mean",
+    "Guard",
+    "WayBack",
     "Trainer",
     "report",
     "what_it_is",
@@ -1445,6 +1451,7 @@ class History:
         steps: Training steps done.
         train_nll: Mean NLL of the batches since the last report, nats.
         held_out_nll: NLL of the held-out points, nats (empty without held-out points).
+        went_back: Steps at which the training exploded and went back (see `WayBack`).
         interrupted: True if the training was stopped by hand.
 
     Example:
@@ -1455,6 +1462,7 @@ class History:
     steps: list[int] = field(default_factory=list)
     train_nll: list[float] = field(default_factory=list)
     held_out_nll: list[float] = field(default_factory=list)
+    went_back: list[int] = field(default_factory=list)
     interrupted: bool = False
 
 
@@ -1491,28 +1499,48 @@ def resample(data: Tensor, context: Tensor | None = None) -> Draw:
     return draw
 
 
-def mean_nll(flow: Flow, batch: Tensor | tuple[Tensor, Tensor]) -> Tensor:
-    """Mean negative log-likelihood of a batch, nats a point: the loss, and what we report.
+def point_nll(flow: Flow, batch: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    """Negative log-likelihood of each point of a batch, nats.
 
     Args:
         flow: The flow.
         batch: Points (n, D), or a pair of points and contexts (n, C).
 
     Returns:
-        A scalar.
+        Shape (n,).
 
     Raises:
         TypeError, ValueError: If there is not one context a point, or see `fit_inputs`.
 
     Example:
-        >>> round(mean_nll(RealNVP(), torch.zeros(3, 2)).item(), 4)  # log(2 pi)
-        1.8379
+        >>> point_nll(RealNVP(), torch.zeros(3, 2)).shape
+        torch.Size([3])
     """
     points, context = batch if isinstance(batch, (tuple, list)) else (batch, None)
     if isinstance(context, Tensor) and context.shape[:1] != points.shape[:1]:
         raise ValueError(f"a batch must hold one context a point, but has {len(context)} contexts "
                          f"for {len(points)} points")  # fmt: skip
-    return -flow.log_prob(points.to(flow.like), context).mean()
+    return -flow.log_prob(points.to(flow.like), context)
+
+
+def mean_nll(flow: Flow, batch: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    """Mean negative log-likelihood of a batch, nats a point: what a training brings down.
+
+    Args:
+        flow: The flow.
+        batch: See `point_nll`.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        TypeError, ValueError: See `point_nll`.
+
+    Example:
+        >>> round(mean_nll(RealNVP(), torch.zeros(3, 2)).item(), 4)  # log(2 pi)
+        1.8379
+    """
+    return point_nll(flow, batch).mean()
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: float = 0.1) -> float:
@@ -1623,8 +1651,134 @@ def next_batch(trainer) -> Tensor | tuple[Tensor, Tensor]:
     return batch
 
 
+def careful_mean(nll: Tensor, dim: int) -> Tensor:
+    """Mean NLL of a batch, in which points that lie far out count by their logarithm.
+
+    Far out is a point whose NLL exceeds the batch's median by more than 4 nats a coordinate: its
+    latent then lies three times as far out as usual. For all others it is the plain mean.
+
+    Args:
+        nll: Negative log-likelihood of each point, shape (n,), nats.
+        dim: Number of coordinates D.
+
+    Returns:
+        A scalar. Its gradient is the plain mean's, but a far point pulls with `limit / excess`.
+
+    Example:
+        >>> careful_mean(torch.tensor([1.0, 2.0, 3.0]), dim=2)
+        tensor(2.)
+        >>> careful_mean(torch.tensor([1.0, 2.0, 1e9]), dim=2) < 60
+        tensor(True)
+    """
+    limit, middle = 4.0 * dim, nll.detach().median()
+    excess = (nll - middle) / limit
+    return torch.where(excess > 1, middle + limit * (1 + excess.clamp(min=1).log()), nll).mean()
+
+
+class Guard:
+    """Notices that a training explodes: its losses stay far above the lowest level so far.
+
+    It says nothing in the first 20 steps (unless the loss is no number): it must learn first how
+    much the losses scatter.
+
+    Attributes:
+        level: Recent mean of the losses, None before the first.
+        lowest: The lowest level so far.
+        spread: Recent mean distance of the losses from their level.
+        count: Losses seen.
+
+    Example:
+        >>> guard = Guard()
+        >>> losses = torch.cat([torch.full((20,), 2.0), torch.tensor([2.1, 2.2, 9.0])])
+        >>> [bool(guard.sees_a_jump(loss)) for loss in losses][-3:]
+        [False, False, True]
+    """
+
+    JUMP, SPREADS, LEARN = 0.3, 5.0, 20  # nats; times the spread; steps
+
+    def __init__(self, level=None, lowest=None, spread=0.0, count=0):
+        self.level, self.lowest, self.spread, self.count = level, lowest, spread, count
+
+    def sees_a_jump(self, loss: Tensor) -> Tensor:
+        """Whether this loss (or each of several) shows one; level and spread follow the losses."""
+        if self.level is None:
+            self.level = self.lowest = loss
+        self.count += 1
+        finite = torch.isfinite(loss)
+        apart = torch.where(finite, loss - self.level, 0.0)
+        limit = self.JUMP + self.SPREADS * self.spread if self.count > self.LEARN else math.inf
+        self.level = self.level + max(0.2, 1 / self.count) * apart
+        jump = ~(self.level <= self.lowest + limit) | ~finite
+        more = torch.where(jump, 0.0, apart.abs() - self.spread)
+        self.spread = self.spread + max(0.02, 1 / self.count) * more
+        self.lowest = torch.where(jump, self.lowest, torch.minimum(self.lowest, self.level))
+        return jump
+
+
+class WayBack:
+    """The way back of a training that explodes.
+
+    Every 20 steps it keeps a copy of all that is needed to go on from there. After an explosion the
+    older of the last two copies counts: 20 to 40 steps back, before the trouble began. From there
+    on the rate is seven tenths of what it was. It goes back ten times at most.
+
+    Args:
+        flow: The flow, changed in place when it goes back.
+        adam: Its optimizer, likewise.
+        steps: The steps at which it went back; it adds to this list.
+
+    Attributes:
+        guard: The `Guard`.
+        kept: The last two copies.
+        caution: Factor of the learning rate.
+
+    Example:
+        >>> flow = RealNVP(n_layers=2)
+        >>> back = WayBack(flow, torch.optim.Adam(flow.parameters()), steps=[])
+        >>> [back.needed(step, torch.tensor(2.0)) for step in range(1, 22)][-1]
+        False
+        >>> back.needed(22, torch.tensor(50.0)), back.take(22).item(), back.steps
+        (True, 2.0, [22])
+    """
+
+    EVERY, CAUTION, MOST = 20, 0.7, 10
+
+    def __init__(self, flow: nn.Module, adam: torch.optim.Optimizer, steps: list[int]):
+        self.flow, self.adam, self.steps = flow, adam, steps
+        self.guard, self.kept, self.caution = Guard(), [], 1.0
+
+    def needed(self, step: int, loss: Tensor) -> bool:
+        """Whether the loss of a step, from 1, says so. If not, this may be the time for a copy."""
+        jump = bool(self.guard.sees_a_jump(loss))
+        if not jump and step % self.EVERY == 1:
+            now = (self.flow.state_dict(), self.adam.state_dict(), vars(self.guard))
+            self.kept = [*self.kept, copy.deepcopy(now)][-2:]
+        return jump and bool(self.kept) and len(self.steps) < self.MOST
+
+    def take(self, step: int) -> Tensor:
+        """Go back; returns the level of the loss there."""
+        self.steps.append(step)
+        flow, adam, guard = copy.deepcopy(self.kept[0])
+        self.flow.load_state_dict(flow)
+        self.adam.load_state_dict(adam)
+        self.guard.level, self.guard.lowest = guard["level"], guard["lowest"]
+        self.kept, self.caution = self.kept[:1], self.caution * self.CAUTION
+        return self.guard.level
+
+    def state(self) -> dict:
+        """What a checkpoint stores of it."""
+        return {"kept": self.kept, "caution": self.caution, "guard": vars(self.guard)}
+
+    def load(self, state: dict, steps: list[int]) -> None:
+        """Take over what `state` gave."""
+        self.kept, self.caution, self.steps = state["kept"], state["caution"], steps
+        self.guard = Guard(**state["guard"])
+
+
 class Trainer:
     """All that a training has to remember between two steps.
+
+    A training that explodes goes back and on with smaller steps (`WayBack`).
 
     Args:
         flow: The flow to train, in place.
@@ -1642,7 +1796,6 @@ class Trainer:
 
     References:
         Kingma & Ba 2015, Adam: A Method for Stochastic Optimization.
-        Reddi et al. 2018, On the Convergence of Adam and Beyond (AMSGrad).
 
     Example:
         >>> draw = resample(torch.randn(100, 2))
@@ -1652,31 +1805,33 @@ class Trainer:
         1
     """
 
-    # Two memories, of the gradient and of its square; after a spike it stays careful (AMSGrad).
-    ADAM = {"betas": (0.9, 0.99), "amsgrad": True, "fused": True}
+    ADAM = {"betas": (0.9, 0.99), "fused": True}  # it forgets old gradients after 100 steps
 
     def __init__(
         self, flow, draw, steps=300, batch_size=1024, lr=5e-3, clip=5.0, seed=0, schedule=True
     ):
         self.settings = check_settings(draw, steps, batch_size, lr, clip, seed, schedule)
-        self.flow, self.draw, self.done, self.history = flow, draw, 0, History()
-        self.first_batch, self.last_good = None, None
-        self.generator = torch.Generator().manual_seed(seed)
-        parameters = [p for p in flow.parameters() if p.requires_grad]
-        self.adam = torch.optim.Adam(parameters, lr=lr, **self.ADAM)
+        self.flow, self.draw, self.done, self.first_batch, self.good = flow, draw, 0, None, None
+        self.history, self.generator = History(), torch.Generator().manual_seed(seed)
+        self.weights = [p for p in flow.parameters() if p.requires_grad]
+        self.adam = torch.optim.Adam(self.weights, lr=self.settings["lr"], **self.ADAM)
+        self.way_back = WayBack(flow, self.adam, self.history.went_back)
 
     def step(self) -> Tensor:
-        """One step of maximum likelihood; returns the loss before it."""
-        now = self.settings
-        if now["schedule"]:
-            self.adam.param_groups[0]["lr"] = learning_rate(self.done, now["steps"], now["lr"])
-        loss = mean_nll(self.flow, next_batch(self))
+        """One step of maximum likelihood; returns the mean NLL before it."""
+        now, done = self.settings, self.done
+        rate = learning_rate(done, now["steps"], now["lr"]) if now["schedule"] else now["lr"]
+        nll = point_nll(self.flow, next_batch(self))
+        loss = careful_mean(nll, self.flow.dim)
+        self.done += 1
+        if self.way_back.needed(self.done, loss.detach()):
+            return self.way_back.take(self.done)
+        self.adam.param_groups[0]["lr"] = rate * self.way_back.caution
         self.adam.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.flow.parameters(), now["clip"])
+        nn.utils.clip_grad_norm_(self.weights, now["clip"])
         self.adam.step()
-        self.done += 1
-        return loss.detach()
+        return nll.detach().mean()
 
 
 @torch.no_grad()
@@ -1700,7 +1855,7 @@ def report(trainer: Trainer, losses: list[Tensor], held_out=None) -> None:
     """
     loss = torch.stack(losses).mean().item()
     if not math.isfinite(loss):
-        back, good = "", trainer.last_good
+        back, good = "", trainer.good
         if good is not None:
             trainer.flow.load_state_dict(good["flow"])
             back = f"; the flow is back at step {good['step']}"
@@ -1708,7 +1863,7 @@ def report(trainer: Trainer, losses: list[Tensor], held_out=None) -> None:
             f"the loss is {loss} at step {trainer.done}: try a smaller lr{back}"
         )
     weights = {name: value.clone() for name, value in trainer.flow.state_dict().items()}
-    trainer.last_good = {"step": trainer.done, "flow": weights}
+    trainer.good = {"step": trainer.done, "flow": weights}
     trainer.history.steps.append(trainer.done)
     trainer.history.train_nll.append(loss)
     if held_out is not None:
@@ -1760,7 +1915,7 @@ def save_training(trainer: Trainer, path: str | Path) -> None:
         "settings": trainer.settings, "done": trainer.done, "history": vars(trainer.history),
         "flow": trainer.flow.state_dict(), "adam": trainer.adam.state_dict(),
         "generator": trainer.generator.get_state(), "what": what_it_is(trainer.flow),
-        "first_batch": trainer.first_batch,
+        "first_batch": trainer.first_batch, "way_back": trainer.way_back.state(),
     }  # fmt: skip
     temporary = Path(f"{path}.part")
     try:
@@ -1788,7 +1943,10 @@ def read_checkpoint(path: str | Path, device) -> dict:
     """
     try:
         state = torch.load(path, weights_only=True, map_location=device)
-        wanted = {"settings", "done", "history", "flow", "adam", "generator", "what", "first_batch"}
+        wanted = {
+            "settings", "done", "history", "flow", "adam", "generator", "what", "first_batch",
+            "way_back",
+        }  # fmt: skip
         if not isinstance(state, dict) or set(state) != wanted:
             raise ValueError("it holds something else")
     except Exception as error:  # torch.load has many ways to say that a file is not its own
@@ -1831,6 +1989,7 @@ def load_training(trainer: Trainer, path: str | Path) -> None:
     trainer.generator.set_state(state["generator"].cpu())
     trainer.done, trainer.history = state["done"], History(**state["history"])
     trainer.first_batch = state["first_batch"]
+    trainer.way_back.load(state["way_back"], trainer.history.went_back)
 
 
 @torch.no_grad()
@@ -1917,7 +2076,7 @@ def train(
 
 
 RING_SHAPE = {"n_layers": 16, "hidden_dim": 32, "n_frequencies": 4, "turn": 45.0}
-RING_RECIPE = {"steps": 600, "batch_size": 512, "lr": 3e-3}
+RING_RECIPE = {"steps": 580, "batch_size": 512, "lr": 4e-3}
 
 
 def to_eight_bits(flow: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:

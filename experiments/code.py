@@ -35,6 +35,19 @@ def bare(source: str) -> ast.Module:
     return tree
 
 
+def text_of(node) -> str:
+    """A syntax tree as text, the same on every Python: fields that are empty are left out."""
+    if isinstance(node, list):
+        return f"[{', '.join(map(text_of, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [(name, getattr(node, name, None)) for name in node._fields if name != "ctx"]
+    kept = [
+        f"{name}={text_of(value)}" for name, value in fields if value is not None and value != []
+    ]
+    return f"{type(node).__name__}({', '.join(kept)})"
+
+
 def used(tree: ast.AST, names: dict) -> list:
     """What a tree uses of the names around it: objects, also those reached by `module.name`."""
     found = []
@@ -69,7 +82,7 @@ def parts(function: Callable) -> dict[str, str]:
         if name in pieces:
             continue
         tree = bare(inspect.getsource(thing))
-        pieces[name] = ast.dump(tree)
+        pieces[name] = text_of(tree)
         for name, value in used(tree, vars(sys.modules[thing.__module__])):
             if isinstance(value, KINDS):
                 if is_own(value.__module__):

@@ -143,7 +143,11 @@ class Evidence:
 
     def effect(self, arm: str, control: str, number: str = "gap") -> Effect:
         """Differences arm - control, seed by seed."""
-        differences = self.values(arm, number) - self.values(control, number)
+        return self.paired((arm, number), (control, number))
+
+    def paired(self, one: tuple[str, str], other: tuple[str, str]) -> Effect:
+        """Differences of two numbers, each named by its arm and its own name, seed by seed."""
+        differences = self.values(*one) - self.values(*other)
         low, high = interval(differences)
         less = int((differences < 0).sum())
         return Effect(float(np.median(differences)), low, high, less, self.n)

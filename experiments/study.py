@@ -32,8 +32,8 @@ class Study:
         question: What it asks, one sentence.
         run: Function `(settings, seeds) -> rows`, see `engine.sweep`.
         arms: Name -> settings, or a function that returns them.
-        rates: Learning rates that each arm chooses from, put into its settings as `lr`; none if
-            the arms say their own.
+        rates: Learning rates that each arm chooses from, put into its settings as `lr`, unless it
+            says its own.
         judge: The number by which a rate is chosen, the median over `tuning_seeds`; less is better.
         seeds: The seeds that count.
         tuning_seeds: The seeds on which rates are chosen.
@@ -82,7 +82,8 @@ def tune(study: Study, folder: Path, **options) -> tuple[dict[str, dict], dict[s
     arms = study.settings()
     if not study.rates:
         return arms, {}
-    trials = [(name, rate) for name in arms for rate in study.rates]
+    free = [name for name in arms if "lr" not in arms[name]]
+    trials = [(name, rate) for name in free for rate in study.rates]
     records = sweep(
         study.run,
         [arms[name] | {"lr": rate} for name, rate in trials],
@@ -92,14 +93,15 @@ def tune(study: Study, folder: Path, **options) -> tuple[dict[str, dict], dict[s
         name=f"{study.name}, rates",
         **options,
     )
-    found: dict[str, dict[str, float]] = {name: {} for name in arms}
+    found: dict[str, dict[str, float]] = {name: {} for name in free}
     each = len(records) // len(trials)
     for k, (name, rate) in enumerate(trials):
         own = [row for record in records[k * each : (k + 1) * each] for row in record["rows"]]
         values = [row[study.judge] for row in own] or [math.inf]
         found[name][repr(rate)] = median(values)
     best = {name: min(by_rate, key=by_rate.get) for name, by_rate in found.items()}
-    return {name: arms[name] | {"lr": float(best[name])} for name in arms}, found
+    chosen = {name: {"lr": float(rate)} for name, rate in best.items()}
+    return {name: arms[name] | chosen.get(name, {}) for name in arms}, found
 
 
 def measure(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from flows import Flow, Trainer, learning_rate, mean_nll
+from flows import Flow, Guard, Trainer, WayBack, careful_mean, learning_rate, point_nll
 
 __all__ = ["new_flow", "train_seeds"]
 
@@ -29,6 +29,11 @@ def new_flow(make_flow: Callable[[], Flow], seed: int) -> Flow:
     """
     torch.manual_seed(seed)
     return make_flow()
+
+
+def careful_nll(flow: Flow, batch: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    """What `flows.Trainer` brings down."""
+    return careful_mean(point_nll(flow, batch), flow.dim)
 
 
 class Loss(nn.Module):
@@ -48,7 +53,70 @@ def limit_gradients(parameters: Sequence[Tensor], clip: float) -> None:
     squares = sum(g.square().reshape(len(g), -1).sum(dim=1) for g in gradients)
     factor = (clip / (squares.sqrt() + 1e-6)).clamp(max=1.0)  # (members,)
     for g in gradients:
-        g.mul_(factor.view(-1, *[1] * (g.ndim - 1)))
+        g.mul_(across(factor, g))
+
+
+class Returns:
+    """What `flows.WayBack` does when a training explodes, for each of several members.
+
+    Args:
+        weights: The members' weights, their first dimension the members.
+        adam: Their optimizer.
+        n: Number of members.
+        most: How often each may go back.
+    """
+
+    def __init__(self, weights: list[Tensor], adam: torch.optim.Optimizer, n: int, most: int):
+        self.weights, self.adam, self.most, self.guard = weights, adam, most, Guard()
+        self.caution, self.count, self.kept = torch.ones(n), torch.zeros(n), []
+
+    def state(self) -> list[Tensor]:
+        """All that is needed to go back."""
+        moments = [self.adam.state[w][k] for w in self.weights for k in ("exp_avg", "exp_avg_sq")]
+        return [*self.weights, *moments, self.guard.level, self.guard.lowest]
+
+    @torch.no_grad()
+    def step(self, step: int, loss: Tensor) -> None:
+        """A step of the optimizer, or for members that exploded a return."""
+        jump = self.guard.sees_a_jump(loss) & (self.count < self.most) & (step > 0)
+        if step % WayBack.EVERY == 0:
+            if step == 0:
+                self.start()
+            now = [part.clone() for part in self.state()]
+            before = self.kept[-1:] or [now]
+            self.kept = [*before, [choose(jump, a, b) for a, b in zip(before[0], now, strict=True)]]
+        before = [w.clone() for w in self.weights]
+        self.adam.step()
+        for weight, old in zip(self.weights, before, strict=True):
+            weight.copy_(old + across(self.caution, old) * (weight - old))
+        if jump.any():
+            for part, old in zip(self.state(), self.kept[0], strict=True):
+                part.copy_(choose(jump, old, part))
+            self.kept[1] = [choose(jump, a, b) for a, b in zip(*self.kept, strict=True)]
+            self.caution = torch.where(jump, self.caution * WayBack.CAUTION, self.caution)
+            self.count += jump
+
+    def start(self) -> None:
+        """Let the optimizer make its moments, without a step."""
+        gradients = [w.grad for w in self.weights]
+        rate, self.adam.param_groups[0]["lr"] = self.adam.param_groups[0]["lr"], 0.0
+        for w in self.weights:
+            w.grad = torch.zeros_like(w)
+        self.adam.step()
+        for w, gradient in zip(self.weights, gradients, strict=True):
+            w.grad = gradient
+            self.adam.state[w]["step"].zero_()
+        self.adam.param_groups[0]["lr"] = rate
+
+
+def across(values: Tensor, like: Tensor) -> Tensor:
+    """Numbers of the members, in the shape of their weights."""
+    return values.view(-1, *[1] * (like.ndim - 1))
+
+
+def choose(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Members of `a` where the mask says so, of `b` elsewhere."""
+    return torch.where(across(mask, a), a, b)
 
 
 def train_seeds(
@@ -56,12 +124,15 @@ def train_seeds(
     draw: Callable,
     seeds: Sequence[int],
     *,
-    loss: Callable = mean_nll,
+    loss: Callable = careful_nll,
     steps: int,
     batch_size: int,
     lr: float,
     clip: float = 5.0,
     schedule: bool = True,
+    safe: bool = True,
+    watch: Callable[[int, list[Flow]], None] | None = None,
+    every: int = 50,
 ) -> list[Flow]:
     """`flows.train` for several seeds at once, of the weights and of the batches.
 
@@ -75,6 +146,9 @@ def train_seeds(
         lr: Peak learning rate.
         clip: Largest gradient norm of each flow.
         schedule: Whether the rate rises and falls.
+        safe: Whether a flow that explodes goes back.
+        watch: Called as `watch(steps done, flows)` every so many steps, and at the end.
+        every: How many.
 
     Returns:
         The trained flows.
@@ -85,19 +159,31 @@ def train_seeds(
     parameters = {f"flow.{k}": v.detach().requires_grad_() for k, v in parameters.items()}
     module = Loss(copy.deepcopy(members[0]), loss)
     losses = vmap(lambda weights, batch: functional_call(module, weights, (batch,)))
-    adam = torch.optim.Adam(list(parameters.values()), lr=lr, **Trainer.ADAM)
+    weights = list(parameters.values())
+    adam = torch.optim.Adam(weights, lr=lr, **Trainer.ADAM)
+    returns = Returns(weights, adam, len(seeds), WayBack.MOST if safe else 0)
     for step in range(steps):
         if schedule:
             adam.param_groups[0]["lr"] = learning_rate(step, steps, lr)
         batch = stacked([draw(batch_size, generator) for generator in generators])
         adam.zero_grad()
-        losses(parameters, batch).sum().backward()
-        limit_gradients(list(parameters.values()), clip)
-        adam.step()
+        loss_now = losses(parameters, batch)
+        loss_now.sum().backward()
+        limit_gradients(weights, clip)
+        returns.step(step, loss_now.detach())
+        if watch is not None and ((step + 1) % every == 0 or step + 1 == steps):
+            hand_over(parameters, members)
+            watch(step + 1, members)
+    hand_over(parameters, members)
+    return members
+
+
+@torch.no_grad()
+def hand_over(parameters: dict[str, Tensor], members: list[Flow]) -> None:
+    """Give each member its own weights."""
     for k, member in enumerate(members):
         own = {name.removeprefix("flow."): value[k] for name, value in parameters.items()}
         member.load_state_dict(own, strict=False)
-    return members
 
 
 def stacked(batches: list) -> Tensor | tuple[Tensor, Tensor]:

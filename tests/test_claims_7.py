@@ -3,6 +3,7 @@
 import ast
 import math
 from pathlib import Path
+from statistics import median
 
 import nbformat
 import pytest
@@ -12,8 +13,11 @@ from scipy.stats import norm
 import flows
 import gen_models_utilities as gmu
 from experiments import SweepError, evidence
+from experiments.studies import bridges, continuous
+from experiments.studies.common import ring
 
 CHAPTER = Path(__file__).resolve().parents[1] / "chapters" / "7_outlook.ipynb"
+CELLS = nbformat.read(CHAPTER, as_version=4).cells
 
 
 def defines(node):
@@ -29,7 +33,7 @@ def page():
     """What the chapter defines: its functions and constants, without its trainings."""
     space = {"math": math, "torch": torch, "gmu": gmu, "SEED": 0}
     space["standard_normal_log_prob"] = flows.standard_normal_log_prob
-    for cell in nbformat.read(CHAPTER, as_version=4).cells:
+    for cell in CELLS:
         if cell.cell_type != "code" or "setup" in cell.metadata.get("tags", []):
             continue
         tree = ast.parse(cell.source)
@@ -101,15 +105,67 @@ def test_what_strays_cost_at_least(page):
     assert 0 < page["least_gap"](q, p) < whole
 
 
-def test_stored_bridges_say_what_the_page_says():
+def test_strays_get_fewer_and_passes_do_not_sink():
     runs, true = stored("bridges"), math.exp(-4.5)
-    assert runs.effect("16 couplings", "4 couplings", "strays_3").high < 0
-    assert runs.effect("twice the steps", "16 couplings", "strays_3").high < 0
-    halfway = -11.0
-    for arm in ("4 couplings", "8 couplings", "16 couplings", "twice the steps"):
+    halfway = gmu.ring_log_prob(gmu.ring_centers()[:2].mean(dim=0, keepdim=True)).item()
+    for arm in runs.arms:
         assert runs.median(arm, "strays_3") > true
-        assert runs.median(arm, "lowest_log_p") > halfway / 2  # far above the true ring's
-    assert runs.median("base of eight modes", "strays_3") < runs.median("16 couplings", "strays_3")
+        assert runs.spread(arm, "lowest_log_p")[0] > halfway + 4  # far above the true ring's
+        assert runs.spread(arm)[1] < 1  # none exploded
+    for arm, control in (("16 couplings", "4 couplings"), ("twice the steps", "16 couplings")):
+        assert runs.effect(arm, control, "strays_3").high < 0
+    assert runs.effect("16 couplings", "4 couplings", "lowest_log_p").low > 0
+    assert not runs.effect("twice the steps", "16 couplings", "lowest_log_p").clear
+
+
+def test_what_another_base_changes():
+    runs = stored("bridges")
+    assert runs.effect("base of eight modes", "16 couplings", "strays_3").high < 0
+    assert runs.effect("base of eight modes", "16 couplings", "lowest_log_p").high > 0
+    assert runs.effect("student base", "16 couplings", "strays_3").low > 0
+
+
+def test_the_loss_sees_how_many_strays_there_are(page):
+    """At least a good part of the gap is theirs."""
+    runs, true = stored("bridges"), math.exp(-4.5)
+    for arm in ("4 couplings", "8 couplings", "16 couplings", "twice the steps"):
+        costs = [page["least_gap"](q, true) for q in runs.values(arm, "strays_3")]
+        shares = [cost / gap for cost, gap in zip(costs, runs.values(arm), strict=True)]
+        assert 0.1 < median(shares) < 0.5
+
+
+def test_a_pass_costs_by_what_it_holds_not_by_its_height():
+    """The share q spent where the truth has nothing costs -log(1 - q), thin and high or flat."""
+    x = torch.linspace(-6, 30, 360_001, dtype=torch.float64)
+    true, q = torch.as_tensor(norm.pdf(x)), 0.01
+    for width in (0.01, 2.0):
+        flow = (1 - q) * true + q * torch.as_tensor(norm.pdf(x, 18.0, width))
+        inside = true > 1e-30
+        cost = ((true * (true / flow).log())[inside].sum() * 1e-4).item()
+        assert abs(cost + math.log(1 - q)) < 1e-6
+
+
+def test_the_page_trains_the_flow_of_the_bridges_as_the_stored_runs_did(monkeypatch):
+    source = next(c.source for c in CELLS if "evidence(" in c.source and "draw_ring" in c.source)
+    asked = {}
+    space = {"torch": torch, "gmu": gmu, "math": math, "SEED": 0, "evidence": evidence}
+    space |= {"RING_SHAPE": flows.RING_SHAPE, "RING_RECIPE": flows.RING_RECIPE}
+    space["RealNVP"] = lambda **shape: asked.update(shape=shape) or flows.RealNVP(**shape)
+    space["train"] = lambda flow, draw, **training: asked.update(training)
+    exec(source, space)
+
+    class Asked(Exception):
+        pass
+
+    def fit(make_flow, draw, seeds, **training):
+        raise Asked(len(make_flow().layers), training)
+
+    monkeypatch.setattr(bridges, "fit", fit)
+    with pytest.raises(Asked) as error:
+        bridges.run(stored("bridges").arm("8 couplings")["settings"], [0])
+    n_layers, training = error.value.args
+    assert len(flows.RealNVP(**asked.pop("shape")).layers) == n_layers
+    assert asked == training | {"seed": 0}
 
 
 # ------------------------------------------------------------------------------- the sensor
@@ -149,7 +205,7 @@ def test_in_the_flows_own_uniform_coordinates_every_point_is_equally_likely():
 def test_the_hum_is_usual_and_a_direct_question_finds_it(page):
     solution = next(
         part.split("```")[0]
-        for cell in nbformat.read(CHAPTER, as_version=4).cells
+        for cell in CELLS
         for part in cell.source.split("```python\n")[1:]
         if "humming" in part
     )
@@ -198,10 +254,49 @@ def test_random_pairs_give_the_field_of_their_width(page):
     assert ((drawn - ours).abs() > 4 * error + 0.02).any()
 
 
-def test_the_learned_race_is_read_from_all_arms():
+@pytest.mark.parametrize(("width", "straight"), [("shrink", True), ("pairs_width", False)])
+def test_paths_to_a_single_mode(page, monkeypatch, width, straight):
+    """Straight for the field that was written down, and not for random pairs."""
+    monkeypatch.setitem(page, "CENTERS", page["CENTERS"][:1])
+    x = start = normal(500, 2)
+    length = 0
+    for k in range(256):
+        step = page["velocity"](x, k / 256, page[width]) / 256
+        x, length = x + step, length + step.norm(dim=1)
+    ratio = length / (x - start).norm(dim=1)
+    assert (ratio.max() < 1 + 1e-9) == straight
+    assert straight or ratio.mean() > 1.001
+
+
+def test_layers_for_equal_error_grow_as_modes_get_narrower(page, monkeypatch):
+    """The error is of order 1 / layers for both widths, so its ratio is the ratio of layers."""
+    z, errors = normal(2000, 2), {}
+    for std in (0.25, 0.1):
+        monkeypatch.setitem(page, "STD", std)
+        for n in (160, 320):
+            path, log_prob = page["euler_flow"](z, n)
+            off = log_prob - gmu.ring_log_prob(path[-1], cluster_std=std)
+            errors[std, n] = off.abs().mean().item()
+        assert abs(errors[std, 160] / errors[std, 320] - 2) < 0.05
+    assert abs(errors[0.1, 320] / errors[0.25, 320] - 0.25 / 0.1) < 0.2
+
+
+def test_steps_fold_in_every_stored_run_and_couplings_in_none():
     runs = stored("continuous")
+    assert runs.n >= 20
     for n in (4, 8):
-        assert runs.effect(f"{n} steps", f"{n} couplings").n == runs.n >= 20
+        assert runs.spread(f"{n} couplings", "folded")[1] == 0
+        assert runs.spread(f"{n} steps", "folded")[0] > 0
         assert runs.median(f"{n} couplings", "weights") > runs.median(f"{n} steps", "weights")
-    assert runs.spread("4 steps", "folded")[0] > 0 and runs.spread("4 steps")[0] < 0
-    assert runs.spread("8 steps", "folded")[1] < 0.01 and runs.spread("8 steps")[0] > 0
+    assert runs.spread("4 steps")[0] < 0  # where no density can be
+
+
+def test_the_density_of_folded_steps_adds_up_to_more_than_one():
+    rate = stored("continuous").rate("8 steps")
+    trained = {"lr": rate, **continuous.TRAINING}
+    flow, _ = continuous.fit(lambda: continuous.euler(8), ring, [0, 1], **trained)
+    side = torch.linspace(-12, 12, 601)
+    grid = torch.cartesian_prod(side, side)
+    with torch.no_grad():
+        mass = sum(flow.log_prob(x).exp().sum() for x in grid.split(50_000)) * 0.04**2
+    assert mass > 1.05

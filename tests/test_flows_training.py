@@ -203,17 +203,29 @@ def test_a_batch_with_a_nan_is_named_before_it_spoils_the_weights(bad, tmp_path)
     assert torch.equal(weights(resumed), weights(trained()[0]))
 
 
-def test_a_loss_that_explodes_gives_the_last_good_weights_back(tmp_path):
-    """Points that are finite, and so far out that their square is not."""
+def far_at(when):
+    """Draws points that are finite, and in one batch so far out that their square is not."""
     calls, draw = [], flows.resample(points())
 
     def far(batch_size, random):
         calls.append(1)
-        return draw(batch_size, random) * (1e30 if len(calls) == 6 else 1)
+        return draw(batch_size, random) * (1e30 if len(calls) == when else 1)
 
+    return far
+
+
+def test_a_loss_that_is_no_number_is_survived(tmp_path):
+    flow, file = new_flow(), tmp_path / "run.pt"
+    history = flows.train(flow, far_at(6), **SETTINGS, checkpoint=file)
+    assert history.went_back == [6] and np.isfinite(history.train_nll).all()
+    assert weights(flow).isfinite().all() and torch.load(file, weights_only=True)["done"] == STEPS
+
+
+def test_if_it_may_not_go_back_the_last_good_weights_come_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(flows.WayBack, "MOST", 0)
     flow, file = new_flow(), tmp_path / "run.pt"
     with pytest.raises(FloatingPointError, match="loss is (nan|inf) at step 8.*back at step 4"):
-        flows.train(flow, far, **SETTINGS, checkpoint=file)
+        flows.train(flow, far_at(6), **SETTINGS, checkpoint=file)
     stopped, _ = trained(on_report=stop_at(EVERY))
     assert torch.equal(weights(flow), weights(stopped))
     assert torch.load(file, weights_only=True)["done"] == EVERY, "what is broken is not stored"

@@ -19,8 +19,10 @@ STUDIES = {
     for study in (
         recipe.STUDY,
         recipe.SLIPS,
+        recipe.SAFETY,
         sign.STUDY,
         conditional.LABEL,
+        conditional.BY_HEART,
         sensor.STUDY,
         singular.STUDY,
         direction.STUDY,

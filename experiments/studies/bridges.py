@@ -56,7 +56,7 @@ class BasedFlow(RealNVP):
 def run(settings: dict, seeds: list[int]) -> list[dict]:
     """Train with this base, depth and number of steps; strays and bridges."""
     shape = SHAPE | {"n_layers": settings["n_layers"]}
-    training = RECIPE | {"steps": settings["steps"]}
+    training = RECIPE | {"steps": settings["steps"], "lr": settings["lr"]}
     rows = []
     for flow in fit(lambda: BasedFlow(settings["base"], **shape), ring, seeds, **training):
         with torch.no_grad():
@@ -89,6 +89,7 @@ STUDY = Study(
         "student base": arm(16, STEPS, "student"),
         "base of eight modes": arm(16, STEPS, "eight modes"),
     },
+    rates=(2.5e-3, 5e-3, 1e-2),
     together=7,
 )
 TRUE_STRAYS = {n: math.exp(-(n**2) / 2) for n in (3, 4)}

@@ -8,7 +8,7 @@ from experiments.together import new_flow, train_seeds
 from flows import RING_RECIPE, RING_SHAPE, Flow, RealNVP, standard_normal_log_prob, train
 
 RECIPE, SHAPE = RING_RECIPE, RING_SHAPE
-RATES = (1e-3, 3e-3, 1e-2)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 
 
 def ring(n: int, generator: torch.Generator) -> Tensor:
@@ -18,7 +18,7 @@ def ring(n: int, generator: torch.Generator) -> Tensor:
 
 def fit(make_flow, draw, seeds, **settings) -> list[Flow]:
     """Train a flow for each seed; several seeds together."""
-    if len(seeds) > 1:
+    if len(seeds) > 1 or not set(settings) <= {"steps", "batch_size", "lr", "clip", "schedule"}:
         return train_seeds(make_flow, draw, seeds, **settings)
     flow = new_flow(make_flow, seeds[0])
     every = settings["steps"]

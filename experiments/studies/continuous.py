@@ -115,6 +115,6 @@ STUDY = Study(
         for n in LAYERS
         for kind in ("couplings", "steps")
     },
-    rates=(3e-3, 1e-2),
+    rates=(3e-3, 1e-2, 3e-2),
     together=7,
 )

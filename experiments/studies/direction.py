@@ -29,6 +29,6 @@ STUDY = Study(
     question="Does the plain form belong in encode or in decode?",
     run=run,
     arms={name: {"plain": name} for name in ("encode", "decode")},
-    rates=(1.5e-3, 3e-3, 6e-3),
+    rates=(2.5e-3, 5e-3, 1e-2),
     together=7,
 )

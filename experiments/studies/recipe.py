@@ -5,10 +5,14 @@ Beside it stand the slips that the chapter's verdict should catch, with the reci
 
 from functools import partial
 
+import gen_models_utilities as gmu
 from experiments.study import Study
-from flows import AffineCoupling, Flow
+from experiments.together import careful_nll
+from flows import AffineCoupling, Flow, mean_nll
 
 from .common import RECIPE, SHAPE, fit, log_density_shares, real_nvp, ring
+
+CHANGES = ("steps", "clip")
 
 
 class WrongSign(AffineCoupling):
@@ -29,7 +33,7 @@ def with_wrong_sign(**shape) -> Flow:
 def run(settings: dict, seeds: list[int]) -> list[dict]:
     """Train the recipe, or the recipe with one slip, and judge it."""
     shape = SHAPE | {name: value for name, value in settings.items() if name in SHAPE}
-    training = RECIPE | {name: settings[name] for name in ("steps", "clip") if name in settings}
+    training = RECIPE | {name: settings[name] for name in CHANGES if name in settings}
     wrong = settings.get("sign") == "wrong"
     make_flow = partial(with_wrong_sign, **shape) if wrong else real_nvp(**shape)
     return [log_density_shares(flow) for flow in fit(make_flow, ring, seeds, **training)]
@@ -54,5 +58,28 @@ SLIPS = Study(
         "no Fourier features": {"n_frequencies": 0},
         "wrong sign in one layer": {"sign": "wrong"},
     },
+    together=7,
+)
+
+
+def run_safety(settings: dict, seeds: list[int]) -> list[dict]:
+    """The recipe at twice its rate, with both precautions, with one of them, with none."""
+    loss = careful_nll if settings["far points"] == "by logarithm" else mean_nll
+    training = RECIPE | {"lr": 2 * RECIPE["lr"], "loss": loss, "safe": settings["go back"]}
+    flows = fit(real_nvp(**SHAPE), ring, seeds, **training)
+    return [{"gap": gmu.ring_gap(flow.log_prob)} for flow in flows]
+
+
+SAFETY = Study(
+    name="safety",
+    question="Do the two precautions against explosions help, at twice the recipe's rate?",
+    run=run_safety,
+    arms={
+        "both": {"far points": "by logarithm", "go back": True},
+        "far points by logarithm": {"far points": "by logarithm", "go back": False},
+        "go back": {"far points": "as all", "go back": True},
+        "neither": {"far points": "as all", "go back": False},
+    },
+    seeds=range(21),
     together=7,
 )

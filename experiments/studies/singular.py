@@ -44,7 +44,7 @@ STUDY = Study(
     question="Does the loss have a floor when the condition is |x|, and when it is |x| plus noise?",
     run=run,
     arms={name(tau, steps): {"tau": tau, "steps": steps} for tau in (0.0, TAU) for steps in STEPS},
-    rates=(2e-3, 5e-3),
+    rates=(2e-3, 5e-3, 1e-2),
     judge="nll",
     together=7,
 )

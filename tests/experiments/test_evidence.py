@@ -83,7 +83,7 @@ def test_what_the_ring_fence_catches():
     assert set(caught) == {
         "half the steps", "half the width", "no gradient limit", "no Fourier features"
     }  # fmt: skip
-    assert max(caught.values()) == 0, "if it catches one of these now: say so in chapter 5"
+    assert max(caught.values()) <= 0.15, "a few single runs at most: so chapter 5 says"
     # What one run does not show, many do: a rank test tells three of the four from the recipe.
     for arm in set(caught) - {"no gradient limit"}:
         rank = stats.mannwhitneyu(slips.values(arm), recipe.values("recipe"), alternative="greater")
@@ -144,7 +144,7 @@ def test_results_are_whole_and_enough(name):
     for arm, stored in results["arms"].items():
         lengths = {len(v) for v in stored["values"].values()} | {len(stored["cpu_seconds"])}
         assert lengths == {len(results["seeds"])}, arm
-        if study.rates:
+        if study.rates and "lr" not in study.settings()[arm]:
             best = min(results["rates"][arm], key=results["rates"][arm].get)
             assert stored["settings"]["lr"] == float(best), arm
 
@@ -272,3 +272,13 @@ def test_render_keeps_every_bit():
     results = {"a": [0.1 + 0.2, 1e-300, -0.0], "b": {"c": [], "d": [1]}}
     assert json.loads(render(results)) == results
     assert '"a": [0.30000000000000004, 1e-300, -0.0]' in render(results)
+
+
+def test_two_numbers_of_one_arm_are_paired_by_seed():
+    runs = evidence("points")
+    effect = runs.paired(("2000 points", "own_gap"), ("2000 points", "gap"))
+    differences = runs.values("2000 points", "own_gap") - runs.values("2000 points", "gap")
+    assert effect.median == np.median(differences) and effect.n == runs.n
+    assert str(runs.effect("250 points", "2000 points")) == str(
+        runs.paired(("250 points", "gap"), ("2000 points", "gap"))
+    )
