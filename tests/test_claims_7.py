@@ -291,12 +291,25 @@ def test_steps_fold_in_every_stored_run_and_couplings_in_none():
     assert runs.spread("4 steps")[0] < 0  # where no density can be
 
 
-def test_the_density_of_folded_steps_adds_up_to_more_than_one():
-    rate = stored("continuous").rate("8 steps")
-    trained = {"lr": rate, **continuous.TRAINING}
-    flow, _ = continuous.fit(lambda: continuous.euler(8), ring, [0, 1], **trained)
+def masses(arm: str, make_flow, n: int) -> list[float]:
+    """What the densities of an arm's flows add up to over the plane, for so many seeds."""
+    trained = {"lr": stored("continuous").rate(arm), **continuous.TRAINING}
     side = torch.linspace(-12, 12, 601)
-    grid = torch.cartesian_prod(side, side)
+    grid = torch.cartesian_prod(side, side).split(50_000)
+    flows = continuous.fit(make_flow, ring, list(range(n)), **trained)
     with torch.no_grad():
-        mass = sum(flow.log_prob(x).exp().sum() for x in grid.split(50_000)) * 0.04**2
-    assert mass > 1.05
+        sums = [sum(flow.log_prob(x).double().exp().sum() for x in grid) for flow in flows]
+    return [float(total) * 0.04**2 for total in sums]
+
+
+def test_the_density_of_folded_steps_adds_up_to_more_than_one():
+    """By how much depends on the run, so on the processor: no single run is judged."""
+    eight = masses("8 steps", lambda: continuous.euler(8), 7)
+    assert max(eight) > 1.05 and min(eight) > 0.997, "a fold adds places, it takes none away"
+    assert min(masses("4 steps", lambda: continuous.euler(4), 2)) > 2
+
+
+def test_the_density_of_couplings_adds_up_to_one():
+    """The control, on the same grid."""
+    make_flow = continuous.real_nvp(n_layers=8, hidden_dim=32)
+    assert all(abs(mass - 1) < 0.003 for mass in masses("8 couplings", make_flow, 2))
