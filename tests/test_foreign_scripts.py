@@ -10,6 +10,7 @@ import pytest
 from browser import serve_folder
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
 # One pixel.
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
@@ -87,7 +88,7 @@ def built(tmp_path_factory):
         encoding="utf-8",
     )
     told = tmp_path_factory.mktemp("log") / "warnings.txt"
-    with told.open("w", encoding="utf-8") as warnings:
+    with told.open("w", encoding="utf-8") as warnings, docutils_namespace():
         app = Sphinx(source, source, out, source / "trees", "html", status=None, warning=warnings)
         (out / "_downloads").mkdir(exist_ok=True)
         (out / "_downloads" / "near.js").write_text(call("near"), encoding="utf-8")

@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from browser import serve_folder
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 from test_live_figure import PICTURE, alive, settled, squash, trained
 
 from live import examples, live_figure
@@ -55,11 +56,10 @@ def built(tmp_path_factory):
         encoding="utf-8",
     )
     out = tmp_path_factory.mktemp("site")
-    # (Another test of this process may have set up a Sphinx, whose nodes stay registered.)
-    app = Sphinx(source, source, out, source / "doctrees", "html", status=None, freshenv=True,
-                 warningiserror=True,
-                 confoverrides={"suppress_warnings": ["app.add_node"]})  # fmt: skip
-    app.build()
+    with docutils_namespace():
+        app = Sphinx(source, source, out, source / "doctrees", "html", status=None, freshenv=True,
+                     warningiserror=True)  # fmt: skip
+        app.build()
     assert app.statuscode == 0
     return out
 
