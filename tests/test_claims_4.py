@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+from samples import normal
 from scipy import stats
 from torch.nn import functional as F
 
@@ -14,11 +15,6 @@ import gen_models_utilities as gmu
 from experiments import evidence
 
 CHAPTER = Path(flows.__file__).parent / "chapters" / "4_realnvp.ipynb"
-
-
-def normal(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
 def shake(flow, seed=0, size=0.4):

@@ -8,6 +8,7 @@ from statistics import median
 import nbformat
 import pytest
 import torch
+from samples import normal
 from scipy.stats import norm
 
 import flows
@@ -48,11 +49,6 @@ def stored(name):
         return evidence(name)
     except SweepError as error:
         pytest.skip(str(error))
-
-
-def normal(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
 # ------------------------------------------------------------------------------- rounding

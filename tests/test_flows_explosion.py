@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from samples import weights
 
 import flows
 import gen_models_utilities as gmu
@@ -29,10 +30,6 @@ def ring_with(bad_batches, only_seed=None):
         return x + FAR if counts[key] in bad_batches and only_seed in (None, key) else x
 
     return draw
-
-
-def weights(flow) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for p in flow.parameters()])
 
 
 # -------------------------------------------------------------------------- far points
@@ -179,25 +176,18 @@ def test_a_resumed_training_goes_back_as_one_that_never_stopped(tmp_path, stop):
     history = flows.train(whole, ring_with({50, 70}), **options)
     assert history.went_back == [50, 70]
 
-    file, draw = tmp_path / "run.pt", ring_with({50, 70})
+    file, first, second = tmp_path / "run.pt", new_flow(make_flow, 0), new_flow(make_flow, 1)
 
     def interrupt(step, history):
         if step >= stop:
             raise KeyboardInterrupt
 
-    first, second = new_flow(make_flow, 0), new_flow(make_flow, 1)
-    while flows.train(first, draw, on_report=interrupt, checkpoint=file, **options).interrupted:
-        if file.exists():
-            break
+    options["checkpoint"] = file
+    assert flows.train(first, ring_with({50, 70}), on_report=interrupt, **options).interrupted
     done = torch.load(file, weights_only=True)["done"]
-
-    def further(n, generator, count=iter(range(10**6))):  # noqa: B008
-        """The same batches: `load_training` draws the first one again, to compare it."""
-        k = next(count)
-        x = gmu.sample_ring(n, generator)[0]
-        return x + FAR if k > 0 and k + done in {50, 70} else x
-
-    again = flows.train(second, further, checkpoint=file, **options)
+    # Going on, the first batch of all is drawn again, to be compared; then comes number done + 1.
+    rest = ring_with({batch - done + 1 for batch in (50, 70)})
+    again = flows.train(second, rest, **options)
     assert again.went_back == [50, 70]
     assert torch.equal(weights(second), weights(whole))
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from samples import weights
 
 import flows
 
@@ -28,10 +29,6 @@ def new_flow(seed: int = 1, **kwargs) -> flows.RealNVP:
         for parameter in flow.parameters():
             parameter.copy_(0.3 * torch.randn(parameter.shape, generator=random))
     return flow
-
-
-def weights(flow) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for p in flow.parameters()])
 
 
 def trained(**kwargs) -> tuple[flows.RealNVP, flows.History]:

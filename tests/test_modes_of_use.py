@@ -12,6 +12,7 @@ import re
 
 import pytest
 import torch
+from samples import normal
 from torch import nn
 
 import flows
@@ -20,11 +21,6 @@ DOUBLE = torch.float64
 
 
 # ------------------------------------------------------------------------------- what is tried
-
-
-def normal(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=DOUBLE)
 
 
 def wave(kept, context=None):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from samples import weights
 
 import flows
 import gen_models_utilities as gmu
@@ -16,10 +17,6 @@ def make_flow():
 
 def ring(n, generator):
     return gmu.sample_ring(n, generator)[0]
-
-
-def weights(flow) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for p in flow.parameters()])
 
 
 @pytest.mark.parametrize("clip", [0.5, 1e9])
