@@ -1334,36 +1334,29 @@ def run_dots(
         >>> [label.get_text() for label in ax.get_yticklabels()]
         ['plain', 'better']
     """
-    own, color = dict(own or {}), color or BLUE
-    if not runs:
+    color = color or BLUE
+    # fmin turns what is no number into infinity: a run that broke stands at the edge.
+    arms = {name: np.fmin(np.asarray(values, dtype=float), np.inf) for name, values in runs.items()}
+    own = {name: float(np.fmin(value, np.inf)) for name, value in (own or {}).items()}
+    if not arms:
         raise ValueError("runs must hold at least one arm, got none")
-    if unknown := sorted(set(own) - set(runs)):
+    if unknown := sorted(set(own) - set(arms)):
         raise ValueError(f"own must name arms of runs, got {', '.join(unknown)}")
-    arms = {name: np.asarray(values, dtype=float) for name, values in runs.items()}
     if empty := [name for name, values in arms.items() if not values.size]:
         raise ValueError(f"runs must hold at least one number an arm, got none for {empty[0]}")
-    finite = [v for values in (*arms.values(), [*own.values()]) for v in values if math.isfinite(v)]
+    finite = [v for values in (*arms.values(), own.values()) for v in values if math.isfinite(v)]
     if limit is None and not finite:
         raise ValueError("runs must hold at least one finite number, or give a limit")
     top = limit if limit is not None else max(finite)
-    for row, values in enumerate(arms.values()):
-        values = np.where(np.isnan(values), math.inf, values)  # a run that broke stands at the edge
-        shown = np.minimum(values, top)
+    for row, (name, values) in enumerate(arms.items()):
         # Spread a little up and down, in the order of the seeds: no dot hides behind another.
-        offset = 0.22 * np.sin(2.4 * np.arange(len(shown)))
+        offset = 0.22 * np.sin(2.4 * np.arange(len(values)))
+        shown = np.minimum(values, top)
         ax.scatter(shown, row + offset, s=9, color=color, alpha=0.35, linewidths=0)
         middle = min(float(np.median(values)), top)
         ax.plot([middle] * 2, [row - 0.34, row + 0.34], color=color, linewidth=2.4)
-    for name, value in own.items():
-        row = list(runs).index(name)
-        ax.plot(
-            top if math.isnan(value) else min(value, top),
-            row,
-            "D",
-            color=ORANGE,
-            markersize=6,
-            zorder=3,
-        )
+        if name in own:
+            ax.plot(min(own[name], top), row, "D", color=ORANGE, markersize=6, zorder=3)
     ax.set(yticks=range(len(runs)), yticklabels=list(runs), xlabel=xlabel)
     ax.set_ylim(len(runs) - 0.5, -0.5)
     ax.grid(False, axis="y")
