@@ -5,6 +5,7 @@ stale. Text around the code may change freely.
 """
 
 import ast
+import functools
 import hashlib
 import inspect
 import sys
@@ -22,6 +23,12 @@ def is_own(module_name: str | None) -> bool:
     module = sys.modules.get(module_name or "")
     file = getattr(module, "__file__", None)
     return bool(file) and Path(file).resolve().is_relative_to(ROOT) and ".venv" not in file
+
+
+@functools.cache
+def tree_of(thing: Callable) -> ast.Module:
+    """The syntax tree of a function or class, without docstrings; read once for all studies."""
+    return bare(inspect.getsource(thing))
 
 
 def bare(source: str) -> ast.Module:
@@ -81,7 +88,7 @@ def parts(function: Callable) -> dict[str, str]:
         name = f"{thing.__module__}.{thing.__qualname__}"
         if name in pieces:
             continue
-        tree = bare(inspect.getsource(thing))
+        tree = tree_of(thing)
         pieces[name] = text_of(tree)
         for name, value in used(tree, vars(sys.modules[thing.__module__])):
             if isinstance(value, KINDS):

@@ -18,8 +18,7 @@ __all__ = [
     "interval", "is_odd",
 ]  # fmt: skip
 
-# What a chapter's own training is held against: name -> (study, arm, number). Where trainings now
-# and then end badly (the radius of the ring), no fence can tell a slip from bad luck: none is set.
+# What a chapter's own training is held against: name -> (study, arm, number).
 FENCES = {
     "ring": ("recipe", "recipe", "gap"),
     "one-hot": ("one_hot", "one-hot", "gap"),
