@@ -72,7 +72,11 @@ class Returns:
 
     def state(self) -> list[Tensor]:
         """All that is needed to go back."""
-        moments = [self.adam.state[w][k] for w in self.weights for k in ("exp_avg", "exp_avg_sq")]
+        moments = [  # (before its first step the optimizer has none: they begin at 0)
+            self.adam.state[w].get(name, torch.zeros_like(w))
+            for w in self.weights
+            for name in ("exp_avg", "exp_avg_sq")
+        ]
         return [*self.weights, *moments, self.guard.level, self.guard.lowest]
 
     @torch.no_grad()
@@ -80,8 +84,6 @@ class Returns:
         """A step of the optimizer, or for members that exploded a return."""
         jump = self.guard.sees_a_jump(loss) & (self.count < self.most) & (step > 0)
         if step % WayBack.EVERY == 0:
-            if step == 0:
-                self.start()
             now = [part.clone() for part in self.state()]
             before = self.kept[-1:] or [now]
             self.kept = [*before, [choose(jump, a, b) for a, b in zip(before[0], now, strict=True)]]
@@ -95,18 +97,6 @@ class Returns:
             self.kept[1] = [choose(jump, a, b) for a, b in zip(*self.kept, strict=True)]
             self.caution = torch.where(jump, self.caution * WayBack.CAUTION, self.caution)
             self.count += jump
-
-    def start(self) -> None:
-        """Let the optimizer make its moments, without a step."""
-        gradients = [w.grad for w in self.weights]
-        rate, self.adam.param_groups[0]["lr"] = self.adam.param_groups[0]["lr"], 0.0
-        for w in self.weights:
-            w.grad = torch.zeros_like(w)
-        self.adam.step()
-        for w, gradient in zip(self.weights, gradients, strict=True):
-            w.grad = gradient
-            self.adam.state[w]["step"].zero_()
-        self.adam.param_groups[0]["lr"] = rate
 
 
 def across(values: Tensor, like: Tensor) -> Tensor:

@@ -4,10 +4,10 @@ import torch
 
 import gen_models_utilities as gmu
 from experiments.study import Study
-from experiments.together import careful_nll
+from experiments.together import careful_nll, train_seeds
 from flows import mean_nll, resample
 
-from .common import RATES, SHAPE, fit, real_nvp, ring
+from .common import RATES, SHAPE, real_nvp, ring
 
 # Each ingredient: what it changes from the plain loop's setting.
 INGREDIENTS = {
@@ -53,7 +53,7 @@ def run(settings: dict, seeds: list[int]) -> list[dict]:
         ring if points is None else resample(torch.from_numpy(gmu.create_ring_gaussians(points)[0]))
     )
     loss = careful_nll if settings["safe"] else mean_nll
-    flows = fit(real_nvp(**shape), draw, seeds, loss=loss, **settings)
+    flows = train_seeds(real_nvp(**shape), draw, seeds, loss=loss, **settings)
     return [{"gap": gmu.ring_gap(flow.log_prob)} for flow in flows]
 
 

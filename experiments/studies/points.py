@@ -4,9 +4,10 @@ import torch
 
 import gen_models_utilities as gmu
 from experiments.study import Study
+from experiments.together import train_seeds
 from flows import mean_nll, resample
 
-from .common import RECIPE, SHAPE, fit, real_nvp
+from .common import RECIPE, SHAPE, real_nvp
 
 NUMBERS = (250, 2000, 8000, 32_000)
 
@@ -30,7 +31,7 @@ def run(settings: dict, seeds: list[int]) -> list[dict]:
         course.append([(step, gap_on(chosen, flow), gap_on(judged, flow)) for flow in flows])
 
     training = RECIPE | {"lr": settings["lr"], "watch": watch, "every": RECIPE["steps"] // 20}
-    flows = fit(real_nvp(**SHAPE), draw, seeds, **training)
+    flows = train_seeds(real_nvp(**SHAPE), draw, seeds, **training)
     rows = []
     for k, (points, flow) in enumerate(zip(data.values(), flows, strict=True)):
         step, _, stopped = min((now[k] for now in course), key=lambda entry: entry[1])

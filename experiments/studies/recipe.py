@@ -7,7 +7,7 @@ from functools import partial
 
 import gen_models_utilities as gmu
 from experiments.study import Study
-from experiments.together import careful_nll
+from experiments.together import careful_nll, train_seeds
 from flows import AffineCoupling, Flow, mean_nll
 
 from .common import RECIPE, SHAPE, fit, log_density_shares, real_nvp, ring
@@ -66,7 +66,7 @@ def run_safety(settings: dict, seeds: list[int]) -> list[dict]:
     """The recipe at twice its rate, with both precautions, with one of them, with none."""
     loss = careful_nll if settings["far points"] == "by logarithm" else mean_nll
     training = RECIPE | {"lr": 2 * RECIPE["lr"], "loss": loss, "safe": settings["go back"]}
-    flows = fit(real_nvp(**SHAPE), ring, seeds, **training)
+    flows = train_seeds(real_nvp(**SHAPE), ring, seeds, **training)
     return [{"gap": gmu.ring_gap(flow.log_prob)} for flow in flows]
 
 
