@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 SITE := _build/html/index.html
 
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
-MODULES := $(wildcard flows.py gen_models_utilities.py experiments/*.py live/*.py tools/*.py)
+MODULES := $(wildcard flows.py gen_models_utilities.py experiments/*.py live/*.py live/*/*.py tools/*.py)
 
 # Small networks: with more threads they are slower, and sums change in the last digits.
 export OMP_NUM_THREADS := $(THREADS)

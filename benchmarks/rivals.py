@@ -33,8 +33,8 @@ def fetch() -> None:
 def export(name: str, function, arguments) -> float:
     """Write CACHE/name.onnx; returns the seconds it took."""
     leaves, structure = pytree.tree_flatten(list(arguments))
-    from live.lower import HANDLERS
-    from live.trace import trace
+    from live.compiler.lower import HANDLERS
+    from live.compiler.trace import trace
 
     def flat(*tensors):
         out = function(*pytree.tree_unflatten(list(tensors), structure))

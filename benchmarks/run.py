@@ -20,7 +20,9 @@ import work  # noqa: E402
 from browser import FLAGS, find_chromium, serve_folder  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 
-from live import bundle, compile  # noqa: E402
+from live import compile  # noqa: E402
+from live.compiler import runtime  # noqa: E402
+from live.page import bundle  # noqa: E402
 
 MOVES, CALLS = 200, 100
 SITE = Path(os.environ.get("COURSE_SITE", ROOT / "_build" / "html"))
@@ -140,7 +142,7 @@ def time_calls(chromium, with_rivals: bool) -> list[str]:
         for number, (name, (function, arguments)) in enumerate(work.tasks().items()):
             page = chromium.new_page()
             page.goto(f"{address.rstrip('/')}/index.html")
-            page.add_script_tag(content=f"{bundle.runtime()}\nwindow.live = live;")
+            page.add_script_tag(content=f"{runtime.text()}\nwindow.live = live;")
             for file in ("tfjs.js", "page.js"):
                 page.add_script_tag(path=HERE / file)
             program = compile(function, *arguments, dynamic=(), name="f")

@@ -8,7 +8,7 @@ from torch.func import functional_call, grad_and_value
 
 import flows
 import gen_models_utilities as gmu
-from live import examples
+from benchmarks import examples
 
 N_PLANE, N_FLOW, BATCH = 4000, 2000, 256
 

@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 from browser import FLAGS, PATIENCE, find_chromium, patient, serve_folder
-from live_node import node  # noqa: F401  (a fixture: compiled functions in Node)
-from live_runner import runner  # noqa: F401  (a fixture of the live figures' tests)
 
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
 

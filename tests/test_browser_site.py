@@ -337,7 +337,7 @@ class TestCircumstances:
 
     def test_a_saved_figure_lives_in_an_iframe(self, chromium, tmp_path):
         """As a course platform embeds it: sandboxed, with scripts and nothing else."""
-        from live import examples
+        from benchmarks import examples
 
         examples.tanh().save_html(tmp_path / "figure.html")
         (tmp_path / "platform.html").write_text(

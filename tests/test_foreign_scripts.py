@@ -82,7 +82,7 @@ def built(tmp_path_factory):
     (source / "intro.ipynb").write_text(json.dumps(notebook()), encoding="utf-8")
     (source / "conf.py").write_text(
         "extensions = ['myst_nb', 'sphinx_book_theme', 'sphinx_togglebutton', 'sphinx_copybutton',"
-        "              'course_site', 'live.site']\nhtml_theme = 'sphinx_book_theme'\n"
+        "              'course_site', 'live.page.site']\nhtml_theme = 'sphinx_book_theme'\n"
         "nb_execution_mode = 'off'\nroot_doc = 'intro'\n"
         "html_title = 'Scripts'\nmyst_enable_extensions = ['dollarmath']\n",
         encoding="utf-8",

@@ -101,6 +101,7 @@ def imported(*patterns: str) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.split(".")[0])
     own = {path.stem for path in [*ROOT.glob("*.py"), *ROOT.glob("t*/**/*.py")]} | {
+        "benchmarks",
         "experiments",
         "live",
     }

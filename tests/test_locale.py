@@ -14,7 +14,8 @@ import locale, sys
 from pathlib import Path
 assert locale.getpreferredencoding(False).lower().replace("-", "") != "utf8"
 import export, repository
-from live import bundle, live_figure
+from live import live_figure
+from live.page import bundle
 out, words = Path(sys.argv[1]), {ascii(WORDS)}
 out.write_text(words, encoding="utf-8")  # (the folder can be written)
 figure = live_figure(lambda z, a: a * z, a=(0.1, 1.0), alt=words, caption=words)

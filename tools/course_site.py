@@ -69,7 +69,7 @@ def configure(app, config) -> None:
     config.course_look = hashlib.sha256(b"".join(looks)).hexdigest()
     config.html_math_renderer = "set_at_build"
     config.html_use_index = False
-    # Neither require.js nor the widgets' html-manager: live.site brings live figures to life.
+    # Neither require.js nor the widgets' html-manager: live.page.site brings live figures to life.
     config.nb_ipywidgets_js = {}
 
 

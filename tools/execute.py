@@ -18,7 +18,7 @@ import nbformat
 from nbclient import NotebookClient
 from notebooks import stable_ids, store
 
-from live.reference import SWITCH
+from live.figure.reference import SWITCH
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"

@@ -22,10 +22,10 @@ sys.path.insert(0, str(ROOT))
 import flows  # noqa: E402
 import gen_models_utilities as gmu  # noqa: E402
 import live  # noqa: E402
-from live.reference import reference  # noqa: E402
+from live.figure.reference import reference  # noqa: E402
 
 CHAPTER = ROOT / "chapters" / "5_training.ipynb"
-PAGE = ROOT / "intro.live.json"  # live.site looks for it beside intro.md
+PAGE = ROOT / "intro.live.json"  # live.page.site looks for it beside intro.md
 PICTURE = ROOT / "theme" / "static" / "hero.png"
 STATE = "application/vnd.jupyter.widget-state+json"
 KINDS = {"Int32Array": "<i4", "Float32Array": "<f4", "Float16": "<f2", "Uint8Array": "u1"}

@@ -11,10 +11,10 @@ import random
 import torch
 from torch.fx import Interpreter
 
+from ..compiler.lower import HANDLERS
+from ..compiler.trace import trace
 from .controls import argument
-from .lower import HANDLERS
 from .template import fill
-from .trace import trace
 
 SWITCH = "LIVE_REFERENCE"
 N_RANDOM = 12  # states with each parameter anywhere
@@ -148,7 +148,7 @@ def _ends(p: dict) -> list:
 
 
 def between(p: dict, share: float) -> list:
-    """A slider's value at a share of its range, on a step (as setParam in js/controls.js).
+    """A slider's value at a share of its range, on a step (as setParam in page/js/controls.js).
 
     Args:
         p: The declaration.

@@ -14,7 +14,7 @@ import pytest
 from browser import PATIENCE
 from playwright.sync_api import TimeoutError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CELLS = [
     "import torch\nfrom live import live_figure",
     "figure = live_figure(lambda z, alpha: torch.tanh(alpha * z), alpha=(0.1, 3.0, 1.0))\nfigure",

@@ -1,4 +1,4 @@
-"""Readouts: the same small template language in Python and on the page (js/template.js)."""
+"""Readouts: the same small template language in Python and on the page (page/js/template.js)."""
 
 import re
 

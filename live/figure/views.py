@@ -4,8 +4,8 @@ import math
 
 import torch
 
+from ..compiler.trace import explain
 from .marks import grid, line, mesh, panel, points, rule
-from .trace import explain
 
 SPAN = 4.0  # the base distribution is shown on [-SPAN, SPAN]
 

@@ -1,4 +1,4 @@
-// A tensor in five numbers: see `summary` in reference.py.
+// A tensor in five numbers: see `summary` in figure/reference.py.
 function summary(value) {
   const v = ArrayBuffer.isView(value) ? value : [Number(value)];
   let n = 0, largest = 0, sum = 0, weighted = 0;

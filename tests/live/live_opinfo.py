@@ -1,7 +1,7 @@
 """Torch's own samples of every operation, compiled, run in Node and compared with torch.
 
     pip install expecttest                         (torch's samples import it)
-    PYTHONPATH=. python tests/live_opinfo.py --samples 6
+    PYTHONPATH=. python tests/live/live_opinfo.py --samples 6
 
 Each sample ends as "right", "refused" (a CompileError), "wrong" or "raw" (any other error);
 the last two are faults of the compiler.

@@ -28,7 +28,7 @@ from .by_hand import is_real
 from .errors import ANYTHING, CompileError, unsupported
 from .linalg import LARGEST, SMALL_MATRICES, WRITTEN_OUT
 
-HERE = str(Path(__file__).parent)
+HERE = str(Path(__file__).parents[1])  # all rooms
 TORCH = str(Path(torch.__file__).parent)
 aten = torch.ops.aten
 

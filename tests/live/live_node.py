@@ -31,9 +31,9 @@ class Node:
     """One process; `run(program, *arguments)` as in `live_runner`."""
 
     def __init__(self):
-        from live import bundle
+        from live.compiler import runtime
 
-        script = f"{bundle.runtime()}\nglobalThis.live = live;\n{SERVER.replace('CALL', CALL)}"
+        script = f"{runtime.text()}\nglobalThis.live = live;\n{SERVER.replace('CALL', CALL)}"
         self.process = subprocess.Popen(
             [NODE, "--no-warnings", "-e", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             encoding="utf-8",

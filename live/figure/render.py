@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from .template import fill
 
-# The book's colours on white; js/theme.js has them for light and dark pages.
+# The book's colours on white; page/js/theme.js has them for light and dark pages.
 COLORS = {
     "blue": "#0173b2", "orange": "#d55e00", "green": "#029e73", "pink": "#b2509c",
     "brown": "#8c564b", "sky": "#2b8fc9", "amber": "#bd7a00", "purple": "#5b3a8c",

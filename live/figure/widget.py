@@ -12,8 +12,8 @@ import anywidget
 import torch
 import traitlets
 
-from . import bundle
-from .compile import compile
+from ..compiler import compile
+from ..page import bundle
 from .controls import argument, control, trait
 from .reference import SWITCH, checksum, readout, reference
 from .render import draw, resolve_limits
@@ -36,12 +36,13 @@ def live_figure(function, *panels, readout="", alt="", caption="", play=None, **
     Args:
         function: The torch function; it is compiled to JavaScript, gradients and all.
         panels: From `live.panel`.
-        readout: A sentence under the figure with numbers filled in, see `live.template.fill`.
+        readout: A sentence under the figure with numbers filled in, see `fill` in
+            `live.figure.template`.
         alt: What is seen, for those who do not see it. Describes the default state.
         caption: Shown under the figure in `save_html`.
         play: Name of a slider; a button then lets it run from end to end.
         **controls: One per parameter, e.g. `alpha=(0.1, 3.0, 1.0)` for low, high, value; a list
-            for a menu; or an ipywidgets slider. See `live.controls.control`.
+            for a menu; or an ipywidgets slider. See `live.figure.controls.control`.
 
     Returns:
         A widget. Each parameter is a trait: read it, set it, `observe` it.

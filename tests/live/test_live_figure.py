@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from test_live_compile import trained_like
 
 import live
-from live import bundle, examples, line, live_figure, panel, points
-from live.controls import control
-from live.template import fill
+from benchmarks import examples
+from live import line, live_figure, panel, points
+from live.figure.controls import control
+from live.figure.template import fill
+from live.page import bundle
 
 
 def squash(z, alpha=1.5, loc=0.0):

@@ -7,26 +7,16 @@ import json
 from functools import cache
 from pathlib import Path
 
-from . import wasm
+from ..compiler import runtime
 
 JS = Path(__file__).parent / "js"
-
-
-@cache
-def runtime() -> str:
-    """What compiled functions need."""
-    return "\n".join(
-        (JS / part).read_text(encoding="utf-8") for part in ("runtime.js", "matmul.js")
-    ).replace("WASM_MODULE", wasm.text())
-
-
 PARTS = ("theme.js", "template.js", "plot.js", "marks.js", "controls.js", "figure.js")
 
 
 @cache
 def library() -> str:
     """All of the page's code: plain functions, joined in a fixed order."""
-    return "\n".join([runtime(), *((JS / part).read_text(encoding="utf-8") for part in PARTS)])
+    return "\n".join([runtime.text(), *((JS / part).read_text(encoding="utf-8") for part in PARTS)])
 
 
 @cache

@@ -7,8 +7,10 @@ import pytest
 import torch
 from live_node import NODE
 
-from live import bundle, live_figure, panel, points
-from live.reference import checksum
+from live import live_figure, panel, points
+from live.compiler import runtime
+from live.figure.reference import checksum
+from live.page import bundle
 
 ASK = """
 const [code, data, spec] = JSON.parse(require("fs").readFileSync(0, "utf8"));
@@ -22,7 +24,7 @@ process.stdout.write(JSON.stringify({ wrong: strayed(values, spec.check) ?? null
 def strayed(code, data, spec):
     """What the page would say of a figure's default state."""
     text = (bundle.JS / "figure.js").read_text(encoding="utf-8")
-    script = f"{bundle.runtime()}\nglobalThis.live = live;\n{text}\n{ASK}"
+    script = f"{runtime.text()}\nglobalThis.live = live;\n{text}\n{ASK}"
     done = subprocess.run([NODE, "-e", script], input=json.dumps([code, data, spec]),
                           capture_output=True, encoding="utf-8", check=True)  # fmt: skip
     return json.loads(done.stdout)["wrong"]

@@ -1,6 +1,6 @@
-"""Figures to start from. The tests and the benchmark use them too; they need the course's flows.
+"""Figures to start from, of the course's flows. The benchmark and the tests of `live` use them.
 
-from live import examples
+from benchmarks import examples
 examples.tanh()
 """
 
@@ -9,10 +9,19 @@ import math
 import torch
 
 import flows
-
-from .figure import live_figure
-from .marks import bars, grid, heat, line, panel, points, rule, waterfall
-from .weights import call_with, stack_weights
+from live import (
+    bars,
+    call_with,
+    grid,
+    heat,
+    line,
+    live_figure,
+    panel,
+    points,
+    rule,
+    stack_weights,
+    waterfall,
+)
 
 PLANE = {"x": "x1", "y": "x2", "equal": True}
 

@@ -1,5 +1,5 @@
 """Every live figure of the built book, with the network blocked: moved by keyboard and by mouse,
-and held against what torch computed for it when its notebook ran (live/reference.py)."""
+and held against what torch computed for it when its notebook ran (live/figure/reference.py)."""
 
 import gzip
 import itertools
@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from test_live_figure import agree, alive, settled
 
-from live import bundle
-from live.controls import argument
-from live.reference import between, states
-from live.site import figures, png_hash
+from live.compiler import runtime
+from live.figure.controls import argument
+from live.figure.reference import between, states
+from live.page.site import figures, png_hash
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("COURSE_SITE", ROOT / "_build" / "html"))
 PAGES = sorted(
     str(page.relative_to(SITE))
@@ -72,7 +72,7 @@ def test_compiled_scenes_agree_with_torch(path, chromium):
     """Each tensor that a page draws, by summaries, in float64: at the corners of the parameters, at
     ends and middles, and at random ones."""
     page = chromium.new_page()
-    page.add_script_tag(content=f"{bundle.runtime()}\nwindow.live = live;")
+    page.add_script_tag(content=f"{runtime.text()}\nwindow.live = live;")
     for model in stored(path).values():
         params, entries = model["spec"]["params"], model["reference"]
         given = [[argument(p, entry["set"][p["name"]]) for p in params] for entry in entries]

@@ -2,7 +2,7 @@
 
 `LIVE_PROGRAMS=900` tries more of them. `live_opinfo.py` does the same with torch's own samples of
 every operation (run it by hand). Among many programs one may compare a number with its own rounded
-copy (live/COMPILES.md, "Rounding"): look at the code before you call it wrong.
+copy (live/compiler/COMPILES.md, "Rounding"): look at the code before you call it wrong.
 """
 
 import os

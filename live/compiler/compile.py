@@ -4,10 +4,11 @@
     print(program.code)
 
 `program.code` is a JavaScript expression `(data, live) => function (...) {...}`: `data` are the
-constants and weights, `live` the runtime (js/runtime.js). See README.md.
+constants and weights, `live` the runtime (runtime.py). README.md has the whole convention.
 """
 
 import base64
+import ctypes
 import hashlib
 import inspect
 import json
@@ -18,7 +19,13 @@ from dataclasses import dataclass, field
 import torch
 from torch.utils import _pytree as pytree
 
-from . import ops_elementwise, ops_matmul, ops_reduce, ops_shape  # noqa: F401  (register handlers)
+from . import (  # noqa: F401  (those of operations register handlers)
+    ops_elementwise,
+    ops_matmul,
+    ops_reduce,
+    ops_shape,
+    runtime,
+)
 from .dtypes import ARRAYS, instead, kind_of
 from .errors import CompileError
 from .expr import Expr, text
@@ -29,9 +36,6 @@ from .tensors import Value
 from .trace import trace
 
 Lowering.code = staticmethod(code)
-
-
-CONVENTION = 1  # version of the contract between compiled functions and js/runtime.js
 
 
 @dataclass
@@ -64,10 +68,8 @@ class Program:
 
     def module(self) -> str:
         """A self-contained ES module that exports the function."""
-        from .bundle import runtime
-
         return (
-            f"{runtime()}\nconst data = live.decode({json.dumps(self.data)});\n"
+            f"{runtime.text()}\nconst data = live.decode({json.dumps(self.data)});\n"
             f"export const {self.name} = ({self.code})(data, live);\n"
         )
 
@@ -184,7 +186,12 @@ def encode(tensor: torch.Tensor) -> dict:
     elif tensor.dtype == torch.int64:
         small = tensor.to(torch.int32)
         kind, tensor = ("Int32Array", small) if small.equal(tensor) else (kind, tensor.double())
-    return {"kind": kind, "values": base64.b64encode(tensor.numpy().tobytes()).decode()}
+    return {"kind": kind, "values": base64.b64encode(numbers(tensor)).decode()}
+
+
+def numbers(tensor: torch.Tensor) -> bytes:
+    """The memory of a contiguous tensor. (torch's own way to its bytes goes through NumPy.)"""
+    return ctypes.string_at(tensor.data_ptr(), tensor.nbytes) if tensor.numel() else b""
 
 
 def _same(tensor, rounded) -> bool:

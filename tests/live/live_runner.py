@@ -10,10 +10,10 @@ from torch.utils import _pytree as pytree
 @pytest.fixture(scope="module")
 def runner(chromium):
     """run(program, *arguments) -> the outputs of a compiled function, as flat float64 tensors."""
-    from live import bundle
+    from live.compiler import runtime
 
     page = chromium.new_page()
-    page.add_script_tag(content=f"{bundle.runtime()}\nwindow.live = live;")
+    page.add_script_tag(content=f"{runtime.text()}\nwindow.live = live;")
 
     def run(program, *arguments):
         sent = json.dumps(pytree.tree_map(_plain, list(arguments)))

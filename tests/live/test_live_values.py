@@ -440,7 +440,7 @@ PASSED = {
 
 
 def test_an_argument_of_a_handler_that_it_does_not_read_is_refused():
-    from live.lower import HANDLERS
+    from live.compiler.lower import HANDLERS
 
     for name, handler in HANDLERS.items():
         code = handler.__code__
@@ -457,17 +457,16 @@ def test_an_argument_of_a_handler_that_it_does_not_read_is_refused():
 
 
 def test_the_page_of_what_compiles_is_up_to_date():
-    from live import what_compiles
+    from live.compiler import what_compiles
 
     assert what_compiles.PAGE.read_text(encoding="utf-8") == what_compiles.page(), (
-        "run: python -m live.what_compiles"
+        "run: python -m live.compiler.what_compiles"
     )
 
 
 def test_the_convention_has_one_version():
-    from live import bundle
-    from live.compile import CONVENTION
+    from live.compiler import CONVENTION, runtime
 
-    assert f"convention: {CONVENTION}," in bundle.runtime()
-    readme = (Path(__file__).parents[1] / "live" / "README.md").read_text(encoding="utf-8")
-    assert f"`live.convention` ({CONVENTION})" in readme
+    assert f"convention: {CONVENTION}," in runtime.text()
+    readme = (Path(runtime.__file__).parent / "README.md").read_text(encoding="utf-8")
+    assert f"Version {CONVENTION}:" in readme

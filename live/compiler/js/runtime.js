@@ -1,6 +1,6 @@
 // The few routines that compiled functions call.
 const live = {
-  convention: 1, // version of the contract with compiled functions: see README.md
+  convention: CONVENTION, // version of the contract with compiled functions: see ../README.md
   tanh: (x) => (Math.abs(x) < 1e-4 ? x - x * x * x / 3 : 1 - 2 / (Math.exp(2 * x) + 1)),
   sigmoid: (x) => 1 / (1 + Math.exp(-x)),
   softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),

@@ -9,8 +9,9 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
 from test_live_figure import PICTURE, alive, settled, squash, trained
 
-from live import examples, live_figure
-from live.site import STATE, VIEW, figures
+from benchmarks import examples
+from live import live_figure
+from live.page.site import STATE, VIEW, figures
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
@@ -45,7 +46,7 @@ def built(tmp_path_factory):
     figures_ = [live_figure(squash, alpha=(0.1, 3.0)), trained(), examples.radial(1000)]
     (source / "index.ipynb").write_text(json.dumps(notebook(figures_)), encoding="utf-8")
     (source / "conf.py").write_text(
-        "extensions = ['myst_nb', 'live.site']\nnb_execution_mode = 'off'\n"
+        "extensions = ['myst_nb', 'live.page.site']\nnb_execution_mode = 'off'\n"
         "nb_ipywidgets_js = {}\nhtml_theme = 'basic'\n"
         f'rst_prolog = ""\nPOLICY = {POLICY!r}\n'
         "def setup(app):\n"

@@ -1,0 +1,17 @@
+"""The runtime: the JavaScript that compiled functions call, as one text."""
+
+from functools import cache
+from pathlib import Path
+
+from . import wasm
+
+JS = Path(__file__).parent / "js"
+CONVENTION = 1  # version of the contract between compiled functions and their callers: README.md
+
+
+@cache
+def text() -> str:
+    """The routines, in an object `live` (js/runtime.js, js/matmul.js)."""
+    parts = ((JS / part).read_text(encoding="utf-8") for part in ("runtime.js", "matmul.js"))
+    made = "\n".join(parts).replace("WASM_MODULE", wasm.text())
+    return made.replace("CONVENTION", str(CONVENTION))

@@ -1,0 +1,4 @@
+"""Fixtures of the tests of live figures: compiled functions in Node, and in a browser."""
+
+from live_node import node  # noqa: F401
+from live_runner import runner  # noqa: F401
