@@ -3,7 +3,6 @@
 import inspect
 import operator
 
-import numpy as np
 import torch
 from torch.fx import Node
 
@@ -19,6 +18,7 @@ from .dtypes import (
 )
 from .errors import CompileError
 from .expr import Expr, Expressions
+from .grid import Grid
 from .program import Program
 from .tensors import HEAVY, Tensors, Value, is_long
 from .trace import operation, overload
@@ -123,7 +123,7 @@ class Lowering:
             self.fail(f"the complex number {a}", instead(torch.complex64))
         e = a if isinstance(a, Expr) else self.x.num(a)
         dtype = torch.float32 if isinstance(a, Expr) else of_number(a)
-        return Value((), np.array(e, dtype=object).reshape(()), dtype)
+        return Value((), Grid((), [e]), dtype)
 
     def convert(self, e: Expr, old: torch.dtype, new: torch.dtype) -> Expr:
         """A number of one dtype as one of another."""
@@ -153,9 +153,7 @@ class Lowering:
         value = self.value(value)
         if value.dtype == dtype:
             return value
-        out = np.empty(value.elements.shape, dtype=object)
-        for position in np.ndindex(*out.shape):
-            out[position] = self.convert(value.elements[position], value.dtype, dtype)
+        out = value.elements.map(lambda e: self.convert(e, value.dtype, dtype))
         return Value(value.shape, out, dtype)
 
     def map(self, element, *inputs, to=None) -> Value:
@@ -168,11 +166,8 @@ class Lowering:
         """
         shape, values = self.shape, [self.value(a) for a in inputs]
         values = [self.cast(v, to) for v in values] if to else values
-        grids = [self.tensors.expanded(v, shape).elements for v in values]
-        out = np.empty(grids[0].shape, dtype=object)
-        for position in np.ndindex(*out.shape):
-            out[position] = element(*(g[position] for g in grids))
-        return Value(shape, out, self.dtype)
+        first, *others = (self.tensors.expanded(v, shape).elements for v in values)
+        return Value(shape, first.map(element, *others), self.dtype)
 
     def arithmetic(self, element, *inputs) -> Value:
         """Element-wise in the dtype of the result, as torch promotes."""
@@ -214,8 +209,7 @@ class Lowering:
         array = self.program.array(name, None, kind_of(tensor.dtype), "input")
         self.inputs.append(array.name)
         if not shape:
-            e = np.array(self.x.load(array.name, None), dtype=object).reshape(())
-            return Value((), e, tensor.dtype)
+            return Value((), Grid((), [self.x.load(array.name, None)]), tensor.dtype)
         return self.tensors.of_array(array.name, shape, tensor.dtype)
 
     def run(self, module, input_names, are_parameters) -> list:

@@ -3,10 +3,10 @@
 import math
 from itertools import product
 
-import numpy as np
 import torch
 
 from .dtypes import kind_of
+from .grid import Grid
 from .lower import handles
 from .tensors import Value, is_long
 from .trace import operation
@@ -203,10 +203,10 @@ def norm(low, a, order=2, dim=None, keepdim=False, *, dtype=None):
     x, a = low.x, low.cast(a, low.dtype)
     if order not in (0, 1, 2, math.inf, -math.inf):
         low.fail(f"the norm of order {order}", "order 0, 1, 2, inf or -inf")
-    grid = np.empty(a.elements.shape, dtype=object)
-    for k, e in enumerate(a.elements.flat):
-        grid.flat[k] = (x.call("mul", e, e) if order == 2 else x.call("abs", e) if order
-                        else x.call("number", x.call("ne", e, x.num(0))))  # fmt: skip
+    grid = a.elements.map(
+        lambda e: x.call("mul", e, e) if order == 2 else x.call("abs", e) if order
+        else x.call("number", x.call("ne", e, x.num(0)))
+    )  # fmt: skip
     op = {math.inf: "max", -math.inf: "min"}.get(order, "add")
     value = reduce(low, Value(a.shape, grid, a.dtype), dim, keepdim, op)
     return low.map(lambda e: x.call("sqrt", e), value) if order == 2 else value
@@ -383,8 +383,8 @@ def median(low, a):
     low_middle, last = (count.args[0] - 1) // 2, count.args[0] - 1
     one, end = (t.read(ordered, [k]) for k in (low_middle, last))
     return low.map(lambda e, f: x.call("where", x.call("ne", f, f), f, e),
-                   Value((), np.array(one, dtype=object).reshape(()), a.dtype),
-                   Value((), np.array(end, dtype=object).reshape(()), a.dtype))  # fmt: skip
+                   Value((), Grid((), [one]), a.dtype),
+                   Value((), Grid((), [end]), a.dtype))  # fmt: skip
 
 
 @handles("median.dim")

@@ -1,9 +1,9 @@
 """Operations that only move elements: views, slices, joins, lookups."""
 
-import numpy as np
 import torch
 
 from .expr import Expr
+from .grid import Grid
 from .lower import handles
 from .tensors import Value, is_long
 from .trace import operation
@@ -371,7 +371,7 @@ def _pad_parts(low, base, a, d, start):
         if part is None and width != 0:
             shape = list(base.shape)
             shape[d] = width
-            fill = base.elements.reshape(-1)[0]
+            fill = base.elements.flat[0]
             part = low.tensors.make(shape, lambda i, fill=fill: fill, base.dtype)
         if part is not None:
             parts.append(part)
@@ -417,13 +417,13 @@ def as_places(low, indices):
         if v is None or v.dtype not in (torch.bool, torch.uint8):
             out.append(v)
             continue
-        if any(is_long(s) for s in v.shape) or any(e.op != "num" for e in v.elements.flat):
+        if (not v.shape or any(is_long(s) for s in v.shape)
+                or any(e.op != "num" for e in v.elements.flat)):  # fmt: skip
             low.fail("x[condition], whose length is not known", "torch.where(condition, x, other)")
-        for places in np.nonzero(np.vectorize(lambda e: bool(e.args[0]))(v.elements)):
-            made = [low.x.num(int(k)) for k in places]
-            array = np.empty(len(made), dtype=object)
-            array[:] = made
-            out.append(Value((len(made),), array, torch.int64))
+        places = [p for p in v.elements.positions() if v.elements[p].args[0]]
+        for d in range(len(v.shape)):
+            made = Grid((len(places),), [low.x.num(place[d]) for place in places])
+            out.append(Value(made.shape, made, torch.int64))
     return out
 
 
@@ -596,9 +596,9 @@ def index_add(low, a, d, which, values, *, alpha=1):
     x, d = low.x, d % max(1, len(a.shape))
     values = low.cast(values, low.dtype)
     if alpha != 1:
-        values = Value(values.shape, np.vectorize(
-            lambda e: x.call("mul", e, low.value(alpha).scalar), otypes=[object]
-        )(values.elements), values.dtype)  # fmt: skip
+        factor = low.value(alpha).scalar
+        scaled = values.elements.map(lambda e: x.call("mul", e, factor))
+        values = Value(values.shape, scaled, values.dtype)
     which = which if which.shape else low.tensors.view(which, (1,), lambda i: [])
 
     def source(i):

@@ -6,12 +6,12 @@ ones become loop variables. So stacking, slicing and transposing cost nothing wh
 
 from itertools import product
 
-import numpy as np
 import torch
 
 from .dtypes import kind_of
 from .errors import CompileError
 from .expr import LOOP_NAMES, Expr, Expressions
+from .grid import Grid
 from .program import Program
 
 SMALL = 4
@@ -27,7 +27,7 @@ class Value:
 
     Args:
         shape: Whole numbers or expressions (sizes known only at run time).
-        elements: Object array; extent 1 along long dimensions.
+        elements: Grid; extent 1 along long dimensions.
         dtype: As in torch.
         array: Name of the array that holds it, contiguous, if there is one.
     """
@@ -47,7 +47,7 @@ class Value:
     @property
     def scalar(self) -> Expr:
         """The only element of a tensor without dimensions."""
-        return self.elements.reshape(-1)[0]
+        return self.elements.flat[0]
 
 
 class Tensors:
@@ -74,9 +74,8 @@ class Tensors:
     def make(self, shape, element, dtype=torch.float32) -> Value:
         """A value from `element(index)`, index being whole numbers and loop variables."""
         shape = tuple(shape)
-        elements = np.empty([1 if is_long(s) else s for s in shape], dtype=object)
-        for position, index in self.places(shape):
-            elements[position] = element(index)
+        extents = [1 if is_long(s) else s for s in shape]
+        elements = Grid(extents, [element(index) for _, index in self.places(shape)])
         return Value(shape, elements, dtype)
 
     def flat(self, shape, index) -> Expr:
@@ -114,7 +113,7 @@ class Tensors:
                 dynamic = d if dynamic is None else dynamic
                 position.append(None)
         if dynamic is None:
-            return self.x.replace(v.elements[tuple(position)], replace)
+            return self.x.replace(v.elements[position], replace)
         if v.array:
             return self.x.load(v.array, self.flat(v.shape, index))
         options = [self.read(v, [*index[:dynamic], k, *index[dynamic + 1 :]])
@@ -154,7 +153,7 @@ class Tensors:
         """The value in a contiguous array of its own (or in the one where it already is)."""
         if v.array and not force:
             return v
-        if not v.elements.size:  # no element at all
+        if not v.elements.flat:  # no element at all
             array = self.program.array("empty", self.x.num(0), v.kind, role)
             return self.of_array(array.name, v.shape, v.dtype)
         last = max(v.elements.flat, key=lambda e: (e.cost > 0, e.order))  # names the whole
