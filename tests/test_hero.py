@@ -20,6 +20,7 @@ def both(made):
     """(State that is stored, state made now.)"""
     stored = json.loads(hero.PAGE.read_text(encoding="utf-8"))
     assert list(stored) == [hero.PICTURE.stem]
+    stored[hero.PICTURE.stem]["spec"].setdefault("convention", 1)  # (before it was stored)
     return stored[hero.PICTURE.stem], json.loads(hero.stored(made))[hero.PICTURE.stem]
 
 

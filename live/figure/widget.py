@@ -12,7 +12,7 @@ import anywidget
 import torch
 import traitlets
 
-from ..compiler import compile
+from ..compiler import CONVENTION, compile
 from ..page import bundle
 from .controls import argument, control, trait
 from .reference import SWITCH, checksum, readout, reference
@@ -121,7 +121,7 @@ class _LiveFigure(anywidget.AnyWidget):
             spec={
                 "params": declared, "panels": panels, "readout": readout, "alt": alt,
                 "caption": caption, "play": play, "shapes": shapes,
-                "check": checksum(values, shapes),
+                "check": checksum(values, shapes), "convention": CONVENTION,
             },
         )  # fmt: skip
 

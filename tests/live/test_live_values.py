@@ -6,7 +6,6 @@ import functools
 import linecache
 import logging
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -462,11 +461,3 @@ def test_the_page_of_what_compiles_is_up_to_date():
     assert what_compiles.PAGE.read_text(encoding="utf-8") == what_compiles.page(), (
         "run: python -m live.compiler.what_compiles"
     )
-
-
-def test_the_convention_has_one_version():
-    from live.compiler import CONVENTION, runtime
-
-    assert f"convention: {CONVENTION}," in runtime.text()
-    readme = (Path(runtime.__file__).parent / "README.md").read_text(encoding="utf-8")
-    assert f"Version {CONVENTION}:" in readme

@@ -23,11 +23,20 @@ function strayed(values, check = {}) {
   });
 }
 
+// Code may be older or newer than the page's scripts: do both mean the same by a call? (See
+// compiler/README.md. Figures that say no version are of the first.)
+function checkConvention({ convention = 1 }) {
+  if (convention === live.convention) return;
+  throw new Error(`it was compiled for version ${convention} of the calling convention, but the scripts here `
+    + `are of version ${live.convention}: make the figure again with the live that these scripts are from`);
+}
+
 // A figure: controls, panels and readout around one compiled function.
 //
 // figure = {spec, data, make}; model = {get, set, save_changes, on, off} with one value a parameter.
 // Returns what takes the figure down again.
 function mountFigure(root, { spec, data, make }, model) {
+  checkConvention(spec);
   const scene = make(live.decode(data), live);
   // Before anything is shown: where the numbers are not torch's, the picture stays.
   const initial = spec.params.map((p) => (p.kind === "menu" ? p.numbers[p.values.indexOf(p.value)] : +p.value));

@@ -32,6 +32,7 @@ async function mount(image) {
     await Promise.all((image.dataset.scripts ?? "").split(" ").filter(Boolean).map(fetchScript));
     const figure = window.liveFigures?.[image.dataset.live];
     if (!figure) return;
+    checkConvention(figure.spec);
     const data = live.decode(Object.fromEntries(Object.entries(figure.data).map(([name, d]) =>
       [name, d.shared ? { ...d, values: window.liveData[d.shared] } : d])));
     await pause();
