@@ -72,7 +72,8 @@ def test_finding_what_is_misplaced(source, room, bad):
 
 
 def test_every_module_imports_what_its_room_may():
-    modules = sorted(LIVE.rglob("*.py"))
+    modules = [path for path in sorted(LIVE.rglob("*.py"))
+               if LIVE / "build" not in path.parents]  # (left by pip)  # fmt: skip
     assert len(modules) > 20
     for path in modules:
         *room, _ = path.relative_to(LIVE).parts
