@@ -4,6 +4,11 @@ PYTHON ?= python3
 PORT ?= 8000
 THREADS ?= 1
 WORKERS ?= 2
+# What `make mutants` changes, the tests that guard it, how many changes, and which.
+OF ?= gen_models_utilities.py
+BY ?= $(sort $(wildcard tests/test_utilities*.py))
+N ?= 60
+SEED ?= 0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,7 +30,7 @@ override URL := $(value URL)
 export URL
 
 .DEFAULT_GOAL := help
-.PHONY: help book test zoo execute experiments serve lab lint linkcheck audit lock repository hardships clean
+.PHONY: help book test zoo execute experiments serve lab lint linkcheck audit lock repository hardships mutants clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -81,6 +86,9 @@ repository: $(READY)  ## Point the whole course at your repository (URL=https://
 
 hardships: $(READY)  ## Try the build under hardship: killed, twice at once, without room, ...
 	$(BIN)/python tools/hardships.py
+
+mutants: $(READY)  ## Change a module at random and see whether its tests notice (OF=... BY="..." N=60)
+	$(BIN)/python tools/mutants.py $(OF) $(BY) --n $(N) --seed $(SEED)
 
 clean:  ## Remove all that was built, the .venv too
 	rm -rf _build $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis .cache

@@ -26,14 +26,14 @@ VENV = Path(sys.prefix)
 OTHER = "https://github.com/someone/their-course"
 
 
-def copy(folder: Path) -> Path:
+def copy(folder: Path, root: Path = ROOT) -> Path:
     """A copy of the repository's files in `folder`, which uses the environment of this one."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    done = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", check=True)
     for name in done.stdout.split("\0"):
-        if name and (ROOT / name).is_file() and not (ROOT / name).is_symlink():
+        if name and (root / name).is_file() and not (root / name).is_symlink():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+            shutil.copy2(root / name, folder / name)
     (folder / ".venv").symlink_to(VENV)
     return folder
 

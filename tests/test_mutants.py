@@ -1,0 +1,196 @@
+"""tools/mutants.py on small modules: what it changes, what it reports, what it leaves behind."""
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mutants
+import pytest
+
+TOOLS = Path(mutants.__file__).parent
+
+MODULE = '''"""A text: 1 < 2."""
+
+
+def clip(x, high=9):
+    """Between 0 and 9."""
+    if x < 0:
+        return 0
+    return min(x, high)
+'''
+WEAK = """
+from toy import clip
+
+def test_clip():
+    assert clip(4) == 4 and clip(-5) == 0 and clip(12) == 9
+"""
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """A repository of one module; what is temporary goes to a folder beside it."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr(mutants.tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # quicker, and not needed here
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    (folder / ".gitignore").write_text(".cache/\n", encoding="utf-8")
+    (folder / "toy.py").write_text(MODULE, encoding="utf-8")
+    (folder / "test_toy.py").write_text(WEAK, encoding="utf-8")
+    return folder
+
+
+def command(folder, *options) -> list[str]:
+    return ["toy.py", "test_toy.py", "--root", str(folder), *options]
+
+
+def changes(source: str) -> list[tuple[int, str, str]]:
+    return [(mutant.line, mutant.before, mutant.after) for mutant in mutants.mutants(source)]
+
+
+@pytest.mark.parametrize(
+    ("code", "after"),
+    [
+        ("x = 3", ["4", "2"]), ("x = 0.5", ["1.0", "0.25"]), ("x = 0.0", ["1.0", "-1.0"]),
+        ("x = True", ["False"]), ("x = 'nats'", ["'natsXX'"]), ("x = None", []),
+        ("x = a < b", ["a <= b", "a > b"]), ("x = a is b", ["a is not b"]),
+        ("x = a <= b < c", ["a < b < c", "a >= b < c", "a <= b <= c", "a <= b > c"]),
+        ("x = a + b", ["a - b"]), ("x = a - b", ["a + b"]), ("x = a ** b", ["a * b"]),
+        ("x -= a", ["x += a"]), ("x = a and b", ["a or b"]), ("x = -a", ["a"]),
+        ("x = not a", ["a"]), ("x = a if b else c", ["c if b else a"]),
+        ("x = max(a, b)", ["max(b, a)", "min(a, b)"]), ("x = y.argmin(a)", ["y.argmax(a)"]),
+        ("f(*a, b)", ["pass"]), ("f(a, a)", ["pass"]), ("f(a=2)", ["pass", "a=3", "a=1"]),
+        ("x = y[a:b]", ["a + 1:b", "a:b + 1"]), ("x = y[:2]", ["3", "1"]),
+        ("x = f'{a + 1}'", []), ("raise ValueError(a + 1)", []), ("x: 'int'", []),
+        ("def f(a: 'int' = 2) -> 'int':\n    'A text.'", ["3", "1"]),
+        ("if __name__ == '__main__':\n    f()", []), ("import a", []),
+    ],
+)  # fmt: skip
+def test_what_is_changed(code, after):
+    found = changes(code)
+    assert [new for _, _, new in found] == after
+    assert all(line == 1 for line, _, _ in found)
+
+
+def test_a_change_is_put_in_its_place():
+    source = "ä = 'ö'; x = 2 ** (\n    y + 1  # why\n)\nz = a / b ** 2\n"
+    texts = [mutant.applied(source) for mutant in mutants.mutants(source)]
+    assert "ä = 'ö'; x = 2 ** (\n    (y - 1)  # why\n)\nz = a / b ** 2\n" in texts
+    assert "ä = 'öXX'; x = 2 ** (\n    y + 1  # why\n)\nz = a / b ** 2\n" in texts
+    assert "ä = 'ö'; x = 2 ** (\n    y + 1  # why\n)\nz = a / (b * 2)\n" in texts, "and not a/b*2"
+    assert [m.line for m in mutants.mutants("x = 1\ny = 2\nz = 3\n", 2, 2)] == [2, 2]
+
+
+@pytest.mark.parametrize("name", ["safely", "mutants"])
+def test_every_mutant_of_a_real_module_compiles_and_differs(name):
+    source = (TOOLS / f"{name}.py").read_text(encoding="utf-8")
+    found = mutants.mutants(source)
+    assert len(found) > 50
+    whole, names = ast.dump(ast.parse(source)), set()
+    for mutant in found:
+        assert ast.dump(ast.parse(mutant.applied(source))) != whole, mutant
+        names.add(mutants.Memory.key(mutant))
+    assert len(names) == len(found)
+
+
+def test_survivors_are_named_and_the_second_time_is_free(toy, capsys, tmp_path):
+    asked = command(toy, "--n", "0", "--lines", "8-8")
+    assert mutants.main(asked) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "toy.py: 2 of 2 mutants" and told[1].startswith("0 of 2 are known")
+    assert told[-2:] == [
+        "toy.py:8: min(x, high) -> min(high, x)",
+        "1 of 2 killed (50.0%), 0 of them by the time limit",
+    ]
+    assert mutants.main([*asked, "--at-least", "0.5"]) == 0
+    again = capsys.readouterr().out.splitlines()
+    assert again == [told[0], "2 of 2 are known from an earlier run", *told[-2:]]
+    # Nothing was changed, and only what is known stays.
+    assert (toy / "toy.py").read_text(encoding="utf-8") == MODULE
+    assert (toy / "test_toy.py").read_text(encoding="utf-8") == WEAK
+    assert not os.listdir(tmp_path / "temporary")
+    names = {path.name for path in toy.iterdir()}
+    assert names == {".git", ".gitignore", ".cache", "toy.py", "test_toy.py"}
+
+
+def test_a_sample_repeats_and_another_seed_gives_another(toy, monkeypatch):
+    tried = []
+
+    def note(chosen, source, runner, memory, options):
+        tried.append([mutant.after for mutant in chosen])
+        for mutant in chosen:
+            memory.known[memory.key(mutant)] = "failed"
+
+    monkeypatch.setattr(mutants, "try_all", note)
+    for seed in (0, 0, 1):
+        assert mutants.main(command(toy, "--n", "4", "--seed", str(seed))) == 0
+    assert tried[0] == tried[1] != tried[2] and {len(found) for found in tried} == {4}
+    mutants.main(command(toy, "--lines", "8-"))
+    assert tried[3] == ["min(high, x)", "max(x, high)"]
+
+
+def test_a_mutant_without_end_is_ended(toy, capsys):
+    code = "def count(n):\n    while n > 0:\n        n -= 3\n    return n\n"
+    test = "from toy import count\ndef test():\n    assert count(3) == 0\n"
+    (toy / "toy.py").write_text(code, encoding="utf-8")
+    (toy / "test_toy.py").write_text(test, encoding="utf-8")
+    options = ["--seed", "1", "--lines", "3-3", "--n", "1", "--limit", "20"]
+    assert mutants.main(command(toy, *options)) == 0
+    told = capsys.readouterr().out
+    assert "3: n -= 3 -> n += 3: killed by the time limit" in told
+    assert told.endswith("1 of 1 killed (100.0%), 1 of them by the time limit\n")
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [("def test():\n    assert 1 == 2\n", "fail without any change"),
+     ("def test():\n    pass\n", "pass without the module")],
+)  # fmt: skip
+def test_tests_that_prove_nothing_are_refused(toy, capsys, test, said):
+    (toy / "test_toy.py").write_text(test, encoding="utf-8")
+    assert mutants.main(command(toy)) == 2
+    assert said in capsys.readouterr().err and not (toy / ".cache").exists()
+
+
+@pytest.mark.parametrize("bad", [["--lines", "a-b"], ["--workers", "0"], ["no.py"]])
+def test_a_bad_command_line_is_refused(toy, bad, capsys):
+    with pytest.raises(SystemExit) as refused:
+        mutants.main(command(toy)[:2] + bad + command(toy)[2:])
+    assert refused.value.code == 2 and "usage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_an_interruption_leaves_nothing_and_loses_nothing(toy, tmp_path, kind):
+    """Stopped in the midst of a test that would sleep for ever; what was found before is kept."""
+    note = tmp_path / "note"
+    (toy / "toy.py").write_text("def f(x):\n    y = x + x\n    return y * y\n", encoding="utf-8")
+    (toy / "test_toy.py").write_text(
+        "import os, time, pathlib\nfrom toy import f\ndef test_f():\n    if f(3) == 1:\n"
+        f"        pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\n"
+        "        time.sleep(600)\n    assert f(3) == 36\n",
+        encoding="utf-8",
+    )
+    line = [sys.executable, str(TOOLS / "mutants.py"), *command(toy, "--n", "0")]
+    process = subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    )
+    end = time.monotonic() + 300
+    while not (note.exists() and note.read_text(encoding="utf-8")):
+        assert process.poll() is None and time.monotonic() < end, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(kind)
+    told, error = process.communicate(timeout=120)
+    assert process.returncode == 1 and "goes on from here" in error and "Traceback" not in error
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text(encoding="utf-8")), 0)
+    assert not os.listdir(tmp_path / "temporary")
+    # x - x was tried before y / y, which was cut off.
+    assert "[1/2] 2: x + x -> x - x: killed" in told
+    known = mutants.Memory(toy, "toy.py", ["test_toy.py"]).known
+    assert list(known.values()) == ["failed"]
