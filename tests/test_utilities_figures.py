@@ -515,6 +515,8 @@ def test_the_default_histogram_covers_the_samples(ax):
     assert [line.get_color() for line in other.lines] == CURVES + [BLUE]
     assert len(other.lines[0].get_xdata()) == 801 and len(other.patches) == 1
     assert other.lines[0].get_xdata()[0] == pytest.approx(-1.5 + 3 / 801)
+    with pytest.raises(ValueError, match="bins must be at least 1, got 0"):
+        gmu.samples_and_density(ax, samples, bins=0)
 
 
 # ----------------------------------------------------------------------- conditional samples
