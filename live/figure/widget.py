@@ -159,7 +159,14 @@ class _LiveFigure(anywidget.AnyWidget):
             out = self._function(**given)
         if not isinstance(out, dict):
             raise ValueError(f"a scene returns a dict of tensors, but this one returned {out!r}")
-        return exact | {k: torch.as_tensor(v).detach() for k, v in out.items()}
+        found = {k: torch.as_tensor(v).detach() for k, v in out.items()}
+        for name in sorted(set(found) & set(given)):
+            if not (found[name].ndim == 0 and found[name] == given[name]):
+                raise ValueError(
+                    f"the scene's {name!r} is also the name of a parameter, which the page would "
+                    "draw in its place: call one of the two differently"
+                )
+        return exact | found
 
     def png(self, dpi: int = 100) -> bytes:
         """The default state as a PNG, drawn from the same torch function."""

@@ -64,9 +64,7 @@ def test_a_study_measures_what_its_chapter_shows(chapters):
     scores = torch.randn(2, 500, generator=torch.Generator().manual_seed(3))
     assert sensor.alarm(*scores) == chapters["7"]["alarm"](*scores)
     radius = torch.tensor([1.0, 2.2, 4.0])
-    assert torch.equal(
-        conditional.radius_context(radius), chapters["6"]["radius_context"](radius)
-    )
+    assert torch.equal(conditional.radius_context(radius), chapters["6"]["radius_context"](radius))
 
     class Blind:  # a flow for which each point is equally likely
         @staticmethod

@@ -81,6 +81,10 @@ def test_errors_name_what_is_wrong():
         (lambda: live_figure(lambda z, a="c": z * a, a=["a", "b"]), ["a", "'c'", "['a', 'b']"]),
         (lambda: live_figure(squash, alpha=(0.0, 1.0, 0.0, 0.5)), ["alpha", "step", "0.0"]),
         (lambda: scene_of(probe=("k", None)), ["probe", "sliders", "k"]),
+        (
+            lambda: live_figure(lambda a: {"a": a * torch.ones(3)}, panel(line("a")), a=(0.0, 1.0)),
+            ["'a'", "parameter", "differently"],
+        ),
         (lambda: scene_of(play="k"), ["play", "sliders", "k"]),
         (lambda: scene_of(labels=["one"]), ["v", "3 entries", "1 labels"]),
     ],
