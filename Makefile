@@ -54,7 +54,7 @@ execute: $(READY)  ## Regenerate flows.py, run all notebooks again and store the
 	$(BIN)/python tools/execute.py
 	$(BIN)/python tools/hero.py
 
-experiments: $(READY)  ## Measure what is missing or stale of the evidence (all: about 40 minutes on 2 cores)
+experiments: $(READY)  ## Measure what is missing or stale of the evidence (all: about an hour on two cores)
 	$(BIN)/python -m experiments
 
 serve: $(SITE)  ## Serve the site on http://localhost:8000 (PORT=... for another port)

@@ -117,6 +117,18 @@ def test_what_is_said_of_depth_and_width_with_equal_steps():
     assert path[0] < math.sqrt(2) < min(path[1:])
 
 
+def test_what_is_said_of_depth_after_six_times_as_many_steps():
+    longer, depths = evidence("depth_longer"), (2, 6, 16, 50, 100)
+    for shallow, deep in zip(depths, depths[1:], strict=False):
+        assert longer.effect(f"{deep} x 32", f"{shallow} x 32").high < 0, deep
+        moved = longer.effect(f"{deep} x 32", f"{shallow} x 32", "path_ratio")
+        assert moved.low > 0 if deep <= 50 else not moved.high < 0, deep
+    assert longer.values("100 x 32").max() < evidence("depth").median("50 x 32"), "none ended badly"
+    step = [longer.median(f"{d} x 32", "mean_step") for d in depths]
+    assert step == sorted(step, reverse=True)
+    assert longer.median("6 x 32", "path_ratio") > math.sqrt(2)
+
+
 def test_what_is_said_of_depth_and_width_with_equal_time():
     seconds = evidence("depth_time")
     best = min(seconds.arms, key=seconds.median)

@@ -33,6 +33,7 @@ STUDIES = {
         continuous.STUDY,
         depth.COST,
         depth.STUDY,
+        depth.LONGER,
         depth.EQUAL_TIME,
     )
 }

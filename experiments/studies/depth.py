@@ -55,6 +55,11 @@ def equal_steps() -> dict[str, dict]:
     return {arm: shape | {"steps": 100} for arm, shape in shapes().items()}
 
 
+def longer() -> dict[str, dict]:
+    """Six times as many steps, for all depths in the middle width."""
+    return {arm: shape | {"steps": 600} for arm, shape in shapes().items() if arm.endswith(" x 32")}
+
+
 def equal_time() -> dict[str, dict]:
     """As many steps as the budget allows, by the stored cost of a step."""
     cost = load_results("depth_cost")["arms"]
@@ -69,6 +74,10 @@ COST = Study("depth_cost", "What does a step cost?", run_cost, shapes, seeds=ran
 STUDY = Study(
     "depth", "Depth and width after 100 steps of 256 points: gap, mean step, path ratio?", run,
     equal_steps, rates=RATES, together=7,
+)  # fmt: skip
+LONGER = Study(
+    "depth_longer", "Depth after 600 steps of 256 points: gap, mean step, path ratio?", run,
+    longer, rates=RATES, together=7,
 )  # fmt: skip
 EQUAL_TIME = Study(
     "depth_time", "Which depth and width for 1.5 CPU seconds?", run, equal_time, rates=RATES,
