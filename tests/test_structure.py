@@ -21,7 +21,7 @@ TIME = re.compile(
     r"Time:\W+about (\d+) minutes of reading, (?:about )?(\d+) s on one CPU core, "
     r"(?:about )?(\d+) s on a GPU"
 )
-INTERACTIVE = {"interactive", "nbval-ignore-output", "remove-output"}
+INTERACTIVE = {"interactive", "nbval-ignore-output", "remove-cell"}
 TAGS = INTERACTIVE | {"setup", "export", "hide-input", "raises-exception"}
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:work|tmp|root|home|Users|opt|usr)/\w+|\b[A-Z]:\\\w+")
 LONGEST_CELL = 25
