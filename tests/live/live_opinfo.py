@@ -1,6 +1,5 @@
 """Torch's own samples of every operation, compiled, run in Node and compared with torch.
 
-    pip install expecttest                         (torch's samples import it)
     PYTHONPATH=. python tests/live/live_opinfo.py --samples 6
 
 Each sample ends as "right", "refused" (a CompileError), "wrong" or "raw" (any other error);

@@ -1,0 +1,28 @@
+"""Torch's own samples of every operation: each ends right or refused, none wrong, none raw.
+
+One sample of each operation; `live_opinfo.py --samples 6` tries more by hand.
+"""
+
+import warnings
+
+import pytest
+from live_opinfo import judge, samples
+
+BLOCKS = 8
+
+
+@pytest.fixture(scope="module")
+def cases():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return list(samples(1))
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+@pytest.mark.filterwarnings("ignore")
+def test_a_sample_is_right_or_refused(cases, node, block):
+    verdicts = {name: judge(node, *rest) for name, *rest in cases[block::BLOCKS]}
+    faults = {name: v for name, v in verdicts.items() if v[0] in ("wrong", "raw")}
+    assert not faults
+    right = sum(verdict == "right" for verdict, _ in verdicts.values())
+    assert right > len(verdicts) / 2, "most of them compile"
