@@ -16,10 +16,9 @@ function limitsOf(mark, array) {
   for (const v of array) { const a = Math.abs(v); if (a > top && a < Infinity) top = a; }
   return mark.palette === "diverging" ? [-top || -1, top || 1] : [0, top || 1];
 }
-function level(v, low, scale) {
-  const k = Math.round((v - low) * scale);
-  return k < 0 || Number.isNaN(k) ? 0 : k >= LEVELS ? LEVELS - 1 : k;
-}
+// The place in the palette; NaN is none.
+const level = (v, low, scale) => Math.max(0, Math.min(LEVELS - 1, Math.round((v - low) * scale)));
+const NONE = [0, 0, 0, 0]; // no colour
 const css = ([r, g, b, a], alpha = 1) => `rgba(${r},${g},${b},${(a / 255) * alpha})`;
 
 const DRAW = {
@@ -31,20 +30,24 @@ const DRAW = {
     ctx.lineWidth = mark.width;
     ctx.lineJoin = "round";
     ctx.setLineDash(mark.dash ? [5, 4] : []);
-    for (let start = 0; start < total; start += n) {
+    const draw = (run) => { // a stretch without gaps
+      if (!run.length) return;
       ctx.beginPath();
-      let pen = false;
+      run.forEach(([px, py], k) => (k ? ctx.lineTo(px, py) : ctx.moveTo(px, py)));
+      ctx.stroke();
+      if (!mark.fill) return;
+      ctx.globalAlpha = 0.15;
+      ctx.lineTo(run.at(-1)[0], plot.Y(0)); ctx.lineTo(run[0][0], plot.Y(0));
+      ctx.fill();
+      ctx.globalAlpha = 1;
+    };
+    for (let start = 0; start < total; start += n) {
+      let run = [];
       for (let k = start; k < start + n; k++) {
         const px = plot.X(x(k)), py = plot.Y(y(k));
-        if (Number.isFinite(px + py)) { pen ? ctx.lineTo(px, py) : ctx.moveTo(px, py); pen = true; } else pen = false;
+        if (Number.isFinite(px + py)) run.push([px, py]); else { draw(run); run = []; }
       }
-      ctx.stroke();
-      if (mark.fill) {
-        ctx.globalAlpha = 0.15;
-        ctx.lineTo(plot.X(x(start + n - 1)), plot.Y(0)); ctx.lineTo(plot.X(x(start)), plot.Y(0));
-        ctx.fill();
-        ctx.globalAlpha = 1;
-      }
+      draw(run);
     }
     ctx.setLineDash([]);
   },
@@ -64,7 +67,10 @@ const DRAW = {
     const value = valueOf(values, mark.value), table = paletteTable(plot.mode, mark.palette);
     const [low, high] = limitsOf(mark, value), scale = (LEVELS - 1) / (high - low);
     const of = new Uint8Array(n), there = new Set();
-    for (let k = 0; k < n; k++) there.add((of[k] = level(value[k], low, scale) & ~1)); // 32 colours do
+    for (let k = 0; k < n; k++) {
+      if (Number.isNaN(value[k])) of[k] = LEVELS; // is left out
+      else there.add((of[k] = level(value[k], low, scale) & ~1)); // 32 colours do
+    }
     for (const k of there) { ctx.fillStyle = css(table[k], mark.alpha); some(k, of); }
   },
 
@@ -72,9 +78,11 @@ const DRAW = {
     const { ctx } = plot, xy = values[mark.xy], [rows, columns] = plot.shapes[mark.xy];
     ctx.strokeStyle = plot.colors[mark.color]; ctx.lineWidth = mark.width; ctx.globalAlpha = mark.alpha;
     ctx.beginPath();
+    let pen;
     const to = (k, first) => {
-      const px = plot.X(xy[2 * k]), py = plot.Y(xy[2 * k + 1]);
-      first ? ctx.moveTo(px, py) : ctx.lineTo(px, py);
+      const px = plot.X(xy[2 * k]), py = plot.Y(xy[2 * k + 1]), there = Number.isFinite(px + py);
+      if (there) pen && !first ? ctx.lineTo(px, py) : ctx.moveTo(px, py);
+      pen = there;
     };
     for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) to(i * columns + j, j === 0);
     for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) to(i * columns + j, i === 0);
@@ -87,9 +95,11 @@ const DRAW = {
     const rows = plot.shapes[mark.xy][0];
     const [low, high] = limitsOf(mark, v), scale = (LEVELS - 1) / (high - low);
     const table = paletteTable(plot.mode, mark.palette), cells = Array.from({ length: LEVELS }, () => []);
+    const around = (c) => [c, c + 1, c + columns + 1, c + columns];
     for (let i = 0; i < Math.min(rows - 1, high_i); i++) {
       for (let j = 0; j < Math.min(columns - 1, high_j); j++) {
-        cells[level(v[i * high_j + j], low, scale)].push(i * columns + j);
+        const c = i * columns + j, k = level(v[i * high_j + j], low, scale);
+        if (around(c).every((q) => Number.isFinite(xy[2 * q] + xy[2 * q + 1]))) cells[k]?.push(c);
       }
     }
     ctx.globalAlpha = mark.alpha;
@@ -99,7 +109,7 @@ const DRAW = {
       ctx.lineWidth = 0.6; // hides the seams
       ctx.beginPath();
       for (const c of corners) {
-        [c, c + 1, c + columns + 1, c + columns].forEach((q, n) => {
+        around(c).forEach((q, n) => {
           const px = plot.X(xy[2 * q]), py = plot.Y(xy[2 * q + 1]);
           n ? ctx.lineTo(px, py) : ctx.moveTo(px, py);
         });
@@ -117,7 +127,7 @@ const DRAW = {
     const image = (mark.image ??= new ImageData(width, height)), data = image.data;
     for (let i = 0, p = 0; i < height; i++) {
       for (let j = 0, q = (height - 1 - i) * width; j < width; j++, q++) {
-        const color = table[level(v[q], low, scale)];
+        const color = table[level(v[q], low, scale)] ?? NONE;
         data[p++] = color[0]; data[p++] = color[1]; data[p++] = color[2]; data[p++] = color[3];
       }
     }

@@ -1,0 +1,148 @@
+"""Reads back what the page's scripts draw: a panel drawn in Node, on a canvas that takes notes."""
+
+import json
+import math
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from live_node import NODE
+
+from live.figure.render import resolve_limits
+from live.page import bundle
+
+SERVER = """
+require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
+  let got;
+  try { const [what, given] = JSON.parse(line); got = { got: ASK[what](given) }; }
+  catch (error) { got = { error: `${error.stack}` }; }
+  process.stdout.write(JSON.stringify(got, (_, v) =>
+    typeof v === "number" && !Number.isFinite(v) ? `${v}` : v) + "\\n");
+});
+const ASK = {
+  draw: answer,
+  palettes: (modes) => modes.map((m) => ["density", "diverging"].map((p) => paletteTable(m, p))),
+  colors: () => COLORS,
+  fill: ([template, values]) => fillTemplate(template,
+    Object.fromEntries(Object.entries(values).map(([k, v]) => [k, number(v)]))),
+  ticks: ([limits, pixels, need]) => ticksThatFit(limits, pixels, () => need),
+};
+"""
+
+
+@dataclass
+class Drawing:
+    """A panel as it was drawn, in pixels of the screen.
+
+    `marks` are what was drawn inside the axes, `around` what was drawn before them. The frame is
+    that which the marks were cut to; `at` is where a point must lie in it.
+    """
+
+    spec: dict
+    told: dict
+
+    def __post_init__(self):
+        marks = self.told["marks"]
+        assert marks[0]["kind"] == "clear", "what was drawn before is wiped away"
+        assert marks[0]["corners"][0] == [0, 0]
+        assert all(c >= n - 0.5 for c, n in zip(marks[0]["corners"][1], self.size, strict=True))
+        self.around = [m for m in marks[1:] if m["clip"] is None]
+        self.marks = [m for m in marks if m["clip"] is not None]
+
+    @property
+    def size(self) -> list[int]:
+        return self.told["size"]
+
+    @property
+    def frame(self) -> tuple[float, float, float, float]:
+        """Left, right, top and bottom of the axes: what the marks are cut to."""
+        (cut,) = {tuple(map(tuple, m["clip"])) for m in self.marks}
+        xs, ys = [p[0] for p in cut], [p[1] for p in cut]
+        return min(xs), max(xs), min(ys), max(ys)
+
+    def at(self, x, y) -> tuple[float, float]:
+        """By hand: x from left to right, y from the bottom up."""
+        left, right, top, bottom = self.frame
+        (x0, x1), (y0, y1) = self.spec["xlim"], self.spec["ylim"]
+        return (left + (x - x0) / (x1 - x0) * (right - left),
+                bottom + (y - y0) / (y1 - y0) * (top - bottom))  # fmt: skip
+
+    def of(self, kind: str) -> list[dict]:
+        return [m for m in self.marks if m["kind"] == kind]
+
+    def texts(self) -> list[dict]:
+        """The numbers and names of the axes."""
+        return [m for m in self.around if m["kind"] == "text"]
+
+    def parts(self) -> list[dict]:
+        """The canvas and all that stands around it."""
+
+        def walk(part):
+            yield part
+            for child in part["children"]:
+                yield from walk(child)
+
+        return list(walk(self.told["tree"]))
+
+
+class Canvas:
+    """One process of Node with the page's scripts and a canvas that takes notes."""
+
+    def __init__(self):
+        parts = ("theme.js", "template.js", "plot.js", "marks.js", "controls.js")
+        texts = [(bundle.JS / part).read_text(encoding="utf-8") for part in parts]
+        recorder = Path(__file__).with_name("canvas.js").read_text(encoding="utf-8")
+        script = "\n".join([recorder, *texts, SERVER])
+        self.process = subprocess.Popen(
+            [NODE, "--no-warnings", "-e", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )  # fmt: skip
+
+    def ask(self, what: str, given=None):
+        self.process.stdin.write(json.dumps([what, given]) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, "the scripts do not load"
+        answer = json.loads(line)
+        assert "error" not in answer, answer["error"]
+        return answer["got"]
+
+    def draw(self, panel, *draws, mode="light", room=300, density=1) -> Drawing:
+        """Draw a panel.
+
+        Args:
+            panel: From `live.panel`.
+            draws: The scene's tensors by name, for each drawing; the last is what is read back.
+            mode: "light" or "dark".
+            room: How many pixels wide the page gives it.
+            density: Pixels of the screen to a pixel of the page.
+        """
+        first = {name: torch.as_tensor(v) for name, v in draws[0].items()}
+        (spec,) = resolve_limits([panel], first)
+        told = self.ask("draw", {
+            "spec": spec, "draws": [{k: plain(v) for k, v in d.items()} for d in draws],
+            "shapes": {k: list(v.shape) for k, v in first.items()},
+            "mode": mode, "room": room, "density": density,
+        })  # fmt: skip
+        return Drawing(spec, told)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+
+
+def plain(value):
+    """A tensor as JSON: a number, or a flat list of numbers."""
+    value = torch.as_tensor(value)
+    flat = [v if math.isfinite(v) else f"{v}" for v in value.double().flatten().tolist()]
+    return flat if value.ndim else flat[0]
+
+
+@pytest.fixture(scope="session")
+def canvas():
+    """One canvas for the whole session; each drawing starts on a fresh panel."""
+    made = Canvas()
+    yield made
+    made.close()
