@@ -1,5 +1,5 @@
 """What the page draws, mark by mark: places, colours, numbers and words, each held against values
-computed by hand. (The canvas takes notes, see live_canvas.py; test_live_seen.py looks at pixels.)"""
+computed by hand. (The canvas takes notes, see live_canvas.py; pixels: test_live_controls.py.)"""
 
 import colorsys
 import math

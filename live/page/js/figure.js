@@ -80,10 +80,11 @@ function mountFigure(root, { spec, data, make }, model) {
     if (fit || plots[0].density !== window.devicePixelRatio) for (const plot of plots) plot.resize();
     fit = false;
     for (const plot of plots) { plot.shapes = spec.shapes; plot.draw(values, mode); }
-    if (readout) {
-      readout.textContent = fillTemplate(spec.readout, words);
+    const text = readout && fillTemplate(spec.readout, words);
+    if (readout && text !== readout.textContent) { // (the same one: only the room has changed)
+      readout.textContent = text;
       clearTimeout(speak); // said once it rests, not at every step
-      if (ready) speak = setTimeout(() => { spoken.textContent = readout.textContent; }, 800);
+      if (ready) speak = setTimeout(() => { spoken.textContent = text; }, 800);
     }
     performance.measure("live:draw", { start, end: performance.now() });
     holder.dataset.draws = 1 + (+holder.dataset.draws || 0);
