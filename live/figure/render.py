@@ -130,17 +130,23 @@ def _draw_panel(ax, panel, values):
         ax.set_aspect("equal")
     if "categories" in panel:
         ax.set_yticks(range(len(panel["categories"])), panel["categories"])
-        ax.axvline(0, color=COLORS["ink"], linewidth=0.8)
-    for mark in panel["marks"]:
-        if "show" in mark and not _array(values, mark["show"]):
+        ax.axvline(0, color=COLORS["ink"], linewidth=0.8, zorder=2.4)
+    for k, mark in enumerate(panel["marks"]):
+        if "show" in mark and not np.nan_to_num(_array(values, mark["show"])):
             continue
+        before = set(ax.get_children())
         DRAW[mark["kind"]](ax, mark, values)
+        for artist in set(ax.get_children()) - before:  # in the marks' order, below the axes' lines
+            artist.set_zorder(2 + 0.3 * k / len(panel["marks"]))
     if panel["probe"]:
         px, py = panel["probe"]
+        style = {"color": COLORS["ink"], "zorder": 2.4}
         if px and py:
-            ax.plot(values[px], values[py], "D", color=COLORS["ink"], markersize=6, mfc="white")
+            ax.plot(values[px], values[py], "D", markersize=6, mfc="white", **style)
         elif px:
-            ax.axvline(values[px].item(), color=COLORS["ink"], linewidth=1)
+            ax.axvline(values[px].item(), linewidth=1, **style)
+        else:
+            ax.axhline(values[py].item(), linewidth=1, **style)
     if any("label" in mark for mark in panel["marks"]):
         ax.legend(fontsize=8, frameon=False)
 
@@ -166,27 +172,32 @@ def _line(ax, mark, values):
 
 def _points(ax, mark, values):
     x, y = (v.ravel() for v in np.broadcast_arrays(*_xy(mark, values)))
-    style = {"s": (2 * mark["size"] * 0.72) ** 2, "alpha": mark["alpha"], "linewidths": 0,
-             "label": mark.get("label"), "zorder": 3}  # fmt: skip
+    style = {"s": (2 * mark["size"] * 0.72) ** 2, "linewidths": 0, "label": mark.get("label")}
     if "value" in mark:
-        v = _array(values, mark["value"]).ravel()
-        ax.scatter(x, y, c=v, cmap=PALETTES[mark["palette"]], norm=_norm(mark, v), **style)
+        ax.scatter(x, y, color=_colors(mark, _array(values, mark["value"]).ravel()), **style)
     else:
-        ax.scatter(x, y, color=COLORS[mark["color"]], **style)
+        ax.scatter(x, y, color=COLORS[mark["color"]], alpha=mark["alpha"], **style)
 
 
 def _norm(mark, v):
-    v = v[np.isfinite(v)]
-    top = float(np.abs(v).max()) if v.size else 1.0
+    finite = v[np.isfinite(v)]
+    top = (float(np.abs(finite).max()) if finite.size else 0.0) or 1.0
     low, high = mark.get("limits") or ((-top, top) if mark["palette"] == "diverging" else (0, top))
     return Normalize(low, high, clip=True)
+
+
+def _colors(mark, v):
+    """RGBA of each value; NaN is transparent."""
+    colors = PALETTES[mark["palette"]](_norm(mark, v)(v))
+    colors[:, 3] *= mark["alpha"]
+    return colors
 
 
 def _grid(ax, mark, values):
     xy = _array(values, mark["xy"])
     lines = [*xy, *xy.transpose(1, 0, 2)]
-    ax.add_collection(LineCollection(lines, colors=COLORS[mark["color"]], alpha=mark["alpha"],
-                                     linewidths=mark["width"] * 0.8))  # fmt: skip
+    style = {"colors": COLORS[mark["color"]], "alpha": mark["alpha"], "label": mark.get("label")}
+    ax.add_collection(LineCollection(lines, linewidths=mark["width"] * 0.8, **style))
 
 
 def _mesh(ax, mark, values):
@@ -195,17 +206,20 @@ def _mesh(ax, mark, values):
     v = v[: rows - 1, : columns - 1]
     corners = [xy[:-1, :-1], xy[:-1, 1:], xy[1:, 1:], xy[1:, :-1]]
     quads = np.stack(corners, 2).reshape(-1, 4, 2)
-    colors = PALETTES[mark["palette"]](_norm(mark, v)(v.ravel()))
-    cells = PolyCollection(quads, facecolors=colors, edgecolors="none", rasterized=True)
+    there = np.isfinite(quads).all(axis=(1, 2))
+    cells = PolyCollection(quads[there], facecolors=_colors(mark, v.ravel())[there],
+                           edgecolors="none", rasterized=True)  # fmt: skip
     ax.add_collection(cells)
 
 
 def _heat(ax, mark, values):
     v = _array(values, mark["value"])
     left, right, bottom, top = mark["extent"]
+    norm = _norm(mark, v)
+    v = np.clip(v, norm.vmin, norm.vmax)  # before it is smoothed
     dx, dy = (right - left) / (v.shape[1] - 1) / 2, (top - bottom) / (v.shape[0] - 1) / 2
     ax.imshow(v, origin="lower", extent=(left - dx, right + dx, bottom - dy, top + dy),
-              cmap=PALETTES[mark["palette"]], norm=_norm(mark, v), aspect=ax.get_aspect(),
+              cmap=PALETTES[mark["palette"]], norm=norm, aspect=ax.get_aspect(),
               alpha=mark["alpha"], interpolation="bilinear")  # fmt: skip
 
 
@@ -215,7 +229,7 @@ def _bars(ax, mark, values):
     alphas = np.ones(len(v))
     if "highlight" in mark:
         alphas[:] = 0.45
-        alphas[int(_array(values, mark["highlight"]))] = 1
+        alphas[math.floor(_array(values, mark["highlight"]) + 0.5)] = 1
     for k, x in enumerate(v):
         ax.barh(k, x, color=colors[k], alpha=alphas[k], height=0.7)
         _number(ax, k, x, x)
