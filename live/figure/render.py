@@ -94,7 +94,7 @@ def draw(spec, values) -> Figure:
     """
     panels = spec["panels"]
     with matplotlib.rc_context({"font.size": 10, "axes.spines.top": False,
-                                "axes.spines.right": False}):  # fmt: skip
+                                "axes.spines.right": False, "text.parse_math": False}):  # fmt: skip
         heights = [_height(p) for p in panels]
         widths = [p["width"] for p in panels]
         size = (max(4.2, 3.6 * sum(widths)), max(heights) * 3.1 + 0.75)
@@ -103,7 +103,9 @@ def draw(spec, values) -> Figure:
         for ax, panel in zip(axes, panels, strict=True):
             _draw_panel(ax, panel, values)
         if spec["readout"]:
-            figure.supxlabel(fill(spec["readout"], _plain(values, spec)), fontsize=9, wrap=True)
+            # To wrap it, matplotlib measures it, and would read $...$ as a formula even so.
+            words = fill(spec["readout"], _plain(values, spec)).replace("$", r"\$")
+            figure.supxlabel(words, fontsize=9, wrap=True, parse_math=True)
     return figure
 
 

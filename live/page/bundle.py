@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -89,5 +90,8 @@ img {{ max-width: 100%; }}
 
 
 def safe(text: str) -> str:
-    """Text that cannot end a script element."""
-    return text.replace("</", "<\\\\/") if "</script" in text.lower() else text
+    """JavaScript that can neither end nor hide the script element around it.
+
+    (In a string, a template, a pattern or a comment \\x3c means the same as what it replaces.)
+    """
+    return re.sub("<(?=/script|script|!--)", r"\\x3c", text, flags=re.IGNORECASE)

@@ -298,3 +298,16 @@ def test_a_menu_is_said_by_its_text():
     made = picture(live.panel(live.line("x", "y")), values=CURVE | {"kind": torch.tensor(7)},
                    readout="it is {kind}", params=params)  # fmt: skip
     assert made.get_supxlabel() == "it is large"
+
+
+def test_a_dollar_is_a_dollar():
+    """As on the page, where nothing is read as a formula."""
+    cost = "$5 or $6^{"
+    made = picture(live.panel(live.line("x", "y", label=cost), live.text(0, 0, cost), title=cost),
+                   readout=cost)  # fmt: skip
+    (ax,) = made.axes
+    assert ax.get_title() == cost and not ax.title.get_parse_math()
+    (label,) = ax.get_legend().get_texts()
+    for text in (label, *ax.texts):
+        assert text.get_text() == cost and not text.get_parse_math()
+    assert made.get_supxlabel().replace("\\$", "$") == cost
