@@ -842,7 +842,8 @@ def density_heatmap(
         log_prob: Function of x (n, 2), returns log-densities (n,). NaN is left blank.
         extent: ``(x1_low, x1_high, x2_low, x2_high)``.
         n: Cells along each axis.
-        vmax: Density of the darkest colour; give it to compare figures. Default: the maximum.
+        vmax: Density of the darkest colour, positive; give it to compare figures. Default: the
+            maximum, or 1 where all is zero.
         colorbar: Whether to add a scale.
         title: Title of the axes.
         dtype, device: As in ``integrate_density``.
@@ -856,14 +857,16 @@ def density_heatmap(
         >>> plt.close(fig)
     """
     extent = _extent_2d(extent)
-    density = _on_grid(log_prob, extent, n, dtype, device).exp().numpy()
+    density = np.ma.masked_invalid(_on_grid(log_prob, extent, n, dtype, device).exp().numpy())
+    if vmax is None:  # a scale from 0 to 0 would be none
+        vmax = float(density.max()) if density.count() and density.max() > 0 else 1.0
     image = ax.imshow(
-        np.ma.masked_invalid(density),
+        density,
         extent=extent,
         origin="lower",
         cmap="Blues",
         vmin=0.0,
-        vmax=vmax,
+        vmax=_number("vmax", vmax, positive=True),
         interpolation="bilinear",
     )
     ax.grid(False)
@@ -958,7 +961,7 @@ def scatter_modes(
         ax: Axes to draw on.
         x: Points (n, 2). Points that are not finite are left out.
         labels: Mode indices (n,); without them all points are blue.
-        colors: One colour, or one per point (n, 4), instead of labels.
+        colors: One colour, or one per point, instead of labels; of numbers, RGB or RGBA.
         extent: Region shown, ``(x1_low, x1_high, x2_low, x2_high)``; by default all points.
         size: Area of a dot in points squared.
         alpha: Opacity of the dots.
@@ -982,13 +985,30 @@ def scatter_modes(
             raise ValueError("give either labels or colors, not both")
         _labels(labels, len(x))
         colors = mode_colors(labels)
-    colors = BLUE if colors is None else _numpy(colors) if isinstance(colors, Tensor) else colors
     ax.scatter(
-        x[:, 0], x[:, 1], s=size, c=colors, alpha=alpha, linewidths=0, label=label, rasterized=True
+        x[:, 0],
+        x[:, 1],
+        s=size,
+        c=_rgba(BLUE if colors is None else colors, len(x)),
+        alpha=alpha,
+        linewidths=0,
+        label=label,
+        rasterized=True,
     )
     if title is not None:
         ax.set_title(title)
     return _frame(ax, None if extent is None else _extent_2d(extent))
+
+
+def _rgba(colors, n: int) -> np.ndarray:
+    """One colour, or n of them, as (1, 4) or (n, 4): four numbers are never four values."""
+    try:
+        made = to_rgba_array(_numpy(colors) if isinstance(colors, Tensor) else colors)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"colors must be one colour or one a point: {error}") from None
+    if len(made) not in (1, n):
+        raise ValueError(f"colors must be one colour or one a point ({n}), got {len(made)}")
+    return made
 
 
 def _panels(n: int, n_cols: int, size: float, ratio: float = 1.0, **kwargs) -> np.ndarray:
@@ -1060,7 +1080,8 @@ def layer_grid(
         raise ValueError(f"titles must have one entry a step ({len(steps)}), got {len(titles)}")
     if extent is None:
         values = np.concatenate([_numpy(step).ravel() for step in steps])
-        reach = float(np.quantile(np.abs(values[np.isfinite(values)]), 0.998)) * 1.05 or 1.0
+        sizes = np.abs(values[np.isfinite(values)])
+        reach = (float(np.quantile(sizes, 0.998)) * 1.05 if sizes.size else 0.0) or 1.0
         extent = (-reach, reach, -reach, reach)
     axes = _panels(len(steps), n_cols, 8 / n_cols, 1.08, sharex=True, sharey=True)
     options = {"colors": colors, "extent": extent, "size": size, "alpha": alpha}
@@ -1087,7 +1108,7 @@ def training_curves(
         curves: Name -> ``(steps, values)``, two sequences of one length; values in nats.
         entropy: The lowest NLL possible on average, in nats; drawn as a dashed line.
         ax: Axes to draw on; by default a new figure.
-        top: Upper end of the axis, to look past the first, large values.
+        top: Upper end of the axis, to look past the first, large values; above the lowest one.
         entropy_label: Name of the line; its value is added.
         title: Title of the axes.
 
@@ -1118,6 +1139,10 @@ def training_curves(
         label = f"{entropy_label} = {entropy:.3f}"
         ax.axhline(entropy, color="black", linestyle="--", linewidth=1.2, label=label)
     if top is not None:
+        values = [value for line in ax.lines for value in _numpy(line.get_ydata()).ravel()]
+        lowest = min((value for value in values if math.isfinite(value)), default=-math.inf)
+        if not lowest < top < math.inf:
+            raise ValueError(f"top must be a number above the lowest value, {lowest:g}, got {top}")
         ax.set_ylim(top=top)
     ax.set(xlabel="training step", ylabel="NLL (nats)")
     if title is not None:
@@ -1190,7 +1215,7 @@ def samples_and_density(
         ax: Axes to draw on.
         samples: Numbers (m,).
         log_probs: Name -> function of x (n,), returns log-densities (n,). NaN is left blank.
-        extent: Range of x, ``(low, high)``; by default that of the samples.
+        extent: Range of x, ``(low, high)``; by default that of the finite samples.
         bins: Bars of the histogram. Its heights are densities: samples outside ``extent`` count.
         n: Points on a curve.
         title: Title of the axes.
@@ -1211,11 +1236,16 @@ def samples_and_density(
     values = _numpy(samples)
     if values.ndim != 1 or values.size == 0:
         raise ValueError(f"samples must have shape (m,) with m >= 1, got {values.shape}")
-    low, high = _extent((values.min(), values.max()) if extent is None else extent)[:2]
+    if np.isnan(values).any():
+        raise ValueError(
+            f"samples must not hold NaN, got NaN in {np.isnan(values).sum()} of {values.size}"
+        )
+    low, high = _extent(_range(values) if extent is None else extent)[:2]
     edges = np.linspace(low, high, _integer("bins", bins, 1) + 1)
     # Weights, and not density=True: what lies outside the range must not raise the bars inside.
-    weights = np.full(values.size, len(edges[1:]) / (values.size * (high - low)))
-    ax.hist(values, edges, weights=weights, color=LIGHT_GRAY, label="samples")
+    finite = values[np.isfinite(values)]
+    weights = np.full(finite.size, len(edges[1:]) / (values.size * (high - low)))
+    ax.hist(finite, edges, weights=weights, color=LIGHT_GRAY, label="samples")
     for i, (name, log_prob) in enumerate((log_probs or {}).items()):
         density = _on_grid(log_prob, (low, high), n, None, None).exp()
         x = _cell_centers(low, high, n)
@@ -1227,6 +1257,16 @@ def samples_and_density(
     return ax
 
 
+def _range(values: np.ndarray) -> tuple[float, float]:
+    """The range of what is finite; about a single number, one unit wide or a thousandth of it."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        raise ValueError("samples must hold a finite number, or give extent")
+    low, high = float(finite.min()), float(finite.max())
+    around = 0.0 if low < high else max(0.5, 0.001 * abs(low))
+    return low - around, high + around
+
+
 def plot_conditional_samples_discrete(
     samples_by_label: Mapping[int, np.ndarray],
     data,
@@ -1236,7 +1276,8 @@ def plot_conditional_samples_discrete(
     """Draw labelled data beside the samples a model made for each label, in one set of colours.
 
     Args:
-        samples_by_label: Label -> samples (m, 2).
+        samples_by_label: Label -> samples (m, 2). The label's name stands in the middle of those
+            that are finite.
         data: Points (n, 2).
         labels: Labels of the data (n,), integers, zero or positive.
         title: Title of the figure.
@@ -1258,7 +1299,11 @@ def plot_conditional_samples_discrete(
     for label, samples in samples_by_label.items():
         color = mode_colors([_integer("a label of samples_by_label", label, 0)])
         scatter_modes(axes[1], samples, colors=color, size=8)
-        center = _numpy(samples).mean(axis=0)
+        points = _numpy(samples)
+        points = points[np.isfinite(points).all(axis=1)]
+        if not len(points):
+            continue  # there is no place for its name
+        center = points.mean(axis=0)
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
         axes[1].text(*center, str(label), ha="center", va="center", fontsize=9, bbox=box)
     for ax in axes:
@@ -1419,9 +1464,11 @@ def _check_control(name: str, control) -> None:
     if len(control) != 4 or not all(isinstance(v, numbers.Real) for v in control):
         raise ValueError(f"{name} must be (low, high, step, start), four numbers, got {control!r}")
     low, high, step, start = control
-    if not (low < high and step > 0 and low <= start <= high):
+    finite = all(math.isfinite(v) for v in control)
+    if not (finite and low < high and step > 0 and low <= start <= high):
         raise ValueError(
             f"{name} must have low < high, a positive step and a start between, got {control!r}"
+            + ("" if finite else ", which is not finite")
         )
 
 

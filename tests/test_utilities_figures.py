@@ -156,6 +156,18 @@ def test_colours_instead_of_labels(ax, given, drawn):
     assert colors(ax.collections[0], 4) == drawn
 
 
+def test_four_numbers_are_one_colour_also_for_four_points(ax):
+    """And not four values, for matplotlib to colour from yellow to violet."""
+    for given in ((1.0, 0.0, 0.0, 0.5), [1.0, 0.0, 0.0], torch.tensor([1.0, 0.0, 0.0, 1.0])):
+        gmu.scatter_modes(ax, POINTS, colors=given)
+        assert colors(ax.collections[-1], 4) == ["#ff0000"] * 4
+    gmu.scatter_modes(ax, POINTS[:3], colors=np.eye(3))
+    assert colors(ax.collections[-1], 3) == ["#ff0000", "#00ff00", "#0000ff"]
+    for bad in (np.arange(4.0), ["r", "g"], [1.0, 2.0, 3.0, 4.0], 3, "no colour"):
+        with pytest.raises(ValueError, match="colors must be one colour or one a point"):
+            gmu.scatter_modes(ax, POINTS, colors=bad)
+
+
 def test_labels_and_colours_exclude_each_other_and_labels_are_checked(ax):
     with pytest.raises(ValueError, match="either labels or colors"):
         gmu.scatter_modes(ax, POINTS, LABELS, colors=BLUE)
@@ -264,6 +276,19 @@ def test_heat_map_leaves_blank_what_has_no_density(ax):
     assert blank.tolist() == [[True] * 4] * 2 + [[True, True, False, False]] * 2
     assert ax.images[0].get_clim() == (0, 1)
     assert pixel(ax, -0.75, 0.75).tolist() == [1, 1, 1] and max(pixel(ax, 0.75, 0.75)[:2]) < 0.3
+
+
+@pytest.mark.parametrize("log_p", [-math.inf, math.nan, -1000.0])
+def test_a_density_that_is_zero_everywhere_has_a_scale(ax, log_p):
+    gmu.density_heatmap(ax, lambda x: torch.full((len(x),), log_p), n=3, colorbar=True)
+    assert ax.images[0].get_clim() == (0, 1)
+    bar = ax.figure.axes[1]
+    ax.figure.canvas.draw()
+    assert bar.get_ylim() == (0, 1) and ticks(bar.yaxis) == [0, 0.2, 0.4, 0.6, 0.8, 1]
+    assert pixel(ax, 0.5, 0.5).min() > 0.95
+    for bad in (0, -1.0, math.nan):
+        with pytest.raises(ValueError, match="vmax must be finite and positive"):
+            gmu.density_heatmap(ax, hill, n=3, vmax=bad)
 
 
 def test_heat_map_is_computed_as_asked(ax):
@@ -395,6 +420,14 @@ def test_four_layers_a_row_and_the_scale_leaves_out_what_is_not_finite():
     assert numbered(axes, "x") == [False] * 5 + [True] * 4
 
 
+def test_layers_of_points_that_have_all_left():
+    """As after a divergence: the panels are empty, and have a scale."""
+    axes = gmu.layer_grid([np.full((3, 2), math.nan), np.full((3, 2), math.inf)])
+    axes[0].figure.canvas.draw()
+    assert [ax.get_xlim() for ax in axes] == [ax.get_ylim() for ax in axes] == [(-1, 1)] * 2
+    assert [ax.get_title() for ax in axes] == ["base z", "after layer 1: x"]
+
+
 def test_one_layer_and_points_that_are_all_zero():
     (ax,) = gmu.layer_grid([np.zeros((3, 2))])
     assert ax.get_title() == "base z"
@@ -439,6 +472,16 @@ def test_the_top_cuts_off_the_first_values_and_nothing_below(ax):
     assert legend(ax) == list(curves)
     with pytest.raises(ValueError, match="as many steps as values, got 2 and 1"):
         gmu.training_curves({"a": ([0, 1], [1.0])}, ax=ax)
+
+
+@pytest.mark.parametrize("top", [-2.0, -2.5, math.nan, math.inf])
+def test_a_top_below_all_values_is_refused(ax, top):
+    """It would turn the axis upside down."""
+    curves = {"a": ([0, 1, 2], [math.nan, 3.0, -1.0]), "b": ([0, 1], [4.0, math.inf])}
+    with pytest.raises(ValueError, match=r"top must be .* above the lowest value, -2, got"):
+        gmu.training_curves(curves, -2.0, ax=ax, top=top)
+    gmu.training_curves(curves, -2.0, ax=ax, top=-1.5)
+    assert ax.get_ylim()[0] < -2 and ax.get_ylim()[1] == -1.5
 
 
 # ------------------------------------------------------------------------------ curve_gallery
@@ -519,6 +562,23 @@ def test_the_default_histogram_covers_the_samples(ax):
         gmu.samples_and_density(ax, samples, bins=0)
 
 
+@pytest.mark.parametrize("where, width", [(0.0, 1.0), (2.5, 1.0), (-4000.0, 8.0)])
+def test_samples_that_are_all_the_same_stand_in_the_middle(ax, where, width):
+    gmu.samples_and_density(ax, np.full(7, where), bins=5)
+    assert ax.get_xlim() == pytest.approx((where - width / 2, where + width / 2))
+    heights = [bar.get_height() for bar in ax.patches]
+    assert heights == pytest.approx([0, 0, 5 / width, 0, 0]), "the area is 1"
+
+
+def test_samples_that_are_no_numbers_are_refused_and_infinite_ones_lie_outside(ax):
+    with pytest.raises(ValueError, match="samples must not hold NaN, got NaN in 2 of 3"):
+        gmu.samples_and_density(ax, [math.nan, 1.0, math.nan], extent=(0, 2))
+    with pytest.raises(ValueError, match="samples must hold a finite number"):
+        gmu.samples_and_density(ax, [math.inf, -math.inf])
+    gmu.samples_and_density(ax, [math.inf, 1.0, 3.0, -math.inf], bins=2)
+    assert ax.get_xlim() == (1, 3) and [bar.get_height() for bar in ax.patches] == [0.25, 0.25]
+
+
 # ----------------------------------------------------------------------- conditional samples
 
 
@@ -552,6 +612,14 @@ def test_labelled_data_beside_samples_of_each_label():
         assert holds(ax, np.concatenate([POINTS, *by_label.values()])), "one scale for both"
     assert left.get_xlim() == right.get_xlim() and left.get_ylim() == right.get_ylim()
     assert numbered(axes, "x") == [True, True]
+
+
+def test_a_label_stands_in_the_middle_of_what_is_finite():
+    stray = np.array([[1.0, 2.0], [math.nan, 0.0], [3.0, 1.0], [math.inf, 5.0]])
+    gmu.plot_conditional_samples_discrete({3: stray, 5: stray[1::2]}, POINTS, LABELS)
+    plt.gcf().canvas.draw()
+    (name,) = plt.gcf().axes[1].texts
+    assert name.get_text() == "3" and name.get_position() == (2, 1.5)
 
 
 def test_samples_for_each_radius_with_its_circle():
@@ -630,7 +698,7 @@ def test_runs_beyond_the_limit_stand_at_it(ax):
     assert offsets(first)[:, 0].tolist() == [1, 4, 2]
     assert offsets(second)[:, 0].tolist() == [3, 4, 4]
     assert colors(first, 1) == colors(second, 1) == [GREEN]
-    bars, diamonds = ax.lines[:2], ax.lines[2:]
+    bars, diamonds = ax.lines[::2], ax.lines[1::2]
     assert [bar.get_xdata()[0] for bar in bars] == [2, 4]
     assert {bar.get_color() for bar in bars} == {GREEN}
     assert [data(mark).tolist() for mark in diamonds] == [[[4, 0]], [[0.5, 1]]]
@@ -704,7 +772,8 @@ def test_a_slider_may_start_at_an_end(shown, start):
 @pytest.mark.parametrize(
     "control",
     [(1, 1, 1, 1), (2, 1, 1, 1), (0, 1, 0, 0), (0, 1, -1, 0), (0, 3, 1, -1), (0, 3, 1, 4),
-     (0, 1, 1), (0, 1, 1, 0, 0), (0, 1, 1, "0"), []],
+     (0, 1, 1), (0, 1, 1, 0, 0), (0, 1, 1, "0"), [], (0.0, math.inf, 1.0, 0.0),
+     (-math.inf, 0.0, 1.0, 0.0), (0.0, 1.0, math.inf, 0.0), (0.0, math.nan, 1.0, 0.0)],
 )  # fmt: skip
 def test_a_slider_that_cannot_be_is_refused_by_name(shown, control):
     with pytest.raises(ValueError, match="^depth must"):
