@@ -30,7 +30,7 @@ override URL := $(value URL)
 export URL
 
 .DEFAULT_GOAL := help
-.PHONY: help book test zoo execute experiments serve lab lint linkcheck audit lock repository hardships mutants clean
+.PHONY: help book test zoo execute experiments serve lab lint linkcheck audit lock repository hardships mutants faults clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -89,6 +89,9 @@ hardships: $(READY)  ## Try the build under hardship: killed, twice at once, wit
 
 mutants: $(READY)  ## Change a module at random and see whether its tests notice (OF=... BY="..." N=60)
 	$(BIN)/python tools/mutants.py $(OF) $(BY) --n $(N) --seed $(SEED)
+
+faults: $(READY)  ## Put faults into the page of a live figure, and see whether the tests notice
+	$(BIN)/python tools/page_mutants.py
 
 clean:  ## Remove all that was built, the .venv too
 	rm -rf _build $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis .cache

@@ -1,4 +1,5 @@
-"""tools/mutants.py on small modules: what it changes, what it reports, what it leaves behind."""
+"""tools/mutants.py on small modules: what it changes, what it reports, what it leaves behind. And
+whether each fault of tools/page_mutants.py can be put into the page as it is now."""
 
 import ast
 import os
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import mutants
+import page_mutants
 import pytest
 
 TOOLS = Path(mutants.__file__).parent
@@ -194,3 +196,37 @@ def test_an_interruption_leaves_nothing_and_loses_nothing(toy, tmp_path, kind):
     assert "[1/2] 2: x + x -> x - x: killed" in told
     known = mutants.Memory(toy, "toy.py", ["test_toy.py"]).known
     assert list(known.values()) == ["failed"]
+
+
+@pytest.mark.parametrize("path", page_mutants.GUARDS)
+def test_each_fault_of_the_page_can_be_made(path):
+    """Its text stands in the file once: whoever changes the line changes the table too."""
+    source = (TOOLS.parent / path).read_text(encoding="utf-8")
+    faults = [fault for fault in page_mutants.MUTANTS if fault.path == path]
+    made = [page_mutants.as_mutant(fault, source).applied(source) for fault in faults]
+    assert faults and len({source, *made}) == len(faults) + 1, "each is another change"
+    for fault, text in zip(faults, made, strict=True):
+        assert text == source.replace(fault.old, fault.new)
+    for guard in page_mutants.GUARDS[path]:
+        assert (TOOLS.parent / guard).is_file()
+
+
+def test_a_fault_whose_text_is_gone_or_stands_there_twice_is_named():
+    fault = page_mutants.PageMutant("plot.js", "no titles", "title", "")
+    for source, count in (("", 0), ("a title, a title", 2)):
+        with pytest.raises(ValueError, match=rf"plot.js has {count} times 'title' \(no titles\)"):
+            page_mutants.as_mutant(fault, source)
+
+
+def test_faults_that_no_test_notices_are_named(toy, monkeypatch, capsys):
+    monkeypatch.setattr(page_mutants, "ROOT", toy)
+    monkeypatch.setattr(page_mutants, "GUARDS", {"./toy.py": ["test_toy.py"]})
+    faults = [("./toy.py", "a larger end", "high=9", "high=8"),
+              ("./toy.py", "another order", "min(x, high)", "min(high, x)")]  # fmt: skip
+    monkeypatch.setattr(page_mutants, "MUTANTS", [page_mutants.PageMutant(*f) for f in faults])
+    assert page_mutants.main([]) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert told[-2] == "ALIVE: ./toy.py: another order: 'min(x, high)' -> 'min(high, x)'"
+    assert told[-1] == "1 of 2 killed"
+    assert page_mutants.main(["larger"]) == 0 and "1 of 1 killed" in capsys.readouterr().out
+    assert (toy / "toy.py").read_text(encoding="utf-8") == MODULE

@@ -112,17 +112,17 @@ Object.assign(globalThis, { document, window, ImageData });
 const number = (v) => (v === "nan" ? NaN : v === "inf" ? Infinity : v === "-inf" ? -Infinity : v);
 
 // The panel is drawn once for each set of values, on one canvas; the last picture is the answer.
-function answer({ spec, draws, shapes, mode, room, density }) {
+function answer({ spec, draws, shapes, modes, room, density }) {
   window.devicePixelRatio = density;
   const parent = new Element("div");
   Element.prototype.room = room; // all elements have this much
   const plot = new Plot(spec, parent);
-  for (const values of draws) {
+  draws.forEach((values, k) => {
     plot.resize();
     plot.shapes = shapes;
     plot.draw(Object.fromEntries(Object.entries(values).map(([name, v]) =>
-      [name, Array.isArray(v) ? Float64Array.from(v, number) : number(v)])), mode);
-  }
+      [name, Array.isArray(v) ? Float64Array.from(v, number) : number(v)])), modes[k]);
+  });
   const { canvas } = plot;
   return { marks: canvas.getContext("2d").marks, size: [canvas.width, canvas.height], tree: parent.told() };
 }

@@ -115,16 +115,17 @@ class Canvas:
         Args:
             panel: From `live.panel`.
             draws: The scene's tensors by name, for each drawing; the last is what is read back.
-            mode: "light" or "dark".
+            mode: "light" or "dark"; or one for each drawing.
             room: How many pixels wide the page gives it.
             density: Pixels of the screen to a pixel of the page.
         """
         first = {name: torch.as_tensor(v) for name, v in draws[0].items()}
         (spec,) = resolve_limits([panel], first)
+        modes = [mode] * len(draws) if isinstance(mode, str) else mode
         told = self.ask("draw", {
             "spec": spec, "draws": [{k: plain(v) for k, v in d.items()} for d in draws],
             "shapes": {k: list(v.shape) for k, v in first.items()},
-            "mode": mode, "room": room, "density": density,
+            "modes": modes, "room": room, "density": density,
         })  # fmt: skip
         return Drawing(spec, told)
 

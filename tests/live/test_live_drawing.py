@@ -126,6 +126,9 @@ def test_what_stands_around_the_canvas(canvas):
     assert picture["attributes"] == {
         "role": "img", "aria-label": "A title, horizontal: across, vertical: up",
     }  # fmt: skip
+    for option, said in (({"x": "across"}, "horizontal: across"), ({"y": "up"}, "vertical: up")):
+        parts = drawn(canvas, live.line("x", "y"), **option).parts()
+        assert [p["attributes"]["aria-label"] for p in parts if p["tag"] == "canvas"] == [said]
     bare = drawn(canvas, live.line("x", "y")).parts()
     assert not [p for p in bare if p["className"] == "live-title"]
     assert [p["attributes"]["aria-label"] for p in bare if p["tag"] == "canvas"] == ["plot"]
@@ -476,9 +479,10 @@ def test_rules_cross_the_whole_panel(canvas, colors):
 
 
 def test_dashes_end_with_their_mark(canvas):
-    got = drawn(canvas, live.line("x", "y", dash=True), live.line("x", "y"), live.rule(x=1),
-                live.grid("g"), values=CURVE | {"g": bent()})  # fmt: skip
-    assert [bool(m["dash"]) for m in got.marks] == [True, False, True, False]
+    marks = [live.line("x", "y", dash=True), live.grid("g"), live.rule(x=1), live.grid("g")]
+    got = drawn(canvas, *marks, values=CURVE | {"g": bent(), "px": torch.ones(1)[0]},
+                probe=("px", None))  # fmt: skip
+    assert [bool(m["dash"]) for m in got.marks] == [True, False, True, False, False]
 
 
 @pytest.mark.parametrize("align", ["left", "center", "right"])
@@ -530,6 +534,18 @@ def test_the_last_drawing_is_all_there_is_and_in_the_new_state(canvas):
     got = canvas.draw(given, CURVE, moved)
     (line,) = got.marks
     near(line["path"][0]["points"], places(got, moved["x"].tolist(), moved["y"].tolist()))
+
+
+def test_a_panel_turns_dark_and_back(canvas, colors):
+    given = live.panel(live.line("x", "y", label="a"), live.points("x", "y", value="y"),
+                       **ASYMMETRIC)  # fmt: skip
+    for modes in (["light", "dark"], ["light", "dark", "light"]):
+        got = canvas.draw(given, *[CURVE] * len(modes), mode=modes)
+        blue = colors[modes[-1]]["blue"]
+        assert got.marks[0]["color"] == blue
+        assert {t["color"] for t in got.texts()} == {colors[modes[-1]]["ink"]}
+        assert [p["style"]["background"] for p in got.parts() if p["tag"] == "i"] == [blue]
+        assert got.marks == drawn(canvas, *given["marks"], mode=modes[-1]).marks
 
 
 # ------------------------------------------------------------------------------------ colours

@@ -27,7 +27,6 @@ function general(value) {
 const longExponent = (text) => text.replace(/e([+-])(\d)$/, "e$10$2");
 
 function formatNumber(value, digits, kind = "f", plus = "") {
-  if (Number.isNaN(value)) return "none";
   let text = kind === "e" ? longExponent(value.toExponential(digits))
     : (kind === "%" ? 100 * value : value).toFixed(digits);
   text = text.replace("Infinity", "inf");

@@ -1,0 +1,424 @@
+"""Faults that a reader of a live figure would see, put into the page's code one at a time.
+
+    python tools/page_mutants.py                 # all; about half an hour
+    python tools/page_mutants.py marks.js "the probe"
+
+tools/mutants.py changes Python at random; JavaScript it cannot read. Here each change is written
+down: a file, a text that stands in it once, and what takes its place. A test that guards the file
+must fail. `tests/test_mutants.py` sees to it that each text is there.
+"""
+
+import argparse
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import mutants
+
+ROOT = Path(__file__).resolve().parents[1]
+JS = "live/page/js/"
+DRAWING, CONTROLS, ESCAPE = (
+    f"tests/live/test_live_{name}.py" for name in ("drawing", "controls", "escape")
+)
+# File -> the tests that guard it.
+GUARDS = {
+    f"{JS}theme.js": [DRAWING],
+    f"{JS}template.js": [DRAWING],
+    f"{JS}plot.js": [DRAWING],
+    f"{JS}marks.js": [DRAWING],
+    f"{JS}controls.js": [CONTROLS],
+    f"{JS}figure.js": [CONTROLS],
+    "live/page/bundle.py": [ESCAPE],
+    "live/page/site.py": [ESCAPE],
+    "live/figure/render.py": ["tests/live/test_live_picture.py"],
+    "live/figure/views.py": ["tests/live/test_live_views.py"],
+    "live/compiler/js/matmul.js": ["tests/live/test_live_matmul.py"],
+}
+# (file, what a reader would see, old text, new text)
+TABLE = [
+    # ---- colours
+    ("theme.js", "dark blue and orange swapped", 'dark: { blue: "#56b4e9", orange: "#ff9550"',
+     'dark: { blue: "#ff9550", orange: "#56b4e9"'),
+    ("theme.js", "dark ink on dark paper", 'ink: "#e8eaed"', 'ink: "#222222"'),
+    ("theme.js", "print and page differ", 'green: "#029e73"', 'green: "#029e93"'),
+    ("theme.js", "squeezed and stretched swapped",
+     "diverging: [[0, 1, 115, 178, 1], [0.5, 208, 208, 208, 1], [1, 213, 94, 0, 1]]",
+     "diverging: [[0, 213, 94, 0, 1], [0.5, 208, 208, 208, 1], [1, 1, 115, 178, 1]]"),
+    ("theme.js", "the same, dark",
+     "diverging: [[0, 86, 180, 233, 1], [0.5, 90, 95, 102, 1], [1, 255, 149, 80, 1]]",
+     "diverging: [[0, 255, 149, 80, 1], [0.5, 90, 95, 102, 1], [1, 86, 180, 233, 1]]"),
+    ("theme.js", "a density of 0 is not transparent", "[[0, 255, 255, 255, 0]",
+     "[[0, 255, 255, 255, 1]"),
+    ("theme.js", "light tables on dark pages", "stops = PALETTES[mode][name]",
+     "stops = PALETTES.light[name]"),
+    ("theme.js", "palettes have no alpha", "Math.round(255 * al)", "255"),
+    # ---- words
+    ("template.js", "the first option for the second", "options[Math.round(",
+     "options[Math.floor(0.5 * "),
+    ("template.js", "one digit less", ".toFixed(digits)", ".toFixed(Math.max(0, digits - 1))"),
+    ("template.js", "per cent without the hundred", "100 * value", "value"),
+    ("template.js", "no plus", 'text = "+" + text', "text"),
+    ("template.js", "minus zero", 'text = text.replace("-", "")', "text"),
+    ("template.js", "the entry before", "value = value[index]", "value = value[index - 1]"),
+    ("template.js", "no number is NaN", 'if (Number.isNaN(+value)) return "none";', ""),
+    ("template.js", "large numbers", "power > 3", "power > 9"),
+    # ---- axes
+    ("plot.js", "the y axis upside down", "this.ay = -box.h / (y1 - y0); this.by = box.y + box.h",
+     "this.ay = box.h / (y1 - y0); this.by = box.y"),
+    ("plot.js", "the x axis mirrored", "this.ax = box.w / (x1 - x0); this.bx = box.x",
+     "this.ax = -box.w / (x1 - x0); this.bx = box.x + box.w"),
+    ("plot.js", "labels swapped", "ctx.fillText(spec.x,", "ctx.fillText(spec.y,"),
+    ("plot.js", "the label of y is that of x", "ctx.fillText(spec.y, 0, 0)",
+     "ctx.fillText(spec.x, 0, 0)"),
+    ("plot.js", "no label of x", "ctx.fillText(spec.x,", "ctx.fillText('',"),
+    ("plot.js", "the label of y stands upright", "ctx.rotate(-Math.PI / 2)", "ctx.rotate(0)"),
+    ("plot.js", "the label of y reads downwards", "ctx.rotate(-Math.PI / 2)",
+     "ctx.rotate(Math.PI / 2)"),
+    ("plot.js", "ticks times ten", "[at, formatNumber(at, digits)]",
+     "[at, formatNumber(10 * at, digits)]"),
+    ("plot.js", "ticks without digits", "-Math.floor(Math.log10(step) + 1e-9)", "0"),
+    ("plot.js", "ticks that are not round", "[1, 2, 5, 10].map", "[1, 3, 7, 10].map"),
+    ("plot.js", "numbers beside other places", "ctx.fillText(label, this.X(at), bottom + 5)",
+     "ctx.fillText(label, this.X(at) + 20, bottom + 5)"),
+    ("plot.js", "numbers of y beside other places", "ctx.fillText(label, box.x - 6, this.Y(at))",
+     "ctx.fillText(label, box.x - 6, this.Y(-at))"),
+    ("plot.js", "the names of bars upside down", "spec.categories.map((c, k) => [k, c])",
+     "spec.categories.map((c, k, all) => [all.length - 1 - k, c])"),
+    ("plot.js", "no titles", 'if (spec.title) element("div", "live-title"',
+     'if (false) element("div", "live-title"'),
+    ("plot.js", "no legend", "spec.marks.filter((m) => m.label)", "[]"),
+    ("plot.js", "every mark in the legend", "spec.marks.filter((m) => m.label)", "spec.marks"),
+    ("plot.js", "the legend in another colour", ".dataset.color = mark.color",
+     '.dataset.color = "gray"'),
+    ("plot.js", "the legend keeps its old colours",
+     "dot.style.background = this.colors[dot.dataset.color]",
+     "dot.style.background = COLORS.light[dot.dataset.color]"),
+    ("plot.js", "dashes are not in the legend", 'mark.dash ? "live-dash" : ""', '""'),
+    ("plot.js", "blurred on fine screens", "const density = window.devicePixelRatio || 1",
+     "const density = 1"),
+    ("plot.js", "a quarter of the picture on fine screens",
+     "ctx.setTransform(this.density, 0, 0, this.density, 0, 0)",
+     "ctx.setTransform(1, 0, 0, 1, 0, 0)"),
+    ("plot.js", "a unit is not as long in both directions", "this.spec.equal ?", "false ?"),
+    ("plot.js", "aspect is ignored", ": this.spec.aspect", ": 0.75"),
+    ("plot.js", "old pictures shine through", "ctx.clearRect(0, 0, this.width, this.height)",
+     "void 0"),
+    ("plot.js", "the colours of the first mode stay", "if (mode !== this.mode) {",
+     "if (!this.mode) {"),
+    ("plot.js", "hidden marks are shown", "if (mark.show && !+values[mark.show]) continue;", ""),
+    ("plot.js", "marks shown where they are hidden", "!+values[mark.show]", "+values[mark.show]"),
+    ("plot.js", "marks beyond the axes", "box.w, box.h); ctx.clip()", "box.w, box.h)"),
+    ("plot.js", "all marks as pale as the one before", "      ctx.globalAlpha = 1;\n", ""),
+    ("plot.js", "a probe as pale as the last mark", "    ctx.globalAlpha = 1;\n    if (spec.probe)",
+     "    if (spec.probe)"),
+    ("plot.js", "the probe at (y, x)", "ctx.arc(this.X(values[px]), this.Y(values[py])",
+     "ctx.arc(this.X(values[py]), this.Y(values[px])"),
+    ("plot.js", "no probe", "if (spec.probe) this.drawProbe(values)", "void 0"),
+    ("plot.js", "a probe of the other direction", "else { ctx.moveTo(box.x, this.Y(values[py]))",
+     "else { ctx.moveTo(box.x, this.X(values[py]))"),
+    ("plot.js", "what is said of a panel", '"aria-label", [spec.title', '"aria-label", [spec.none'),
+    ("plot.js", "horizontal is vertical", "spec.x && `horizontal", "spec.y && `horizontal"),
+    # ---- marks
+    ("marks.js", "x and y of pairs swapped", "(k) => first[2 * k], (k) => first[2 * k + 1]",
+     "(k) => first[2 * k + 1], (k) => first[2 * k]"),
+    ("marks.js", "x and y swapped", "(k) => first[k % n], (k) => second[k]",
+     "(k) => second[k], (k) => first[k % n]"),
+    ("marks.js", "the second curve over no axis", "first[k % n]", "first[k]"),
+    ("marks.js", "curves joined to one", "? shape.at(-2) : shape.at(-1)", "? total : total"),
+    ("marks.js", "every line is blue", "ctx.strokeStyle = ctx.fillStyle = plot.colors[mark.color]",
+     "ctx.strokeStyle = ctx.fillStyle = plot.colors.blue"),
+    ("marks.js", "every line is thin", "    ctx.lineWidth = mark.width;\n",
+     "    ctx.lineWidth = 1;\n"),
+    ("marks.js", "no dashes", "mark.dash ? [5, 4] : []);\n    const draw", "[]);\n    const draw"),
+    ("marks.js", "dashes for ever", "      draw(run);\n    }\n    ctx.setLineDash([]);",
+     "      draw(run);\n    }"),
+    ("marks.js", "gaps are bridged", "else { draw(run); run = []; }", "else void 0;"),
+    ("marks.js", "areas down to 1", "plot.Y(0)); ctx.lineTo(run[0][0], plot.Y(0))",
+     "plot.Y(1)); ctx.lineTo(run[0][0], plot.Y(1))"),
+    ("marks.js", "areas are opaque", "ctx.globalAlpha = 0.15;", ""),
+    ("marks.js", "no areas", "if (!mark.fill) return;", "return;"),
+    ("marks.js", "dots upside down", "ay * y(k) + by", "plot.box.h - (ay * y(k) + by)"),
+    ("marks.js", "dots of one size", "const r = mark.size", "const r = 1"),
+    ("marks.js", "dots are opaque", "ctx.globalAlpha = mark.alpha; ctx.fillStyle", "ctx.fillStyle"),
+    ("marks.js", "dots in the next value's colour", "value[k], low, scale) & ~1",
+     "value[(k + 1) % n], low, scale) & ~1"),
+    ("marks.js", "no number has a colour", "if (Number.isNaN(value[k])) of[k] = LEVELS",
+     "if (false) of[k] = LEVELS"),
+    ("marks.js", "limits are ignored", "if (mark.limits) return mark.limits;", ""),
+    ("marks.js", "a scale that is not centred", "[-top || -1, top || 1]", "[0, top || 1]"),
+    ("marks.js", "half the scale", "Math.round((v - low) * scale)",
+     "Math.round((v - low) * scale / 2)"),
+    ("marks.js", "a palette backwards", "Math.round((v - low) * scale)",
+     "LEVELS - 1 - Math.round((v - low) * scale)"),
+    ("marks.js", "a colour's own alpha is lost", "${(a / 255) * alpha})", "${alpha})"),
+    ("marks.js", "a grid one way",
+     "for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) to(i * columns + j, i "
+     "=== 0);", ""),
+    ("marks.js", "a grid with a line back", "to(i * columns + j, j === 0)",
+     "to(i * columns + j, false)"),
+    ("marks.js", "holes in a grid are bridged", "pen = there;", "pen = true;"),
+    ("marks.js", "cells by columns", "v[i * high_j + j], low, scale);\n        if (around",
+     "v[j * high_i + i], low, scale);\n        if (around"),
+    ("marks.js", "cells are bow ties", "[c, c + 1, c + columns + 1, c + columns]",
+     "[c, c + 1, c + columns, c + columns + 1]"),
+    ("marks.js", "cells without a corner",
+     "if (around(c).every((q) => Number.isFinite(xy[2 * q] + xy[2 * q + 1]))) ", ""),
+    ("marks.js", "a heat map upside down", "q = (height - 1 - i) * width", "q = i * width"),
+    ("marks.js", "a heat map mirrored", "color = table[level(v[q], low, scale)]",
+     "color = table[level(v[q - j + width - 1 - j], low, scale)]"),
+    ("marks.js", "a heat map without its halves", "const dx = (right - left) / (width - 1) / 2",
+     "const dx = 0 * (right - left)"),
+    ("marks.js", "a heat map turned over", "plot.Y(bottom - dy) - y", "y - plot.Y(bottom - dy)"),
+    ("marks.js", "a heat map that stays as it was",
+     'small.getContext("2d").putImageData(image, 0, 0);',
+     'if (!mark.put) small.getContext("2d").putImageData({ ...image, data: image.data.slice() '
+     "}, 0, 0); mark.put = 1;"),
+    ("marks.js", "bars from the left edge", "bar(plot, k, 0, x, plot", "bar(plot, k, -2, x, plot"),
+    ("marks.js", "negative bars look positive",
+     "bar(plot, k, 0, x, plot.colors[x < 0 ? mark.negative : mark.color])",
+     "bar(plot, k, 0, x, plot.colors[mark.color])"),
+    ("marks.js", "another bar stands out", "k === chosen ? 1 : 0.45", "k !== chosen ? 1 : 0.45"),
+    ("marks.js", "numbers of two digits", "barText(plot, k, x, formatNumber(x, 3), x < 0)",
+     "barText(plot, k, x, formatNumber(x, 2), x < 0)"),
+    ("marks.js", "a waterfall's total is 0", "bar(plot, mark.labels.length - 1, 0, start,",
+     "bar(plot, mark.labels.length - 1, 0, 0,"),
+    ("marks.js", "a waterfall's total reads 0", "start, formatNumber(start, 3)",
+     "start, formatNumber(0, 3)"),
+    ("marks.js", "a waterfall from zero", "      start += x;\n", ""),
+    ("marks.js", "a waterfall's terms without signs", 'formatNumber(x, 3, "f", "+")',
+     "formatNumber(x, 3)"),
+    ("marks.js", "the zero line elsewhere", "plot.ax * 0 + plot.bx", "plot.ax * 1 + plot.bx"),
+    ("marks.js", "an upright rule lies", "if (mark.x !== undefined) { ctx.moveTo",
+     "if (mark.x === undefined) { ctx.moveTo"),
+    ("marks.js", "texts at another place",
+     "plot.X(valueOf(values, mark.x)), plot.Y(valueOf(values, mark.y)));",
+     "plot.X(valueOf(values, mark.y)), plot.Y(valueOf(values, mark.x)));"),
+    ("marks.js", "texts are not filled in", "fillTemplate(mark.template, values)", "mark.template"),
+    ("marks.js", "numbers off the edge", "if (inside) toLeft = !toLeft;", ""),
+    # ---- controls
+    ("controls.js", "arrow keys of the probe reversed", "ArrowLeft: [px, -1], ArrowRight: [px, 1]",
+     "ArrowLeft: [px, 1], ArrowRight: [px, -1]"),
+    ("controls.js", "up is down", "ArrowDown: [py, -1], ArrowUp: [py, 1]",
+     "ArrowDown: [py, 1], ArrowUp: [py, -1]"),
+    ("controls.js", "the probe is put at (y, x)", "(event.clientX - at.left - plot.bx) / plot.ax",
+     "(event.clientY - at.top - plot.by) / plot.ay"),
+    ("controls.js", "the probe stays while it is dragged",
+     "if (canvas.hasPointerCapture(e.pointerId)) move(e);", ""),
+    ("controls.js", "the probe follows without a button",
+     "if (canvas.hasPointerCapture(e.pointerId)) move(e);", "move(e);"),
+    ("controls.js", "the probe leaves its range", "Math.max(p.min, Math.min(p.max, on))", "on"),
+    ("controls.js", "a frozen number at a slider",
+     "output.textContent = formatNumber(model.get(p.name), digitsOf(p.step));",
+     "output.textContent ||= formatNumber(model.get(p.name), digitsOf(p.step));"),
+    ("controls.js", "a slider that does not follow", "input.value = model.get(p.name);",
+     "input.value ||= model.get(p.name);"),
+    ("controls.js", "a slider's number has no digits",
+     "formatNumber(model.get(p.name), digitsOf(p.step))", "formatNumber(model.get(p.name), 0)"),
+    ("controls.js", "an inverted check box", "change(input.checked)", "change(!input.checked)"),
+    ("controls.js", "a check box that looks inverted", "input.checked = model.get(p.name)",
+     "input.checked = !model.get(p.name)"),
+    ("controls.js", "a menu's first option always", "change(p.values[input.selectedIndex])",
+     "change(p.values[0])"),
+    ("controls.js", "a menu that does not follow",
+     "input.selectedIndex = p.values.indexOf(model.get(p.name))", "input.selectedIndex = 0"),
+    ("controls.js", "labels without their controls", "label.htmlFor = input.id =", "input.id ="),
+    ("controls.js", "each number is read out", 'output.setAttribute("aria-live", "off")',
+     'output.setAttribute("aria-live", "assertive")'),
+    ("controls.js", "the probe is a picture to screen readers",
+     'canvas.setAttribute("role", "application")', "void 0"),
+    ("controls.js", "Reset does not stop Play", "stop(); reset();", "reset();"),
+    ("controls.js", "Reset resets nothing", "stop(); reset();", "stop();"),
+    ("controls.js", "Play never ends", "t >= 1 ? stop() :", "t >= 9 ? stop() :"),
+    ("controls.js", "Play at twice the pace", "seconds = 4", "seconds = 2"),
+    ("controls.js", "Play cannot be stopped", "(running ? stop() : start())", "start()"),
+    ("controls.js", "the button says Pause for ever", 'play.textContent = "Play"; };', "};"),
+    ("controls.js", "Play from the end stays there", "? p.min : model.get(p.name);\n",
+     "? p.max : model.get(p.name);\n"),
+    # ---- the figure
+    ("figure.js", "screen readers hear nothing", "spoken.textContent = text;", ""),
+    ("figure.js", "screen readers hear every step", 'spoken.setAttribute("aria-live", "polite")',
+     "void 0"),
+    ("figure.js", "a readout that speaks at each step", 'readout.setAttribute("aria-live", "off")',
+     "void 0"),
+    ("figure.js", "a figure speaks unasked", "if (ready) speak =", "speak ="),
+    ("figure.js", "a figure without a name", '"aria-label", spec.alt ||', '"aria-label",'),
+    ("figure.js", "a frozen readout", "      readout.textContent = text;\n",
+     "      readout.textContent ||= text;\n"),
+    ("figure.js", "menus are said as numbers",
+     'words[p.name] = p.kind === "menu" ? p.options[p.values.indexOf(model.get(p.name))] : '
+     "given[k]", "words[p.name] = given[k]"),
+    ("figure.js", "a menu's place for its number",
+     'return p.kind === "menu" ? p.numbers[p.values.indexOf(value)] : +value;',
+     'return p.kind === "menu" ? p.values.indexOf(value) : +value;'),
+    ("figure.js", "Reset forgets the first slider",
+     "for (const p of spec.params) model.set(p.name, p.value)",
+     "for (const p of spec.params.slice(1)) model.set(p.name, p.value)"),
+    ("figure.js", "paper is dark", 'mode = printing ? "light" : pageMode()', "mode = pageMode()"),
+    ("figure.js", "the dark switch is not seen", "stops.push(watchMode(redraw), ", "stops.push("),
+    ("figure.js", "blurred on another monitor", "plots[0].density !== window.devicePixelRatio",
+     "false"),
+    # ---- what is written
+    ("live/page/bundle.py", "a caption is HTML", 'html.escape(spec["caption"])', 'spec["caption"]'),
+    ("live/page/bundle.py", "an alt text is HTML", 'html.escape(spec["alt"], quote=True)',
+     'spec["alt"]'),
+    ("live/page/bundle.py", "a quote ends an alt text", 'html.escape(spec["alt"], quote=True)',
+     'html.escape(spec["alt"], quote=False)'),
+    ("live/page/bundle.py", "a label ends a script", "safe(script(code, spec, data))",
+     "script(code, spec, data)"),
+    ("live/page/bundle.py", "a label hides a script's end", "<(?=/script|script|!--)",
+     "<(?=/script)"),
+    ("live/page/bundle.py", "a label in capitals ends a script", ", flags=re.IGNORECASE", ""),
+    ("live/page/site.py", "an alt text of the site is HTML", 'escape(spec["alt"], quote=True)',
+     'spec["alt"]'),
+    ("live/page/site.py", "a quote ends an alt text of the site", 'escape(spec["alt"], quote=True)',
+     'escape(spec["alt"], quote=False)'),
+    # ---- matplotlib's picture
+    ("live/figure/render.py", "the picture upside down", 'origin="lower"', 'origin="upper"'),
+    ("live/figure/render.py", "labels swapped", 'xlabel=panel["x"], ylabel=panel["y"]',
+     'xlabel=panel["y"], ylabel=panel["x"]'),
+    ("live/figure/render.py", "limits swapped", 'xlim=panel["xlim"], ylim=panel["ylim"]',
+     'xlim=panel["ylim"], ylim=panel["xlim"]'),
+    ("live/figure/render.py", "no titles", 'ax.set_title(panel["title"], fontsize=10)', "pass"),
+    ("live/figure/render.py", "a waterfall from zero", "barh(k, x, left=start,",
+     "barh(k, x, left=0,"),
+    ("live/figure/render.py", "a waterfall's total is 0", "ax.barh(len(v), start,",
+     "ax.barh(len(v), 0,"),
+    ("live/figure/render.py", "negative bars look positive",
+     'colors = [COLORS[mark["color"] if x >= 0 else mark["negative"]] for x in v]',
+     'colors = [COLORS[mark["color"]] for x in v]'),
+    ("live/figure/render.py", "another bar stands out", "alphas[:] = 0.45", "alphas[:] = 1"),
+    ("live/figure/render.py", "blue and orange swapped", '"diverging", [(0, "#0173b2")',
+     '"diverging", [(0, "#d55e00")'),
+    ("live/figure/render.py", "limits of values are ignored", 'mark.get("limits") or ', ""),
+    ("live/figure/render.py", "the probe at (y, x)", "ax.plot(values[px], values[py],",
+     "ax.plot(values[py], values[px],"),
+    ("live/figure/render.py", "marks in another order", "2 + 0.3 * k /", "2 - 0.3 * k /"),
+    ("live/figure/render.py", "no margin", "0.05 * (high - low)", "0.0 * (high - low)"),
+    # ---- what a transform shows by default
+    ("live/figure/views.py", "densities times the stretch", "density = base * torch.exp(-log_det)",
+     "density = base * torch.exp(log_det)"),
+    ("live/figure/views.py", "densities of the plane times the stretch", "torch.exp(-cells)",
+     "torch.exp(cells)"),
+    ("live/figure/views.py", "a mean log-det of the wrong sign",
+     '"stretch": torch.trapezoid(base * log_det, z)',
+     '"stretch": -torch.trapezoid(base * log_det, z)'),
+    ("live/figure/views.py", "a mean log-det of the plane of the wrong sign",
+     '"stretch": log_det[:n].mean()', '"stretch": -log_det[:n].mean()'),
+    ("live/figure/views.py", "folding is never reported", "(det.amin() < 0) & (det.amax() > 0)",
+     "(det.amin() < 0) & (det.amax() < 0)"),
+    ("live/figure/views.py", "a mirror is a fold", "(det.amin() < 0) & (det.amax() > 0)",
+     "det.amin() < 0"),
+    ("live/figure/views.py", "wrong log-dets of the plane are never reported",
+     'values["off"] = torch.abs(log_det - exact).amax()', 'values["off"] = 0 * exact.amax()'),
+    ("live/figure/views.py", "the determinant's other diagonal", "- rows[0][:, 1] * rows[1][:, 0]",
+     "+ rows[0][:, 1] * rows[1][:, 0]"),
+    # ---- matrix products
+    ("live/compiler/js/matmul.js", "the last row of an odd product in WebAssembly",
+     "atOut + M * N)", "atOut + (M & ~1) * N)"),
+    ("live/compiler/js/matmul.js", "the last row of an odd product without it",
+     "for (; i < M; i++) for", "for (; i < M - 1; i++) for"),
+    ("live/compiler/js/matmul.js", "the last columns", "for (; j < N; j++) {",
+     "for (; j < N - 1; j++) {"),
+    ("live/compiler/js/matmul.js", "a slice's offset",
+     "from.subarray(offset, offset + rows * columns)", "from.subarray(0, rows * columns)"),
+    ("live/compiler/js/matmul.js", "too few rows for the module", "(M + 3) & ~3", "M & ~3"),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PageMutant:
+    """A fault of the page: see `TABLE`."""
+
+    file: str
+    what: str
+    old: str
+    new: str
+
+    @property
+    def path(self) -> str:
+        """The file's name in the repository."""
+        return self.file if "/" in self.file else JS + self.file
+
+
+MUTANTS = [PageMutant(*row) for row in TABLE]
+
+
+def as_mutant(fault: PageMutant, source: str) -> mutants.Mutant:
+    """A fault as a change of its file's text.
+
+    Args:
+        fault: One of `MUTANTS`.
+        source: The file's text.
+
+    Returns:
+        The change, as tools/mutants.py applies and remembers it.
+
+    Raises:
+        ValueError: The old text does not stand in the file exactly once.
+    """
+    if (count := source.count(fault.old)) != 1:
+        raise ValueError(f"{fault.path} has {count} times {fault.old!r} ({fault.what})")
+    start = len(source[: source.index(fault.old)].encode())
+    line = source[: source.index(fault.old)].count("\n") + 1
+    end = start + len(fault.old.encode())
+    return mutants.Mutant(line, start, end, " ".join(fault.old.split()), fault.what, fault.new)
+
+
+def try_file(path: str, faults: list[PageMutant], options) -> list[PageMutant]:
+    """Try the faults of one file.
+
+    Args:
+        path: The file.
+        faults: Its faults.
+        options: `root`, `workers` and `limit`.
+
+    Returns:
+        Those that no test noticed.
+    """
+    source = (options.root / path).read_text(encoding="utf-8")
+    chosen = [as_mutant(fault, source) for fault in faults]
+    memory = mutants.Memory(options.root, path, GUARDS[path])
+    print(f"{path}, by {' '.join(GUARDS[path])}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as base:
+        runner = mutants.Runner(options.root, Path(base), path, GUARDS[path], options.workers)
+        mutants.try_all(chosen, source, runner, memory, options)
+    return [fault for fault, mutant in zip(faults, chosen, strict=True)
+            if memory.known[memory.key(mutant)] == "passed"]  # fmt: skip
+
+
+def main(given: list[str] | None = None) -> int:
+    """Try the faults.
+
+    Args:
+        given: The command line; by default the program's own.
+
+    Returns:
+        0 if each was noticed, 1 if not, 2 if they could not be tried.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("words", nargs="*", help="only faults of these files, or with these words")
+    parser.add_argument("--workers", type=int, default=1, help="how many at once (default 1)")
+    asked = parser.parse_args(given)
+    options = SimpleNamespace(root=ROOT, workers=asked.workers, limit=None)
+    words = asked.words or [""]
+    chosen = [m for m in MUTANTS if any(w in m.path or w in m.what for w in words)]
+    alive = []
+    try:
+        for path in dict.fromkeys(m.path for m in chosen):
+            alive += try_file(path, [m for m in chosen if m.path == path], options)
+    except (RuntimeError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    for fault in alive:
+        print(f"ALIVE: {fault.path}: {fault.what}: {fault.old!r} -> {fault.new!r}")
+    print(f"{len(chosen) - len(alive)} of {len(chosen)} killed")
+    return int(bool(alive))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on from here")
