@@ -5,6 +5,7 @@
   build adds; a script from a text, a caption or an output is left out, with a warning.
 - Each page gets a description; scripts no longer hold up the first picture of the page.
 - A few corners of the theme are mended for screen readers.
+- What is not the lesson is folded (reading.py).
 - Pages carry only what they use (page_weight.py).
 """
 
@@ -19,6 +20,7 @@ from bs4 import BeautifulSoup
 from docutils import nodes
 from formulas import FONTS, set_formulas
 from page_weight import bundle_styles, calm_theme, ease_images, names_in_use
+from reading import ease_reading
 from sphinx.ext.mathjax import html_visit_displaymath, html_visit_math
 from sphinx.util import logging
 
@@ -218,7 +220,6 @@ def finish_site(app, exception) -> None:
         for page in out.rglob("*.html")
         if "_static" not in page.parts and page.name != "index.html"
     }
-    names = names_in_use(out, list(soups.values()))
     fresh = {page: soup for page, soup in soups.items() if not is_finished(soup)}
     math_css, complaints = set_formulas(list(fresh.values()))
     for complaint in complaints:
@@ -231,8 +232,11 @@ def finish_site(app, exception) -> None:
         for complaint in drop_foreign_scripts(page, soup, out):
             LOGGER.warning(complaint)
         mend_accessibility(soup)
-        bundle_styles(page, soup, static, names, math_css if soup.select_one(".math") else "")
         ease_images(page, soup)
+        ease_reading(page, soup, soups)
+    names = names_in_use(out, list(soups.values()))
+    for page, soup in fresh.items():
+        bundle_styles(page, soup, static, names, math_css if soup.select_one(".math") else "")
         set_policy(soup)
         page.write_text(str(soup), encoding="utf-8")
     shutil.copy2(out / f"{app.config.root_doc}.html", out / "index.html")

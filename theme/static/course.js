@@ -5,11 +5,61 @@ document.addEventListener("click", (event) => {
   if (action === "print") window.print();
 });
 
-// The keyboard need not stop at code and formulas that are not too wide.
+// The keyboard need not stop at code and formulas that are not too wide. Those that are fade out
+// at the side where they go on.
+function showMore(box) {
+  const left = box.scrollWidth > box.clientWidth && box.scrollLeft > 1;
+  box.classList.toggle("more-left", left);
+  box.classList.toggle("more-right", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+}
+const watched = new WeakSet();
 const seen = new IntersectionObserver((entries) => {
   const boxes = entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target);
   const fitting = boxes.filter((box) => box.scrollWidth <= box.clientWidth);
   for (const box of fitting) box.removeAttribute("tabindex");
-  for (const box of boxes) if (!fitting.includes(box)) box.tabIndex = 0;
+  for (const box of boxes) {
+    if (fitting.includes(box) && !watched.has(box)) continue;
+    if (!fitting.includes(box)) box.tabIndex = 0;
+    if (!watched.has(box)) box.addEventListener("scroll", () => showMore(box), { passive: true });
+    watched.add(box);
+    showMore(box);
+  }
 });
-for (const box of document.querySelectorAll("article [tabindex='0']")) seen.observe(box);
+const boxes = document.querySelectorAll("article [tabindex='0']");
+for (const box of boxes) seen.observe(box);
+addEventListener("resize", () => {
+  for (const box of boxes) {
+    seen.unobserve(box);
+    seen.observe(box); // asks again
+  }
+});
+
+// Sections further down are laid out while nothing else is to do, one at a time: then the scrollbar
+// knows how long the page is, and the formulas' fonts are there when it is printed.
+const later = [...document.querySelectorAll(".bd-article > section > section")];
+const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+const holdsStill = CSS.supports("overflow-anchor", "auto"); // the browser keeps what is read in place
+function layOutNext() {
+  const section = later.shift();
+  if (!section) {
+    document.documentElement.dataset.laidOut = "";
+    return;
+  }
+  const before = holdsStill ? null : section.getBoundingClientRect();
+  section.classList.add("laid-out");
+  const after = section.getBoundingClientRect(); // here it is laid out
+  if (before && before.bottom < 0) scrollBy({ top: after.height - before.height, behavior: "instant" });
+  whenIdle(layOutNext);
+}
+addEventListener("load", () => whenIdle(layOutNext));
+
+// Paper is white: what is printed from the dark is printed in light colours.
+let theme = null;
+addEventListener("beforeprint", () => {
+  theme ??= document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+});
+addEventListener("afterprint", () => {
+  if (theme !== null) document.documentElement.dataset.theme = theme;
+  theme = null;
+});

@@ -1,0 +1,196 @@
+"""Pages for reading: what is not the lesson is folded, and says in one line what it is.
+
+- Set-up cells are one line, and so is code of figures: "Code of Fig. 3.7".
+- Exported code shows its short form (short_form.py).
+- The title of a solution opens it.
+- Citations lead to the list on their own page, or to the bibliography.
+- A formula keeps the comma after it; sections say about how high they are.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+from bs4 import BeautifulSoup, NavigableString, Tag
+from short_form import shorten
+
+SET_UP = "Set-up (run this first in Colab)"
+MARKS = re.compile(r"^[.,;:!?)’”\]]+")
+FIGURE = re.compile(r"Fig\.\s*([\d.]+\d|\d+)")
+
+
+def next_element(tag: Tag) -> Tag | None:
+    """The element after a tag, if nothing but space stands between."""
+    for sibling in tag.next_siblings:
+        if isinstance(sibling, Tag):
+            return sibling
+        if str(sibling).strip():
+            return None
+    return None
+
+
+def fold(soup: BeautifulSoup, title: str, parts: list[Tag]) -> Tag:
+    """A line with a title that unfolds to show the parts."""
+    details = soup.new_tag("details")
+    details["class"] = ["hide", "fold"]
+    summary = soup.new_tag("summary")
+    summary.string = title
+    details.append(summary)
+    for part in parts:
+        details.append(part.extract())
+    return details
+
+
+def fold_set_up(soup: BeautifulSoup) -> None:
+    """Fold the code that stands before a chapter's first section into one line."""
+    cells = soup.select(".bd-article > section > div.cell")
+    inputs = [code for cell in cells for code in cell.select(":scope > .cell_input")]
+    if not inputs or not soup.select_one(".bd-article .tag_setup"):
+        return
+    # Below the opening's text, where the first of them stood.
+    cells[0].insert(0, fold(soup, SET_UP, inputs))
+    for cell in cells[1:]:
+        if not cell.get_text(strip=True) and not cell.find("img"):
+            cell.decompose()
+
+
+def defined_names(source: str) -> list[str]:
+    """The functions and classes, or else the variables, that code defines.
+
+    Example:
+        >>> defined_names("a, b = 1, 2"), defined_names("def f(x):\\n    y = x")
+        (['a', 'b'], ['f'])
+    """
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return []
+    made = [n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+    if made:
+        return made
+    stored = [n for s in tree.body if isinstance(s, ast.Assign) for t in s.targets
+              for n in ast.walk(t)]  # fmt: skip
+    return [n.id for n in stored if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+
+
+def title_of_fold(cell: Tag, inputs: list[Tag]) -> str:
+    """What a folded cell is the code of: its figure, what it defines, or what it prints."""
+    if caption := cell.select_one("figcaption .caption-number"):
+        if number := FIGURE.search(caption.get_text()):
+            return f"Code of Fig. {number[1]}"
+    names = [name for part in inputs for name in defined_names(part.pre.get_text())]
+    names = [name for name in dict.fromkeys(names) if name != "_"]
+    if names:
+        more = ", ..." if len(names) > 3 else ""
+        return f"Code: {', '.join(names[:3])}{more}"
+    return "Code of this output" if cell.select_one(".cell_output") else "Code"
+
+
+def name_folds(soup: BeautifulSoup) -> None:
+    """Give folded code its name; folds without a word between them become one."""
+    waiting = []
+    for cell in soup.select("div.cell.tag_hide-input"):
+        if not (old := cell.select_one(":scope > details.hide:not(.fold)")):
+            continue
+        inputs = waiting + old.select(":scope > .cell_input")
+        after = next_element(cell)
+        joins = after is not None and {"cell", "tag_hide-input"} <= set(after.get("class", []))
+        if joins and not cell.select_one(".cell_output"):
+            waiting = [part.extract() for part in inputs]
+            cell.decompose()
+            continue
+        old.replace_with(fold(soup, title_of_fold(cell, inputs), inputs))
+        waiting = []
+
+
+def shorten_exported_code(soup: BeautifulSoup) -> None:
+    """Show exported code in its short form."""
+    for pre in soup.select("div.cell.tag_export .cell_input pre"):
+        shorten(pre)
+
+
+def plain_titles(soup: BeautifulSoup) -> None:
+    """Let a solution's title open it: a link there would lead away instead."""
+    for link in soup.select(".solution > .admonition-title a"):
+        link.unwrap()
+
+
+def works_of(soup: BeautifulSoup) -> dict[str, str]:
+    """A page's list of references: text of the entry -> its id."""
+    return {
+        " ".join(work.select_one("p").get_text().split()): work["id"]
+        for work in soup.select(".citation-list .citation[id]")
+        if work.select_one("p")
+    }
+
+
+def lead_citations_home(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSoup]) -> None:
+    """Let citations of a page that has no list of its own lead to the bibliography's."""
+    bibliography = next((p for p in pages if p.name == "bibliography.html"), None)
+    if bibliography is None or works_of(soup):
+        return
+    ids = works_of(pages[bibliography])
+    for link in soup.select("article a.reference.internal[href*='.html#id']"):
+        address, _, name = link["href"].partition("#")
+        target = Path(page.parent / address).resolve()
+        listed = {name: text for text, name in works_of(pages.get(target, soup)).items()}
+        if listed.get(name) in ids:
+            link["href"] = f"{bibliography.name}#{ids[listed[name]]}"
+
+
+def keep_marks_together(soup: BeautifulSoup) -> None:
+    """Let no line begin with the comma that follows a formula."""
+    for formula in soup.select("article span.math"):
+        after = formula.next_sibling
+        if not isinstance(after, NavigableString) or not (found := MARKS.match(str(after))):
+            continue
+        after.replace_with(NavigableString(str(after)[found.end() :]))
+        whole = soup.new_tag("span")
+        whole["class"] = "with-mark"
+        formula.wrap(whole)
+        whole.append(NavigableString(found[0]))
+
+
+def guess_heights(soup: BeautifulSoup) -> None:
+    """Say of each section about how high it is, so that the scrollbar tells the truth at once."""
+    for section in soup.select(".bd-article > section > section"):
+        lines = 4.0  # the heading
+        for tag in section.find_all(["p", "li", "pre", "tr", "img", "h2", "h3"]):
+            if tag.find_parent(["details", "pre", "tr"]) or tag.find_parent(class_="solution"):
+                continue
+            if tag.name == "pre":
+                lines += 1.5 + 0.72 * len(tag.get_text().split("\n"))
+                lines -= sum(0.72 * len(r.get_text().split("\n")) for r in tag.select(".rest"))
+            elif tag.name == "img":
+                wide, high = (int(tag.get(k, 0) or 0) for k in ("width", "height"))
+                lines += min(high, 790 * high / wide) / 27 if wide else 12
+                lines += 5 if tag.has_attr("data-live") else 1
+            elif tag.name == "p":
+                lines += 0.8 + max(1, len(words_of(tag)) / 72)
+            else:
+                lines += 1.4
+        lines += 2.6 * len(section.select("div.math")) + 2 * len(section.select(".solution"))
+        section["style"] = f"--guess: {1.7 * lines:.0f}rem"
+
+
+def words_of(tag: Tag) -> str:
+    """A tag's text, less formulas' MathML, which nobody sees."""
+    hidden = {id(t) for f in tag.select("mjx-assistive-mml") for t in f.find_all(string=True)}
+    return " ".join("".join(t for t in tag.find_all(string=True) if id(t) not in hidden).split())
+
+
+def ease_reading(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSoup]) -> None:
+    """Do all of this to a page.
+
+    Args:
+        page: the page's file.
+        soup: the page itself.
+        pages: all pages of the site.
+    """
+    fold_set_up(soup)
+    name_folds(soup)
+    shorten_exported_code(soup)
+    plain_titles(soup)
+    lead_citations_home(page, soup, pages)
+    keep_marks_together(soup)
+    guess_heights(soup)
