@@ -6,6 +6,7 @@
 - Each page gets a description; scripts no longer hold up the first picture of the page.
 - A few corners of the theme are mended for screen readers.
 - What is not the lesson is folded (reading.py).
+- Search knows sections, links have cards, and there is a map and a 404 page (found.py).
 - Pages carry only what they use (page_weight.py).
 """
 
@@ -19,6 +20,15 @@ from pathlib import Path
 from bs4 import BeautifulSoup
 from docutils import nodes
 from formulas import FONTS, set_formulas
+from found import (
+    draw_cards,
+    fill_cards,
+    introduce,
+    public_address,
+    write_lost_page,
+    write_map,
+    write_search_index,
+)
 from page_weight import bundle_styles, calm_theme, ease_images, names_in_use
 from reading import ease_reading
 from sphinx.ext.mathjax import html_visit_displaymath, html_visit_math
@@ -59,7 +69,7 @@ KNOWN_SCRIPTS = [
 RUNS = re.compile(r"\s*javascript\s*:", flags=re.IGNORECASE)
 CLICKS = {"toggleFullScreen()": "fullscreen", "window.print()": "print"}  # see course.js
 DROPPED = ("scripts/fontawesome.js",)  # 1.5 MB; the icons come from its web fonts anyway
-SEARCH_ONLY = ("searchtools.js", "language_data.js", "searchindex.js")
+SEARCH_ONLY = ("searchtools.js", "language_data.js", "searchindex.js", "search.js")
 
 
 def configure(app, config) -> None:
@@ -131,7 +141,8 @@ def mend_accessibility(soup: BeautifulSoup) -> None:
         sidebar.attrs |= {"role": "complementary", "aria-label": "Book"}
     # Wide formulas, code and tables scroll: the keyboard must be able to, too. (Where nothing is
     # too wide course.js takes it back, lest one has to step through every formula.)
-    for box in soup.select("div.highlight > pre, div.math.notranslate, .cell_output .output"):
+    scrolls = "div.highlight > pre, div.math.notranslate > mjx-container, .cell_output .output"
+    for box in soup.select(scrolls):
         box["tabindex"] = "0"
 
 
@@ -213,12 +224,12 @@ def finish_site(app, exception) -> None:
     """Add what pages load, mend the pages, and make the first one the index."""
     if exception or app.builder.name != "html":
         return
-    out = Path(app.outdir)
+    out, config = Path(app.outdir), app.config
     static = out / "_static"
     soups = {
         page: BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
-        for page in out.rglob("*.html")
-        if "_static" not in page.parts and page.name != "index.html"
+        for page in sorted(out.rglob("*.html"))
+        if "_static" not in page.parts and page.name not in ("index.html", "404.html")
     }
     fresh = {page: soup for page, soup in soups.items() if not is_finished(soup)}
     math_css, complaints = set_formulas(list(fresh.values()))
@@ -234,6 +245,17 @@ def finish_site(app, exception) -> None:
         mend_accessibility(soup)
         ease_images(page, soup)
         ease_reading(page, soup, soups)
+    base, title = public_address(config), config.html_title
+    alts = draw_cards(out, soups, config.course_cards)
+    for page, soup in fresh.items():
+        name = page.relative_to(out).with_suffix("").as_posix()
+        introduce(name, soup, base, config.root_doc, alts, title)
+        fill_cards(page, soup, out, alts)
+    write_search_index(out, soups)
+    write_map(out, soups, base, config.root_doc)
+    headings = {name: app.env.titles[name].astext() for name in sorted(app.env.found_docs)}
+    chapters = [(name, text) for name, text in headings.items() if name != config.root_doc]
+    write_lost_page(out, base, title, chapters)
     names = names_in_use(out, list(soups.values()))
     for page, soup in fresh.items():
         bundle_styles(page, soup, static, names, math_css if soup.select_one(".math") else "")
@@ -247,6 +269,8 @@ def setup(app):
     app.add_config_value("course_look", "", "html")
     app.add_css_file("course.css")
     app.add_js_file("course.js")
+    app.add_js_file("search.js", priority=900)  # after Sphinx's, which it builds upon
+    app.add_config_value("course_cards", {}, "html")  # page -> the figure that stands for it
     app.add_html_math_renderer(
         "set_at_build", (html_visit_math, None), (html_visit_displaymath, None)
     )

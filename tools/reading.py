@@ -146,7 +146,7 @@ def keep_marks_together(soup: BeautifulSoup) -> None:
             continue
         after.replace_with(NavigableString(str(after)[found.end() :]))
         whole = soup.new_tag("span")
-        whole["class"] = "with-mark"
+        whole["class"] = ["with-mark"]
         formula.wrap(whole)
         whole.append(NavigableString(found[0]))
 

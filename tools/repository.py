@@ -22,12 +22,18 @@ ROOT = Path(__file__).resolve().parents[1]
 REPEATED = ["_config.yml", "CITATION.cff", "pyproject.toml", "*.md", "chapters/*.ipynb"]
 # Only GitHub: Colab opens no other notebooks. No "..", and nothing that starts with "-".
 NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?"
+PLACEHOLDER = "https://github.com/example/"  # nobody's: what the course is handed out with
 URL = re.compile(rf"https://github\.com/{NAME}/{NAME}")
 
 
 def address(root: Path = ROOT) -> str:
     """The repository's address, from `_config.yml`."""
     return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
+
+
+def is_placeholder(root: Path = ROOT) -> bool:
+    """Whether the address is still the one that the course is handed out with."""
+    return address(root).startswith(PLACEHOLDER)
 
 
 def checked(url: str) -> str:

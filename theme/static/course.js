@@ -63,3 +63,36 @@ addEventListener("afterprint", () => {
   if (theme !== null) document.documentElement.dataset.theme = theme;
   theme = null;
 });
+
+// The landing page's figure runs once when it is first seen, unless calm was asked for or somebody
+// was quicker; the button "Play" beside it runs it, too.
+const hero = document.getElementById("fig-hero");
+const playButton = () =>
+  [...(hero?.querySelectorAll("button") ?? [])].find((button) => button.textContent === "Play");
+if (hero) {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  let touched = calm;
+  for (const kind of ["pointerdown", "keydown"]) hero.addEventListener(kind, () => (touched = true));
+  const once = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      once.disconnect();
+      const start = () => {
+        if (touched) return;
+        if (playButton()) {
+          playButton().click();
+          hero.dataset.ran = "";
+        } else setTimeout(start, 100); // the figure is not there yet
+      };
+      start();
+    },
+    { threshold: 0.6 },
+  );
+  once.observe(hero);
+  for (const link of document.querySelectorAll("a.plays")) {
+    link.addEventListener("click", () => {
+      touched = true;
+      playButton()?.click();
+    });
+  }
+}

@@ -1,0 +1,343 @@
+"""What lets the site be found and shared: a search that knows sections, cards, a map, a 404 page.
+
+- Sphinx's search runs on an index of sections, without code and page furniture; the glossary's
+  "Also:" words lead to the sections that explain them (theme/static/search.js shows what is found).
+- Every page has its one address (canonical), and a card with a picture for those who are sent it.
+- sitemap.xml names the pages, and 404.html works wherever it is served.
+"""
+
+import io
+import json
+import os
+import re
+from collections import defaultdict
+from html import escape
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bs4 import BeautifulSoup, Tag
+from PIL import Image
+from repository import address
+from sphinx.search.en import SearchEnglish
+
+NOT_PROSE = (
+    "pre, script, style, svg, mjx-container, .headerlink, .live-figure, .cell_input, details.fold, "
+    ".citation-list, .toctree-wrapper, nav, .prev-next-area"
+)
+WORD = re.compile(r"[^\W_](?:\w*[^\W_])?")
+ALSO = re.compile(r"^\s*Also:\s*(.+?)\.?\s*$", flags=re.DOTALL)
+CARD = (1200, 630)  # pixels; what those who show cards ask for
+THUMBNAIL = (480, 300)
+NOT_LISTED = {"search.html", "404.html", "index.html"}
+
+
+def public_address(config) -> str:
+    """Where the site will be read: `html_baseurl`, or else the repository's GitHub Pages."""
+    if config.html_baseurl:
+        return config.html_baseurl.rstrip("/") + "/"
+    owner, name = urlsplit(address()).path.strip("/").split("/")
+    return f"https://{owner}.github.io/{name}/"
+
+
+# -- Search ------------------------------------------------------------------------------------
+
+
+def sections_of(soup: BeautifulSoup) -> list[tuple[str, str, str]]:
+    """A page's sections: (id, heading, text of its own), in the order of the page."""
+    article = soup.select_one("article.bd-article, article")
+    if article is None:
+        return []
+    page = BeautifulSoup(str(article), "html.parser")
+    alts = [image.get("alt", "") for image in page.select("img")]
+    for image, alt in zip(page.select("img"), alts, strict=True):
+        image.replace_with(f" {alt} ")
+    whole = page.select("section[id]")
+    headed = [s for s in whole if s.find(re.compile("^h[1-6]$"), recursive=False)]
+    marked = [(s, s.find(re.compile("^h[1-6]$"), recursive=False)) for s in headed]
+    for tag in page.select(NOT_PROSE):
+        tag.decompose()
+    found = []
+    for section, heading in reversed(marked):  # the inner ones first: what is left is the outer's
+        title = " ".join(heading.get_text().split())
+        heading.decompose()
+        found.append((section["id"], title, " ".join(section.get_text(" ").split())))
+        section.decompose()
+    return found[::-1]
+
+
+def spellings(word: str) -> set[str]:
+    """A word as it is spelt on both sides of the Atlantic.
+
+    Example:
+        >>> sorted(spellings("dequantisation"))
+        ['dequantisation', 'dequantization']
+    """
+    found = re.search(r"i[sz](?=(?:e|ed|es|ing|ations?|ers?)$)", word)
+    if not found or len(word) < 7:
+        return {word}
+    before, after = word[: found.start()], word[found.end() :]
+    return {f"{before}is{after}", f"{before}iz{after}"}
+
+
+def stems(text: str, english: SearchEnglish) -> set[str]:
+    """The stems of a text's words, as Sphinx's script will make them of a query's."""
+    found = set()
+    for word in english.split(text):
+        for spelling in spellings(word.lower()):
+            stem = english.stem(spelling)
+            if english.word_filter(stem) or not english.word_filter(spelling):
+                found.add(stem if english.word_filter(stem) else spelling)
+    return found
+
+
+def other_names(soup: BeautifulSoup) -> dict[str, list[tuple[str, str]]]:
+    """What a page's glossary says of other words: word -> (page, id) that explain it."""
+    names = defaultdict(list)
+    for term in soup.select("dl.glossary > dt[id]"):
+        meaning = term.find_next_sibling("dd")
+        places = [("", term["id"])]
+        for link in meaning.select("a.reference.internal[href*='#']"):
+            page, _, name = link["href"].partition("#")
+            places.append((page, name))
+        words = [" ".join(term.get_text().replace("#", "").split())]
+        for paragraph in meaning.select("p"):
+            if also := ALSO.match(paragraph.get_text()):
+                words += [" ".join(w.split()) for w in also[1].split(",")]
+        for word in words:
+            for spelling in {" ".join(c) for c in all_spellings(word.lower().split())}:
+                names[spelling] += places
+    return names
+
+
+def all_spellings(words: list[str]) -> list[list[str]]:
+    """All ways to spell a few words."""
+    lists = [[]]
+    for word in words:
+        lists = [[*before, spelling] for before in lists for spelling in sorted(spellings(word))]
+    return lists
+
+
+def search_index(out: Path, pages: dict[Path, BeautifulSoup]) -> dict:
+    """Sphinx's search index, with each section in the place of a document.
+
+    Args:
+        out: the folder of the site.
+        pages: its pages.
+    """
+    english = SearchEnglish({})
+    places, titles, texts = [], [], []
+    terms, title_terms, all_titles = (defaultdict(list) for _ in range(3))
+    for page in sorted(pages):
+        name = page.relative_to(out).with_suffix("").as_posix()
+        for number, (identifier, title, text) in enumerate(sections_of(pages[page])):
+            index = len(places)
+            places.append(f"{name}#{identifier}" if number else name)
+            titles.append(title)
+            texts.append(text)
+            all_titles[title].append([index, None])
+            for stem in stems(title, english):
+                title_terms[stem].append(index)
+            for stem in stems(text, english):
+                terms[stem].append(index)
+    entries = defaultdict(list)
+    for page, soup in pages.items():
+        for word, found in other_names(soup).items():
+            for path, identifier in found:
+                target = Path(os.path.normpath(page.parent / path)) if path else page
+                name = target.relative_to(out).with_suffix("").as_posix()
+                place = f"{name}#{identifier}"
+                if place in places:
+                    entries[word].append([places.index(place), None, True])
+                else:  # a term of the glossary itself: not a section, but it has an address
+                    parent = next(i for i, p in enumerate(places) if p.split("#")[0] == name)
+                    entries[word].append([parent, identifier, True])
+    return {
+        "docnames": places,
+        "filenames": places,
+        "titles": titles,
+        "texts": texts,
+        "pages": {name.split("#")[0]: titles[i] for i, name in reversed([*enumerate(places)])},
+        "terms": {k: v[0] if len(v) == 1 else v for k, v in sorted(terms.items())},
+        "titleterms": {k: v[0] if len(v) == 1 else v for k, v in sorted(title_terms.items())},
+        "alltitles": all_titles,
+        "indexentries": entries,
+        "objects": {},
+        "objnames": {},
+        "objtypes": {},
+    }
+
+
+def write_search_index(out: Path, pages: dict[Path, BeautifulSoup]) -> None:
+    """Put the index of sections in the place of Sphinx's."""
+    index = search_index(out, pages)
+    written = json.dumps(index, ensure_ascii=False, separators=(",", ":"))
+    (out / "searchindex.js").write_text(f"Search.setIndex({written})", encoding="utf-8")
+
+
+# -- Cards -------------------------------------------------------------------------------------
+
+
+def picture_of(page: Path, soup: BeautifulSoup, wanted: str) -> Tag | None:
+    """The picture that stands for a page: that of the wanted figure, or else its first."""
+    pictures = soup.select("article figure img[src], article .cell_output img[src]")
+    of_figure = [p for p in pictures if (f := p.find_parent("figure")) and f.get("id") == wanted]
+    usable = [p for p in [*of_figure, *pictures] if (page.parent / p["src"]).suffix == ".png"]
+    return usable[0] if usable else None
+
+
+def draw_card(source: Path, target: Path, size: tuple[int, int]) -> None:
+    """Write a picture of a given size: the source on white, whole."""
+    picture = Image.open(source).convert("RGB")
+    margin = 0.94
+    scale = min(margin * size[0] / picture.width, margin * size[1] / picture.height)
+    picture = picture.resize(
+        (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS
+    )
+    card = Image.new("RGB", size, "white")
+    card.paste(picture, ((size[0] - picture.width) // 2, (size[1] - picture.height) // 2))
+    buffer = io.BytesIO()
+    card.quantize(128).save(buffer, "PNG", optimize=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(buffer.getvalue())
+
+
+def draw_cards(out: Path, pages: dict[Path, BeautifulSoup], wanted: dict[str, str]) -> dict:
+    """Draw each page's card and its small picture.
+
+    Args:
+        out: the folder of the site.
+        pages: its pages.
+        wanted: name of a page -> id of the figure that stands for it, if not its first.
+
+    Returns:
+        Name of a page -> alt text of its picture.
+    """
+    alts = {}
+    for page, soup in pages.items():
+        name = page.relative_to(out).with_suffix("").as_posix()
+        if (picture := picture_of(page, soup, wanted.get(name, ""))) is None:
+            continue
+        source = page.parent / picture["src"]
+        for folder, size in (("cards", CARD), ("thumbnails", THUMBNAIL)):
+            draw_card(source, out / "_static" / folder / f"{name.replace('/', '-')}.png", size)
+        alts[name] = picture.get("alt", "")
+    return alts
+
+
+def introduce(name: str, soup: BeautifulSoup, base: str, root: str, alts: dict, title: str) -> None:
+    """Tell the page's one address, and what a message with a link to it shows."""
+    for old in soup.select("head > link[rel=canonical], head > meta[property^='og:']"):
+        old.decompose()
+    here = base if name == root else f"{base}{name}.html"
+    card = name if name in alts else root
+    heading = soup.title.get_text(strip=True).split(" — ")[0]
+    description = soup.select_one("meta[name=description]")
+    tags = {
+        "og:type": "website" if name == root else "article",
+        "og:site_name": title,
+        "og:title": title if name == root else heading,
+        "og:description": description["content"] if description else title,
+        "og:url": here,
+        "twitter:card": "summary_large_image",
+    }
+    if card in alts:
+        tags |= {
+            "og:image": f"{base}_static/cards/{card.replace('/', '-')}.png",
+            "og:image:width": str(CARD[0]),
+            "og:image:height": str(CARD[1]),
+            "og:image:alt": alts[card],
+        }
+    soup.head.append(soup.new_tag("link", rel="canonical", href=here))
+    for key, content in tags.items():
+        kind = "name" if key.startswith("twitter:") else "property"
+        tag = soup.new_tag("meta")
+        tag.attrs = {kind: key, "content": content}
+        soup.head.append(tag)
+
+
+def fill_cards(page: Path, soup: BeautifulSoup, out: Path, alts: dict) -> None:
+    """Give the cards that lead to chapters the chapters' pictures."""
+    for card in soup.select(".sd-card:has(a[href])"):
+        link = card.select_one("a[href]")
+        target = os.path.normpath(page.parent / link["href"].split("#")[0])
+        name = os.path.relpath(target, out).removesuffix(".html")
+        if name not in alts or card.select_one("img"):
+            continue
+        source = f"{os.path.relpath(out / '_static', page.parent)}/thumbnails/"
+        image = soup.new_tag("img")
+        image.attrs = {
+            "class": ["sd-card-img-top"],
+            "src": f"{source}{name.replace('/', '-')}.png",
+            "alt": alts[name],
+        }
+        card.insert(0, image)
+
+
+# -- A map, and a page for those who are lost --------------------------------------------------
+
+
+def write_map(out: Path, pages: dict[Path, BeautifulSoup], base: str, root: str) -> None:
+    """Write sitemap.xml."""
+    names = sorted(p.relative_to(out).as_posix() for p in pages if p.name not in NOT_LISTED)
+    addresses = [base if name == f"{root}.html" else base + name for name in names]
+    urls = "".join(f"  <url><loc>{escape(a)}</loc></url>\n" for a in addresses)
+    (out / "sitemap.xml").write_text(
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n',
+        encoding="utf-8",
+    )
+
+
+LOST = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self'; \
+style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; script-src 'self'; \
+object-src 'none'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<meta name="description" content="This page does not exist. The chapters of the course do.">
+<meta name="color-scheme" content="light dark">
+<title>Not found — {title}</title>
+<link rel="icon" href="{root}_static/favicon.svg">
+<style>
+body {{ font: 1.0625rem/1.6 system-ui, sans-serif; margin: 12vh auto; max-width: 36rem;
+  padding: 0 1rem; }}
+:root {{ color-scheme: light dark; }}
+a {{ color: light-dark(#1259c3, #7fb2ff); }}
+input, button {{ font: inherit; padding: 0.3rem 0.6rem; }}
+</style>
+</head>
+<body>
+<article>
+<h1>Probability is conserved, addresses are not</h1>
+<p>There is no page here. It may have moved, or the link may be mistyped.</p>
+<form action="{root}search.html" role="search">
+<label>Search the course: <input type="search" name="q"></label>
+<button>Search</button>
+</form>
+<ul>
+{links}
+</ul>
+</article>
+</body>
+</html>
+"""
+
+
+def write_lost_page(out: Path, base: str, title: str, chapters: list[tuple[str, str]]) -> None:
+    """Write 404.html: its links start at the server's root, for it is shown at any depth.
+
+    Args:
+        out: the folder of the site.
+        base: the site's public address.
+        title: the course's title.
+        chapters: (name of the page, what it is called).
+    """
+    root = urlsplit(base).path
+    links = [f'<li><a href="{root}">{escape(title)}</a></li>']
+    links += [f'<li><a href="{root}{n}.html">{escape(t)}</a></li>' for n, t in chapters]
+    page = LOST.format(title=escape(title), root=root, links="\n".join(links))
+    (out / "404.html").write_text(page, encoding="utf-8")
