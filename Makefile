@@ -30,7 +30,7 @@ override URL := $(value URL)
 export URL
 
 .DEFAULT_GOAL := help
-.PHONY: help book test zoo execute experiments serve lab lint linkcheck audit lock repository hardships mutants faults clean
+.PHONY: help book test zoo execute experiments serve pdf archive lab lint linkcheck audit lock repository hardships mutants faults clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,12 @@ experiments: $(READY)  ## Measure what is missing or stale of the evidence (all:
 
 serve: $(SITE)  ## Serve the site on http://localhost:8000 (PORT=... for another port)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+pdf: $(SITE)  ## Print the whole book as a PDF, by the Chromium that the tests use
+	$(BIN)/python tools/paper.py pdf
+
+archive: $(SITE)  ## Pack the site as a zip; unpacked, it works without a server
+	$(BIN)/python tools/paper.py archive
 
 lab: $(READY)  ## Open the chapters in JupyterLab, to read, run and change them
 	$(BIN)/python -m jupyterlab chapters

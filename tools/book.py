@@ -2,6 +2,7 @@
 
     python tools/book.py             build it, unless it is there and up to date
     python tools/book.py --status    only say whether it is
+    python tools/book.py --publish   refuse if it is not fit to be published
 
 The site is built in a folder of its own, and takes the place of the old one when it is whole: a
 build that fails or is cut off leaves the old site as it was, and pages of chapters that are gone
@@ -21,12 +22,18 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+import repository
 import safely
 
 ROOT = Path(__file__).resolve().parents[1]
 NOT_SOURCES = {"tests", "benchmarks", "node_modules", "__pycache__"}
 SUFFIXES = {".py", ".md", ".yml", ".bib", ".json", ".lock"}  # of files at the top
 ROOM = 300e6  # bytes that a build needs on the disk
+
+NOWHERE = (
+    "Its links to Colab and GitHub lead nowhere: the repository's address is still a placeholder. "
+    "Set yours with\n    make repository URL=https://github.com/owner/name"
+)
 
 # jupyter-book cannot be started as `python -m`; its script holds the path where it was installed.
 JUPYTER_BOOK = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
@@ -135,6 +142,10 @@ def main(arguments: list[str], root: Path = ROOT) -> None:
     why = why_not_current(root)
     if "--status" in arguments:
         raise SystemExit(f"The site has to be built: {why}" if why else 0)
+    if "--publish" in arguments:
+        if repository.is_placeholder(root):
+            raise SystemExit(f"The site must not be published. {NOWHERE}")
+        raise SystemExit(f"The site has to be built first: {why}" if why else 0)
     if not why:
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; the site is as it was before"))
@@ -145,6 +156,8 @@ def main(arguments: list[str], root: Path = ROOT) -> None:
             if why := why_not_current(root):
                 print(f"Building the site: {why}. It takes about half a minute ...", flush=True)
                 build(root)
+                if repository.is_placeholder(root):
+                    print(f"Only for you to read, not to publish. {NOWHERE}", flush=True)
     except KeyboardInterrupt:
         raise SystemExit("\nstopped; the site is as it was before") from None
     except OSError as error:

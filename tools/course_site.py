@@ -107,6 +107,10 @@ def tidy_scripts(soup: BeautifulSoup, is_search: bool) -> None:
             tag.decompose()
         elif tag.name == "script" and not path.endswith(NOT_DEFERRED):
             tag["defer"] = ""
+    # It changes what Sphinx's search shows, before the index arrives and the search begins.
+    ours, theirs = (soup.select_one(f"script[src*='/{n}']") for n in ("search.js", "searchtools.js"))
+    if is_search and ours and theirs:
+        theirs.insert_after(ours.extract())
     for button in soup.select("[onclick]"):
         if (click := CLICKS.get(button["onclick"])) is not None:
             del button["onclick"]

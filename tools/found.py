@@ -269,6 +269,10 @@ def fill_cards(page: Path, soup: BeautifulSoup, out: Path, alts: dict) -> None:
             "class": ["sd-card-img-top"],
             "src": f"{source}{name.replace('/', '-')}.png",
             "alt": alts[name],
+            "width": str(THUMBNAIL[0]),
+            "height": str(THUMBNAIL[1]),
+            "loading": "lazy",
+            "decoding": "async",
         }
         card.insert(0, image)
 

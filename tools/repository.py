@@ -33,7 +33,8 @@ def address(root: Path = ROOT) -> str:
 
 def is_placeholder(root: Path = ROOT) -> bool:
     """Whether the address is still the one that the course is handed out with."""
-    return address(root).startswith(PLACEHOLDER)
+    settings = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")) or {}
+    return settings.get("repository", {}).get("url", "").startswith(PLACEHOLDER)
 
 
 def checked(url: str) -> str:
