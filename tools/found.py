@@ -24,7 +24,7 @@ NOT_PROSE = (
     "pre, script, style, svg, mjx-container, .headerlink, .live-figure, .cell_input, details.fold, "
     ".citation-list, .toctree-wrapper, nav, .prev-next-area"
 )
-WORD = re.compile(r"[^\W_](?:\w*[^\W_])?")
+BLOCKS = ["p", "li", "dt", "dd", "td", "th", "div", "figcaption", "h1", "h2", "h3", "h4"]
 ALSO = re.compile(r"^\s*Also:\s*(.+?)\.?\s*$", flags=re.DOTALL)
 CARD = (1200, 630)  # pixels; what those who show cards ask for
 THUMBNAIL = (480, 300)
@@ -43,7 +43,7 @@ def public_address(config) -> str:
 
 
 def sections_of(soup: BeautifulSoup) -> list[tuple[str, str, str]]:
-    """A page's sections: (id, heading, text of its own), in the order of the page."""
+    """A page's sections, and after them the terms of its glossary: (id, heading, own text)."""
     article = soup.select_one("article.bd-article, article")
     if article is None:
         return []
@@ -56,13 +56,21 @@ def sections_of(soup: BeautifulSoup) -> list[tuple[str, str, str]]:
     marked = [(s, s.find(re.compile("^h[1-6]$"), recursive=False)) for s in headed]
     for tag in page.select(NOT_PROSE):
         tag.decompose()
-    found = []
+    for block in page.find_all(BLOCKS):  # words of two paragraphs are not one
+        block.append(" ")
+    found, terms = [], []
+    for term in page.select("dl.glossary > dt[id]"):
+        meaning = term.find_next_sibling("dd")
+        words = (" ".join(tag.get_text().split()) for tag in (term, meaning))
+        terms.append((term["id"], *words))
+        term.decompose()
+        meaning.decompose()
     for section, heading in reversed(marked):  # the inner ones first: what is left is the outer's
         title = " ".join(heading.get_text().split())
         heading.decompose()
-        found.append((section["id"], title, " ".join(section.get_text(" ").split())))
+        found.append((section["id"], title, " ".join(section.get_text().split())))
         section.decompose()
-    return found[::-1]
+    return found[::-1] + terms
 
 
 def spellings(word: str) -> set[str]:
@@ -148,9 +156,6 @@ def search_index(out: Path, pages: dict[Path, BeautifulSoup]) -> dict:
                 place = f"{name}#{identifier}"
                 if place in places:
                     entries[word].append([places.index(place), None, True])
-                else:  # a term of the glossary itself: not a section, but it has an address
-                    parent = next(i for i, p in enumerate(places) if p.split("#")[0] == name)
-                    entries[word].append([parent, identifier, True])
     return {
         "docnames": places,
         "filenames": places,

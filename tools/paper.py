@@ -33,6 +33,8 @@ STYLE = """
 body { background: #fff; }
 article + article { break-before: page; }
 article { padding: 0 !important; }
+article :is(h1, h2, h3) { text-wrap: wrap !important; } /* bookmarks lose the space at a break */
+article h1 { display: block !important; font-size: 1.75rem !important; }
 """
 FOOT = (
     '<div style="font: 8px sans-serif; width: 100%; text-align: center; color: #555">'

@@ -14,6 +14,7 @@ from pathlib import Path
 from bs4 import BeautifulSoup, NavigableString, Tag
 from short_form import shorten
 
+LONG_CODE = 45  # lines
 SET_UP = "Set-up (run this first in Colab)"
 MARKS = re.compile(r"^[.,;:!?)’”\]]+")
 FIGURE = re.compile(r"Fig\.\s*([\d.]+\d|\d+)")
@@ -109,6 +110,13 @@ def shorten_exported_code(soup: BeautifulSoup) -> None:
         shorten(pre)
 
 
+def mark_long_code(soup: BeautifulSoup) -> None:
+    """Say which code is too long to stand on one sheet of paper together."""
+    for code in soup.select("div.cell_input"):
+        if code.get_text().count("\n") > LONG_CODE:
+            code["class"] = [*code["class"], "long-code"]
+
+
 def plain_titles(soup: BeautifulSoup) -> None:
     """Let a solution's title open it: a link there would lead away instead."""
     for link in soup.select(".solution > .admonition-title a"):
@@ -190,6 +198,7 @@ def ease_reading(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSou
     fold_set_up(soup)
     name_folds(soup)
     shorten_exported_code(soup)
+    mark_long_code(soup)
     plain_titles(soup)
     lead_citations_home(page, soup, pages)
     keep_marks_together(soup)
