@@ -302,7 +302,7 @@ LOST = """\
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self'; \
+<meta http-equiv="Content-Security-Policy" content="default-src 'self'; \
 style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; script-src 'self'; \
 object-src 'none'">
 <meta name="viewport" content="width=device-width, initial-scale=1">

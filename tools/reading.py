@@ -195,9 +195,9 @@ def ease_reading(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSou
         soup: the page itself.
         pages: all pages of the site.
     """
+    shorten_exported_code(soup)
     fold_set_up(soup)
     name_folds(soup)
-    shorten_exported_code(soup)
     mark_long_code(soup)
     plain_titles(soup)
     lead_citations_home(page, soup, pages)

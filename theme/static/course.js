@@ -34,10 +34,21 @@ addEventListener("resize", () => {
   }
 });
 
-// Sections further down are laid out while nothing else is to do, one at a time: then the scrollbar
-// knows how long the page is, and the formulas' fonts are there when it is printed.
-const later = [...document.querySelectorAll(".bd-article > section > section")];
+// The fonts of all formulas, not only of those in view: whoever prints has not scrolled first.
 const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+async function loadFonts() {
+  const used = (face) => {
+    const family = face.family.replaceAll('"', "");
+    return family === "MJXTEX" || document.querySelector(`.${family.replace("MJX", "")}`);
+  };
+  const needed = [...document.fonts].filter((face) => face.family.includes("MJXTEX") && used(face));
+  await Promise.allSettled(needed.map((face) => face.load()));
+  document.documentElement.dataset.fonts = "ready";
+}
+
+// As soon as the reader moves, sections further down are laid out, one at a time and when nothing
+// else is to do: then the scrollbar knows how long the page is.
+const later = [...document.querySelectorAll(".bd-article > section > section")];
 const holdsStill = CSS.supports("overflow-anchor", "auto"); // the browser keeps what is read in place
 function layOutNext() {
   const section = later.shift();
@@ -45,13 +56,23 @@ function layOutNext() {
     document.documentElement.dataset.laidOut = "";
     return;
   }
-  const before = holdsStill ? null : section.getBoundingClientRect();
+  const before = section.getBoundingClientRect();
   section.classList.add("laid-out");
   const after = section.getBoundingClientRect(); // here it is laid out
-  if (before && before.bottom < 0) scrollBy({ top: after.height - before.height, behavior: "instant" });
+  if (!holdsStill && before.bottom < 0) {
+    scrollBy({ top: after.height - before.height, behavior: "instant" });
+  }
   whenIdle(layOutNext);
 }
-addEventListener("load", () => whenIdle(layOutNext));
+const moves = ["scroll", "pointermove", "pointerdown", "keydown", "touchstart"];
+function begin() {
+  for (const kind of moves) removeEventListener(kind, begin);
+  whenIdle(layOutNext);
+}
+addEventListener("load", () => {
+  whenIdle(loadFonts);
+  for (const kind of moves) addEventListener(kind, begin, { passive: true });
+});
 
 // Paper is white: what is printed from the dark is printed in light colours.
 let theme = null;

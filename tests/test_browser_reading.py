@@ -1,0 +1,312 @@
+"""How the site reads in a real browser: on the page, on paper, in the search, on the first screen."""
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import found
+import paper
+import pytest
+import repository
+from browser import serve_folder, wait_until
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+SITE = ROOT / "_build" / "html"
+PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
+LANDING, CHAPTERS = PAGES[0], [name for name in PAGES if name.startswith("chapters/")]
+EACH = pytest.mark.parametrize("name", CHAPTERS)
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+STYLE = "(part, name) => getComputedStyle(part)[name]"
+
+
+@pytest.fixture
+def open_page(chromium, site):
+    contexts = []
+
+    def open_it(address: str, **properties):
+        properties.setdefault("viewport", DESK)
+        properties.setdefault("reduced_motion", "reduce")
+        contexts.append(chromium.new_context(**properties))
+        tab = contexts[-1].new_page()
+        tab.goto(f"{site}/{address}")
+        return tab
+
+    yield open_it
+    for context in contexts:
+        context.close()
+
+
+def is_set(tab, name: str) -> bool:
+    return tab.evaluate(f"document.documentElement.dataset.{name} !== undefined")
+
+
+def height(tab) -> float:
+    return tab.evaluate("document.documentElement.scrollHeight")
+
+
+class TestText:
+    @EACH
+    @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+    def test_the_scrollbar_tells_the_truth(self, open_page, name, size):
+        """At once about, and exactly when the reader has begun to move."""
+        tab = open_page(f"{name}.html", viewport=size)
+        guessed = height(tab)
+        tab.evaluate("scrollTo({top: 10, behavior: 'instant'})")
+        wait_until(tab, lambda: is_set(tab, "laidOut"))
+        hidden = """[...document.querySelectorAll('.bd-article > section > section')]
+            .filter((s) => getComputedStyle(s).contentVisibility !== 'visible').length"""
+        assert tab.evaluate(hidden) == 0
+        assert 0.75 < guessed / height(tab) < 1.25
+
+    def test_a_line_has_65_to_75_characters(self, open_page):
+        tab = open_page(f"{CHAPTERS[0]}.html")
+        counted = tab.evaluate("""() => {
+            const found = [];
+            for (const p of document.querySelectorAll(".bd-article > section > section > p")) {
+                if (p.querySelector(".math, code") || p.textContent.length < 300) continue;
+                const range = document.createRange();
+                range.selectNodeContents(p);
+                const lines = new Set([...range.getClientRects()].map((r) => Math.round(r.bottom)));
+                found.push(p.textContent.length / (lines.size - 0.5));
+            }
+            return found;
+        }""")
+        assert counted and 60 <= sorted(counted)[len(counted) // 2] <= 80
+        wide = tab.locator("div.cell_input:visible").first.bounding_box()["width"]
+        assert wide > 1.1 * tab.locator(".bd-article section > p").first.bounding_box()["width"]
+
+    def test_maths_is_as_large_as_the_text(self, open_page):
+        """The heights of an x: MathJax's is 0.442 em, a system's font's about 0.52."""
+        tab = open_page(f"{CHAPTERS[0]}.html")
+        formula = tab.locator("article p mjx-container").first
+        size = float(formula.evaluate(STYLE, "fontSize")[:-2])
+        around = float(formula.locator("xpath=ancestor::p").evaluate(STYLE, "fontSize")[:-2])
+        assert size / around == pytest.approx(1.16, abs=0.02)
+
+    def test_headings_become_smaller(self, open_page):
+        tab = open_page(f"{CHAPTERS[4]}.html")
+        sizes = [
+            float(tab.locator(f"article {kind}").first.evaluate(STYLE, "fontSize")[:-2])
+            for kind in ("h1", "h2", "h3", "p")
+        ]
+        assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 4
+        weights = {tab.locator(f"article {k}").first.evaluate(STYLE, "fontWeight") for k in ("h2", "h3")}
+        assert len(weights) == 1
+
+    def test_no_bar_stays_on_a_heading_that_was_jumped_to(self, open_page):
+        tab = open_page(f"{CHAPTERS[4]}.html#is-a-negative-loss-ok")
+        heading = tab.locator("#is-a-negative-loss-ok > h3")
+        assert heading.evaluate(STYLE, "backgroundColor") == "rgba(0, 0, 0, 0)"
+
+    def test_links_in_tables_look_like_links_in_text(self, open_page):
+        tab = open_page("glossary.html")
+        tab.evaluate("""() => {
+            const cell = document.querySelector("article table td p, article table td");
+            cell.innerHTML = '<a class="reference internal" href="#x">x</a>';
+        }""")
+        colours = [
+            tab.locator(where).first.evaluate(STYLE, "color")
+            for where in ("article table a", "article dd p a.reference")
+        ]
+        assert colours[0] == colours[1]
+
+    def test_what_goes_on_fades_out(self, open_page):
+        tab = open_page(f"{CHAPTERS[4]}.html", viewport=PHONE)
+        wide = """[...document.querySelectorAll("article div.math mjx-container")]
+            .findIndex((box) => box.scrollWidth > box.clientWidth + 20)"""
+        number = tab.evaluate(wide)
+        assert number >= 0, "no equation is wider than a phone any more: this test needs one"
+        box = tab.locator("article div.math mjx-container").nth(number)
+        box.scroll_into_view_if_needed()
+        wait_until(tab, lambda: "more-right" in (box.get_attribute("class") or ""))
+        assert box.get_attribute("tabindex") == "0", "and the keyboard can scroll it"
+        box.evaluate("(part) => (part.scrollLeft = part.scrollWidth)")
+        wait_until(tab, lambda: "more-left" in box.get_attribute("class"))
+        assert "more-right" not in box.get_attribute("class")
+
+    def test_static_figures_have_no_frame_in_the_dark(self, open_page):
+        tab = open_page(f"{CHAPTERS[0]}.html", color_scheme="dark")
+        picture = tab.locator("article .cell_output img:visible").first
+        assert picture.evaluate(STYLE, "padding") == "0px"
+        assert picture.evaluate(STYLE, "backgroundColor") == "rgba(0, 0, 0, 0)"
+
+    @EACH
+    def test_nothing_stands_over_the_names_of_authors(self, open_page, name):
+        tab = open_page(f"{name}.html")
+        for extra in tab.locator(".citation-list .backrefs, .citation-list .label").all():
+            assert not extra.is_visible()
+
+
+class TestFolds:
+    def test_the_rest_of_a_docstring_unfolds_and_is_copied_with_its_cell(self, open_page):
+        tab = open_page(f"{CHAPTERS[0]}.html", permissions=["clipboard-read", "clipboard-write"])
+        cell = tab.locator("div.cell.tag_export:has(details.rest):visible").first
+        rest = cell.locator("details.rest").first
+        assert "Raises:" in rest.text_content()
+        closed = cell.bounding_box()["height"]
+        cell.locator("div.cell_input").first.hover()
+        cell.locator("button.copybtn").first.click()
+        wanted = cell.locator("pre").first.text_content().strip()
+        wait_until(tab, lambda: tab.evaluate("navigator.clipboard.readText()").strip() == wanted)
+        rest.locator("summary").focus()
+        tab.keyboard.press("Enter")
+        wait_until(tab, lambda: cell.bounding_box()["height"] > closed + 50)
+
+    def test_the_title_of_a_solution_opens_it(self, open_page):
+        tab = open_page(f"{CHAPTERS[4]}.html")
+        solution = tab.locator(".solution.toggle").first
+        solution.scroll_into_view_if_needed()
+        place = tab.evaluate("location.href")
+        assert "toggle-hidden" in solution.get_attribute("class")
+        solution.locator(".admonition-title").click(position={"x": 60, "y": 12})
+        wait_until(tab, lambda: "toggle-hidden" not in solution.get_attribute("class"))
+        assert tab.evaluate("location.href") == place
+
+    @EACH
+    def test_folded_solutions_are_one_line_high(self, open_page, name):
+        tab = open_page(f"{name}.html")
+        for solution in tab.locator(".solution.toggle-hidden").all():
+            title = solution.locator(".admonition-title").bounding_box()["height"]
+            assert solution.bounding_box()["height"] <= title + 4
+
+
+class TestSearch:
+    def test_the_icon_stands_before_the_words(self, open_page):
+        tab = open_page("search.html?q=bijective")
+        for _ in range(2):  # the page's own box, then the dialogue's
+            box = tab.locator(".bd-search input:visible").last
+            lens = tab.locator(".bd-search .fa-magnifying-glass:visible, .bd-search svg:visible").last
+            begins = box.bounding_box()["x"] + float(box.evaluate(STYLE, "paddingLeft")[:-2])
+            assert lens.bounding_box()["x"] + lens.bounding_box()["width"] <= begins
+            tab.keyboard.press("Control+k")
+
+    @pytest.mark.parametrize(
+        ("words", "section"),
+        [
+            ("negative loss", "chapters/5_training.html#is-a-negative-loss-ok"),
+            ("bijective", "chapters/2_transforms_1d.html#three-demands-on-a-curve"),
+            ("dequantization", "chapters/1_change_of_variables.html#what-to-do-instead"),
+            ("mode collapse", "chapters/5_training.html#samples-between-the-modes"),
+            ("block-triangular", "chapters/4_realnvp.html#the-jacobian-is-block-triangular"),
+        ],
+    )
+    @pytest.mark.parametrize("server", [True, False])
+    def test_sections_are_found_first(self, open_page, chromium, words, section, server):
+        if server:
+            tab = open_page(f"search.html?q={words}")
+        else:
+            tab = chromium.new_page()
+            tab.goto(f"{SITE.as_uri()}/search.html?q={words}")
+        tab.locator("#search-results li a").first.wait_for()
+        wait_until(tab, lambda: "found" in tab.locator(".search-summary").inner_text())
+        links = tab.locator("#search-results li > a")
+        first = [links.nth(k).get_attribute("href") for k in range(min(6, links.count()))]
+        first = [re.sub(r"\?[^#]*", "", link) for link in first]
+        assert section in first, first
+        assert tab.locator("#search-results li .context").count()
+        assert "import " not in tab.locator("#search-results").inner_text()
+        if not server:
+            tab.close()
+
+    def test_what_was_searched_is_marked_where_it_stands(self, open_page):
+        tab = open_page("search.html?q=negative+loss")
+        tab.locator("#search-results li a", has_text="Is a negative loss OK?").first.click()
+        tab.wait_for_url("**/5_training.html*#is-a-negative-loss-ok")
+        marks = tab.locator("#is-a-negative-loss-ok .highlighted")
+        marks.first.wait_for()
+        assert {mark.lower() for mark in marks.all_text_contents()} >= {"negative", "loss"}
+        wait_until(tab, lambda: -50 <= tab.locator("#is-a-negative-loss-ok").bounding_box()["y"] <= 300)
+
+
+class TestLanding:
+    def test_all_is_on_the_first_screen(self, open_page):
+        tab = open_page("index.html", viewport={"width": 1366, "height": 768})
+        for part in ("article h1", ".opening p", ".opening a.sd-btn", "#fig-hero .live-figure"):
+            box = tab.locator(part).first.bounding_box()
+            assert box["y"] + box["height"] <= 768, part
+        for card in tab.locator(".chapters .sd-card").all():
+            for part in ("img", ".sd-card-title"):
+                box = card.locator(part).bounding_box()
+                assert box["y"] + box["height"] <= 768, part
+
+    def test_the_hero_runs_once_when_it_is_seen(self, open_page):
+        tab = open_page("index.html", reduced_motion="no-preference")
+        slider = tab.locator("#fig-hero input[type=range]")
+        last = float(slider.get_attribute("max"))
+        wait_until(tab, lambda: float(slider.input_value()) < last / 2)
+        wait_until(tab, lambda: float(slider.input_value()) == last)
+
+    def test_the_hero_stands_still_for_those_who_asked_for_calm(self, open_page):
+        tab = open_page("index.html", reduced_motion="reduce")
+        slider = tab.locator("#fig-hero input[type=range]")
+        last = slider.get_attribute("max")
+        for _ in range(10):
+            tab.wait_for_timeout(50)
+            assert slider.input_value() == last
+        tab.locator(".opening a.plays").click()
+        wait_until(tab, lambda: slider.input_value() != last)
+
+    def test_the_page_for_the_lost_is_at_home_at_any_depth(self, chromium):
+        """Served as GitHub Pages does: the site in a folder, this page for all that is missing."""
+        owner, name = repository.address().split("/")[-2:]
+        lost = (SITE / "404.html").read_text(encoding="utf-8")
+        with serve_folder(SITE) as host:
+            tab = chromium.new_page()
+
+            def answer(route):
+                path = urlsplit(route.request.url).path.removeprefix(f"/{name}/")
+                if (SITE / path).is_file():
+                    route.fulfill(path=SITE / path)
+                else:
+                    route.fulfill(status=404, body=lost, content_type="text/html")
+
+            tab.route(f"{host}/{name}/**", answer)
+            tab.goto(f"{host}/{name}/no/such/page.html")
+            tab.get_by_role("link", name="Training on the ring").click()
+            assert tab.locator("article h1").inner_text().startswith("5.")
+            tab.close()
+
+
+class TestPaper:
+    @pytest.mark.parametrize("name", [CHAPTERS[2]])
+    def test_fonts_of_formulas_are_there_before_one_scrolls(self, open_page, name):
+        tab = open_page(f"{name}.html")
+        wait_until(tab, lambda: is_set(tab, "fonts"))
+        fonts = set(re.findall(rb"/FontName\s*/\w+\+([\w-]+)", tab.pdf(format="A4")))
+        for wanted in (b"MathJax_Main-Regular", b"MathJax_Math-Italic", b"MathJax_Size1-Regular"):
+            assert wanted in fonts, fonts
+
+    def test_paper_is_light(self, open_page):
+        tab = open_page(f"{CHAPTERS[0]}.html", color_scheme="dark")
+        theme = "document.documentElement.dataset.theme"
+        tab.evaluate(f"window.seen = []; addEventListener('beforeprint', () => seen.push({theme}))")
+        tab.pdf(format="A4")
+        assert tab.evaluate("seen") == ["light"]
+        wait_until(tab, lambda: tab.evaluate(theme) == "dark")
+
+    def test_code_is_whole_and_nothing_wants_to_be_pressed(self, open_page):
+        tab = open_page(f"{CHAPTERS[4]}.html", viewport={"width": 680, "height": 900})
+        tab.emulate_media(media="print")
+        for pre in tab.locator("div.cell_input pre:visible").all():
+            assert pre.evaluate("(p) => p.scrollWidth <= p.clientWidth + 1")
+            assert pre.evaluate(STYLE, "whiteSpace").startswith("pre-wrap")
+        for part in (".toggle-button", "details.fold", "details.rest > summary", ".copybtn"):
+            for found_part in tab.locator(part).all():
+                assert not found_part.is_visible(), part
+        rest = tab.locator("details.rest:visible").first
+        assert rest.bounding_box()["height"] > 20, "a docstring is printed whole"
+        assert tab.locator(".solution section p:visible").count(), "and solutions are"
+
+    def test_the_whole_book(self):
+        printed = paper.without_date(paper.print_book(SITE, [CHAPTERS[5], "bibliography"]))
+        assert len(re.findall(rb"/Type\s*/Page\b", printed)) > 15
+        assert b"/Outlines" in printed and b"MathJax_Main-Regular" in printed
+        assert b"D:19800101000000" in printed
+
+
+def test_the_public_address_may_be_another(monkeypatch):
+    class Settings:
+        html_baseurl = "https://flows.example.org/book"
+
+    assert found.public_address(Settings) == "https://flows.example.org/book/"

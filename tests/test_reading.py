@@ -1,0 +1,393 @@
+"""What is folded on the page, what is found by the search, and what goes with a link."""
+
+import json
+import re
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import book
+import course_site
+import found
+import nbformat
+import paper
+import pytest
+import reading
+import repository
+import short_form
+from bs4 import BeautifulSoup
+from PIL import Image
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+SITE = ROOT / "_build" / "html"
+DOCUMENTS = list(parse_toc_yaml(ROOT / "_toc.yml"))
+CHAPTERS = [name for name in DOCUMENTS if name.startswith("chapters/")]
+each_chapter = pytest.mark.parametrize("name", CHAPTERS)
+each_document = pytest.mark.parametrize("name", DOCUMENTS)
+
+
+@cache
+def soup(name: str) -> BeautifulSoup:
+    return BeautifulSoup((SITE / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def cells(name: str, tag: str = "") -> list:
+    notebook = nbformat.read(ROOT / f"{name}.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [cell for cell in code if not tag or tag in cell.metadata.get("tags", [])]
+
+
+def page(body: str) -> BeautifulSoup:
+    return BeautifulSoup(f'<article class="bd-article">{body}</article>', "html.parser")
+
+
+# -- Code --------------------------------------------------------------------------------------
+
+
+@each_chapter
+def test_the_pages_code_is_the_notebooks(name):
+    """With all that is folded: each cell is there, whole, and in its order."""
+    shown = [pre.get_text().strip() for pre in soup(name).select("div.cell_input pre")]
+    assert shown == [cell.source.strip() for cell in cells(name)]
+
+
+@each_chapter
+def test_the_short_form_leaves_out_docstrings_and_checks_only(name):
+    """What is folded is what `folded_lines` names, and what is seen is the rest of the cell."""
+    for cell in cells(name, "export"):
+        source = cell.source.strip()
+        found_in = [
+            pre
+            for pre in soup(name).select("div.cell .cell_input pre")
+            if pre.get_text().strip() == source
+        ]
+        pre = BeautifulSoup(str(found_in[0]), "html.parser")
+        folded = "".join(part.get_text() for part in pre.select("details.rest"))
+        for part in pre.select("details.rest"):
+            part.decompose()
+        lines, hidden = source.split("\n"), short_form.folded_lines(source)
+        seen = [line for number, line in enumerate(lines, 1) if number not in hidden]
+        assert pre.get_text().strip() == "\n".join(seen).strip()
+        assert folded == "".join(f"{lines[number - 1]}\n" for number in sorted(hidden))
+
+
+def test_most_of_the_exported_code_that_is_seen_is_no_docstring():
+    seen = total = 0
+    for name in CHAPTERS:
+        for cell in cells(name, "export"):
+            total += len(cell.source.split("\n"))
+            seen += len(cell.source.split("\n")) - len(short_form.folded_lines(cell.source))
+    assert seen < total * 0.6
+
+
+@pytest.mark.parametrize(
+    ("code", "folded"),
+    [
+        ('def f():\n    """One.\n\n    Two.\n    """\n    return 1', {2: 0, 3: 1, 4: 1, 5: 1}),
+        ('def f():\n    """One.\n    Two."""\n    return 1', {}),
+        ("def f(x):\n    check_a(x)\n    check_b(x)\n    return x", {2: 1, 3: 1}),
+        ("def f(x):\n    check_a(x)\n    return x", {}),
+        ("def f(x):\n    # Why.\n    if x:\n        raise E\n    return x", {2: 1, 3: 1, 4: 1}),
+        ("def f(x):\n    if x:\n        raise E\n    else:\n        x = 1\n    return x", {}),
+        ("def f(x):\n    a = g(x)\n    if a:\n        raise E(a)\n    return x", {2: 1, 3: 1, 4: 1}),
+        ("def f(x):\n    a = g(x)\n    if a:\n        raise E(a)\n    return a", {3: 1, 4: 1}),
+        ("def check_x(x):\n    y = x\n    return y", {2: 1, 3: 1}),
+        ("x = 1\nif x:\n    raise E\n", {}),
+        ("%pip install x\n", {}),
+    ],
+)
+def test_what_is_folded(code, folded):
+    wanted = {line for line, is_folded in folded.items() if is_folded}
+    assert set(short_form.folded_lines(code)) == wanted
+
+
+def test_a_fold_keeps_the_text_and_its_markup():
+    code = 'def f(x):\n    """One &amp; two.\n\n    Three.\n    """\n    <b>return</b> x\n'
+    made = BeautifulSoup(f"<pre><span></span>{code}</pre>", "html.parser").pre
+    before = made.get_text()
+    short_form.shorten(made)
+    assert made.get_text() == before and made.b.get_text() == "return"
+    assert made.select_one("details.rest").get_text() == '\n    Three.\n    """\n'
+
+
+@each_chapter
+def test_the_set_up_is_one_fold_before_the_first_section(name):
+    folds = soup(name).select(".bd-article > section > div.cell > details.fold")
+    assert [fold.summary.get_text() for fold in folds] == [reading.SET_UP]
+    first = [pre.get_text().strip() for pre in folds[0].select("pre")]
+    assert first == [cell.source.strip() for cell in cells(name)[: len(first)]] and first
+    loose = soup(name).select(".bd-article > section > div.cell > .cell_input")
+    assert not loose
+
+
+@each_chapter
+def test_folded_code_names_what_it_is(name):
+    assert not soup(name).select("details.hide:not(.fold)")
+    for fold in soup(name).select("details.fold"):
+        title = fold.summary.get_text()
+        assert title == reading.SET_UP or re.match(r"Code(?: of Fig\. [\d.]+\d|: \w| of this)", title)
+        figure = fold.find_parent(class_="cell").select_one("figcaption .caption-number")
+        if figure and title != reading.SET_UP:
+            assert title == f"Code of {' '.join(figure.get_text().split())}"
+        after = reading.next_element(fold.find_parent(class_="cell"))
+        alone = not fold.find_parent(class_="cell").select_one(".cell_output")
+        if alone and after is not None and "tag_hide-input" in after.get("class", []):
+            pytest.fail(f"two folds in a row: {title}")
+
+
+def test_folds_in_a_row_become_one():
+    def cell(code, output=""):
+        return (
+            '<div class="cell tag_hide-input"><details class="hide"><summary>Show</summary>'
+            f'<div class="cell_input"><pre>{code}</pre></div></details>{output}</div>\n'
+        )
+
+    caption = '<figcaption><span class="caption-number">Fig. 3.7 </span></figcaption>'
+    figure = f'<div class="cell_output"><figure>{caption}</figure></div>'
+    made = page(cell("a = 1") + cell("b = 2", figure) + "<p>text</p>" + cell("def f(): pass"))
+    reading.name_folds(made)
+    folds = made.select("details.fold")
+    assert [fold.summary.get_text() for fold in folds] == ["Code of Fig. 3.7", "Code: f"]
+    assert [pre.get_text() for pre in folds[0].select("pre")] == ["a = 1", "b = 2"]
+    assert len(made.select("div.cell")) == 2
+
+
+# -- Text --------------------------------------------------------------------------------------
+
+
+@each_document
+def test_no_line_can_begin_with_the_mark_after_a_formula(name):
+    for formula in soup(name).select("article span.math"):
+        assert not re.match(r"[.,;:!?)]", str(formula.next_sibling or "")) or (
+            "with-mark" in formula.parent.get("class", [])
+        ), formula.next_sibling
+
+
+@each_chapter
+def test_titles_of_solutions_lead_nowhere(name):
+    titles = soup(name).select(".solution > .admonition-title")
+    assert titles and not soup(name).select(".solution > .admonition-title a")
+
+
+def test_citations_of_the_landing_page_lead_to_the_bibliography():
+    links = soup(DOCUMENTS[0]).select("article a.reference.internal[href*='#id']")
+    assert links
+    for link in links:
+        page_name, _, target = link["href"].partition("#")
+        assert page_name == "bibliography.html"
+        entry = soup("bibliography").find(id=target)
+        surname = link.get_text().split()[0].rstrip(",")
+        assert surname in entry.get_text()
+
+
+@each_chapter
+def test_citations_of_a_chapter_stay_on_its_page(name):
+    works = soup(name).select(".citation-list .citation[id]")
+    assert works
+    for link in soup(name).select("article a.reference.internal[href*='#id']"):
+        assert link["href"].startswith("#"), link["href"]
+
+
+@each_chapter
+def test_sections_say_how_high_they_are(name):
+    sections = soup(name).select(".bd-article > section > section")
+    heights = [re.search(r"--guess: (\d+)rem", s.get("style", "")) for s in sections]
+    assert all(heights) and all(5 < int(height[1]) < 900 for height in heights)
+
+
+# -- Search ------------------------------------------------------------------------------------
+
+
+@cache
+def index() -> dict:
+    text = (SITE / "searchindex.js").read_text(encoding="utf-8")
+    return json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
+
+
+def test_the_search_knows_the_sections_of_every_page():
+    for name in DOCUMENTS:
+        wanted = {
+            section["id"]
+            for section in soup(name).select("article section[id]")
+            if section.find(["h2", "h3"], recursive=False)
+        }
+        known = {place.split("#")[1] for place in index()["docnames"] if place.startswith(f"{name}#")}
+        assert wanted <= known
+    for place in index()["docnames"]:
+        name, _, target = place.partition("#")
+        assert not target or soup(name).find(id=target), place
+    for number in (n for places in index()["indexentries"].values() for n, _, _ in places):
+        assert 0 <= number < len(index()["docnames"])
+
+
+def test_code_and_furniture_are_not_found():
+    texts = " ".join(index()["texts"])
+    for foreign in ("import torch", "def ", "Show code", "Open issue", ".ipynb", "Contents", "#"):
+        assert foreign not in texts, foreign
+    assert "scroll" in index()["terms"] or "slider" in index()["terms"], "prose is"
+
+
+@pytest.mark.parametrize(
+    ("word", "section"),
+    [
+        ("bijective", "chapters/2_transforms_1d#three-demands-on-a-curve"),
+        ("bijection", "chapters/3_transforms_2d#three-things-a-flow-needs-from-its-transforms"),
+        ("dequantization", "chapters/1_change_of_variables#what-to-do-instead"),
+        ("dequantisation", "chapters/1_change_of_variables#what-to-do-instead"),
+        ("mode collapse", "chapters/5_training#what-the-gap-sees-and-what-it-hardly-sees"),
+        ("negative loss", "chapters/5_training#is-a-negative-loss-ok"),
+    ],
+)
+def test_words_that_students_type_lead_to_sections(word, section):
+    places = [index()["docnames"][number] for number, _, _ in index()["indexentries"][word]]
+    assert section in places
+    assert any(place.startswith("glossary#term-") for place in places)
+
+
+def test_every_term_of_the_notation_is_in_the_glossary():
+    """The words of its meanings that are terms, and its names in code."""
+    table = " ".join(soup("glossary").select_one("table").get_text().lower().split())
+    terms = [dt.get_text().replace("#", "").strip() for dt in soup("glossary").select("dl.glossary dt")]
+    entries = soup("glossary").select_one("dl.glossary").get_text().lower()
+    for row in soup("glossary").select("table tbody tr"):
+        symbol, meaning = (" ".join(td.get_text().split()) for td in row.select("td"))
+        code = [tag.get_text() for tag in row.select("td:first-child code")]
+        assert all(word in entries for word in code), symbol
+    for term in ("base density", "latent point", "log-det", "layer", "entropy", "nll", "nat", "gap"):
+        assert term in table and term in [known.lower() for known in terms], term
+    assert len(soup("glossary").select("dl.glossary dd a[href*='.html#']")) >= len(terms)
+
+
+# -- Sharing -----------------------------------------------------------------------------------
+
+
+def base() -> str:
+    owner, name = repository.address().split("/")[-2:]
+    return f"https://{owner}.github.io/{name}/"
+
+
+@each_document
+def test_a_link_to_the_page_has_a_card(name):
+    head = soup(name).head
+    here = base() if name == DOCUMENTS[0] else f"{base()}{name}.html"
+    assert [tag["href"] for tag in head.select("link[rel=canonical]")] == [here]
+    said = {tag["property"]: tag["content"] for tag in head.select("meta[property^='og:']")}
+    assert said["og:url"] == here and said["og:title"] and len(said["og:description"]) > 20
+    picture = SITE / said["og:image"].removeprefix(base())
+    assert Image.open(picture).size == (1200, 630) and picture.stat().st_size < 300_000
+    assert len(said["og:image:alt"]) >= 20
+    assert head.select_one("meta[name='twitter:card']")["content"] == "summary_large_image"
+
+
+def test_cards_differ_between_chapters():
+    pictures = {soup(name).select_one("meta[property='og:image']")["content"] for name in CHAPTERS}
+    assert len(pictures) == len(CHAPTERS)
+
+
+def test_the_index_is_the_landing_page_by_its_one_address():
+    index_page = soup("index")
+    assert index_page.select_one("link[rel=canonical]")["href"] == base()
+
+
+def test_the_map_names_every_page():
+    text = (SITE / "sitemap.xml").read_text(encoding="utf-8")
+    places = re.findall(r"<loc>(.+?)</loc>", text)
+    assert sorted(places) == sorted([base(), *(f"{base()}{n}.html" for n in DOCUMENTS[1:])])
+
+
+def test_the_page_for_the_lost_works_at_any_depth():
+    lost = BeautifulSoup((SITE / "404.html").read_text(encoding="utf-8"), "html.parser")
+    root = f"/{base().split('/', 3)[3]}"
+    addresses = [tag.get("href") or tag.get("action") for tag in lost.select("[href], [action]")]
+    assert len(addresses) >= len(DOCUMENTS) + 2
+    for address in addresses:
+        assert address.startswith(root), address
+        assert (SITE / (address.removeprefix(root) or "index.html")).exists(), address
+
+
+def test_the_landing_page_has_a_card_with_a_picture_for_each_chapter():
+    cards = soup(DOCUMENTS[0]).select(".chapters .sd-card")
+    assert [card.a["href"].removesuffix(".html") for card in cards] == CHAPTERS
+    for card in cards:
+        assert len(card.img["alt"]) >= 20 and card.img["width"] and card.select_one(".sd-card-text")
+    starts = soup(DOCUMENTS[0]).select(".opening a.sd-btn")
+    assert len(starts) == 2 and starts[0]["href"] == f"{CHAPTERS[0]}.html"
+
+
+def test_a_picture_is_whole_on_its_card(tmp_path):
+    Image.new("RGB", (900, 100), "red").save(tmp_path / "wide.png")
+    found.draw_card(tmp_path / "wide.png", tmp_path / "out" / "card.png", (1200, 630))
+    card = Image.open(tmp_path / "out" / "card.png").convert("RGB")
+    assert card.size == (1200, 630)
+    assert card.getpixel((600, 315)) == (255, 0, 0)
+    assert card.getpixel((5, 315)) == card.getpixel((600, 20)) == (255, 255, 255)
+
+
+# -- Publishing, paper, archive ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("owner", ["example", "you"])
+def test_a_placeholders_links_are_not_published(tmp_path, owner, monkeypatch):
+    settings = f"repository:\n  url: https://github.com/{owner}/course\n"
+    (tmp_path / "_config.yml").write_text(settings, encoding="utf-8")
+    monkeypatch.setattr(book, "why_not_current", lambda root: "")
+    with pytest.raises(SystemExit) as stopped:
+        book.main(["--publish"], tmp_path)
+    told = str(stopped.value.code)
+    if owner == "example":
+        assert "must not be published" in told and "make repository URL=" in told
+    else:
+        assert told == "0"
+
+
+def test_an_old_site_is_not_published(tmp_path):
+    settings = "repository:\n  url: https://github.com/you/course\n"
+    (tmp_path / "_config.yml").write_text(settings, encoding="utf-8")
+    with pytest.raises(SystemExit) as stopped:
+        book.main(["--publish"], tmp_path)
+    assert "has to be built first" in str(stopped.value.code)
+
+
+def test_the_workflow_asks_before_it_publishes():
+    steps = (ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8")
+    ask, upload = steps.index("tools/book.py --publish"), steps.index("upload-pages-artifact")
+    assert ask < upload
+
+
+def test_the_book_is_one_page_whose_links_arrive():
+    book_page = BeautifulSoup(paper.whole_book(SITE, DOCUMENTS), "html.parser")
+    ids = [tag["id"] for tag in book_page.select("[id]")]
+    doubles = {name for name in ids if ids.count(name) > 1}
+    # (The extension for exercises gives its parts one id; nothing leads there.)
+    assert not {name for name in doubles if not name.endswith(("exercise-content", "solution-content"))}
+    for link in book_page.select("a[href^='#']"):
+        assert link["href"][1:] in ids, link["href"]
+    for image in book_page.select("img[src]"):
+        assert (SITE / image["src"]).exists()
+    assert not book_page.select("script, button, details.fold")
+    assert len(book_page.select("article")) == len(DOCUMENTS)
+
+
+def test_the_archive_is_the_site(tmp_path):
+    made = []
+    for name in ("a.zip", "b.zip"):
+        paper.pack_site(SITE, tmp_path / name, "course")
+        made.append((tmp_path / name).read_bytes())
+    assert made[0] == made[1], "the same site, the same archive"
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        names = set(archive.namelist())
+        assert archive.read("course/index.html") == (SITE / "index.html").read_bytes()
+    files = {f"course/{p.relative_to(SITE).as_posix()}" for p in SITE.rglob("*") if p.is_file()}
+    assert names == files
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_search_runs_between_the_engine_and_its_index():
+    sources = [tag["src"].split("?")[0] for tag in soup("search").select("script[src]")]
+    order = [f"_static/{name}" for name in ("searchtools.js", "search.js")]
+    places = [sources.index(name) for name in [*order, "searchindex.js"]]
+    assert places == sorted(places)
+    assert course_site.SEARCH_ONLY and not [
+        tag for tag in soup(CHAPTERS[0]).select("script[src*='search']") if "highlight" not in tag["src"]
+    ]
