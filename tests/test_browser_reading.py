@@ -1,4 +1,4 @@
-"""How the site reads in a real browser: on the page, on paper, in the search, on the first screen."""
+"""How the site reads in a real browser: the page, paper, the search, the first screen."""
 
 import re
 from pathlib import Path
@@ -60,11 +60,11 @@ class TestText:
         assert 0.75 < guessed / height(tab) < 1.25
 
     def test_a_line_has_65_to_75_characters(self, open_page):
-        tab = open_page(f"{CHAPTERS[0]}.html")
+        tab = open_page(f"{LANDING}.html")
         counted = tab.evaluate("""() => {
             const found = [];
             for (const p of document.querySelectorAll(".bd-article > section > section > p")) {
-                if (p.querySelector(".math, code") || p.textContent.length < 300) continue;
+                if (p.querySelector(".math, code") || p.textContent.length < 200) continue;
                 const range = document.createRange();
                 range.selectNodeContents(p);
                 const lines = new Set([...range.getClientRects()].map((r) => Math.round(r.bottom)));
@@ -73,6 +73,7 @@ class TestText:
             return found;
         }""")
         assert counted and 60 <= sorted(counted)[len(counted) // 2] <= 80
+        tab = open_page(f"{CHAPTERS[0]}.html")
         wide = tab.locator("div.cell_input:visible").first.bounding_box()["width"]
         assert wide > 1.1 * tab.locator(".bd-article section > p").first.bounding_box()["width"]
 
@@ -91,7 +92,9 @@ class TestText:
             for kind in ("h1", "h2", "h3", "p")
         ]
         assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 4
-        weights = {tab.locator(f"article {k}").first.evaluate(STYLE, "fontWeight") for k in ("h2", "h3")}
+        weights = {
+            tab.locator(f"article {k}").first.evaluate(STYLE, "fontWeight") for k in ("h2", "h3")
+        }
         assert len(weights) == 1
 
     def test_no_bar_stays_on_a_heading_that_was_jumped_to(self, open_page):
@@ -176,7 +179,9 @@ class TestSearch:
         tab = open_page("search.html?q=bijective")
         for _ in range(2):  # the page's own box, then the dialogue's
             box = tab.locator(".bd-search input:visible").last
-            lens = tab.locator(".bd-search .fa-magnifying-glass:visible, .bd-search svg:visible").last
+            lens = tab.locator(
+                ".bd-search .fa-magnifying-glass:visible, .bd-search svg:visible"
+            ).last
             begins = box.bounding_box()["x"] + float(box.evaluate(STYLE, "paddingLeft")[:-2])
             assert lens.bounding_box()["x"] + lens.bounding_box()["width"] <= begins
             tab.keyboard.press("Control+k")
@@ -216,7 +221,9 @@ class TestSearch:
         marks = tab.locator("#is-a-negative-loss-ok .highlighted")
         marks.first.wait_for()
         assert {mark.lower() for mark in marks.all_text_contents()} >= {"negative", "loss"}
-        wait_until(tab, lambda: -50 <= tab.locator("#is-a-negative-loss-ok").bounding_box()["y"] <= 300)
+        wait_until(
+            tab, lambda: -50 <= tab.locator("#is-a-negative-loss-ok").bounding_box()["y"] <= 300
+        )
 
 
 class TestLanding:
@@ -280,9 +287,11 @@ class TestPaper:
     def test_paper_is_light(self, open_page):
         tab = open_page(f"{CHAPTERS[0]}.html", color_scheme="dark")
         theme = "document.documentElement.dataset.theme"
-        tab.evaluate(f"window.seen = []; addEventListener('beforeprint', () => seen.push({theme}))")
+        tab.evaluate(
+            f"window.themes = []; addEventListener('beforeprint', () => themes.push({theme}))"
+        )
         tab.pdf(format="A4")
-        assert tab.evaluate("seen") == ["light"]
+        assert tab.evaluate("themes") == ["light"]
         wait_until(tab, lambda: tab.evaluate(theme) == "dark")
 
     def test_code_is_whole_and_nothing_wants_to_be_pressed(self, open_page):
@@ -298,8 +307,9 @@ class TestPaper:
         assert rest.bounding_box()["height"] > 20, "a docstring is printed whole"
         assert tab.locator(".solution section p:visible").count(), "and solutions are"
 
-    def test_the_whole_book(self):
-        printed = paper.without_date(paper.print_book(SITE, [CHAPTERS[5], "bibliography"]))
+    def test_the_whole_book(self, chromium):
+        pages = [CHAPTERS[5], "bibliography"]
+        printed = paper.without_date(paper.print_book(SITE, pages, chromium))
         assert len(re.findall(rb"/Type\s*/Page\b", printed)) > 15
         assert b"/Outlines" in printed and b"MathJax_Main-Regular" in printed
         assert b"D:19800101000000" in printed

@@ -90,7 +90,10 @@ def test_most_of_the_exported_code_that_is_seen_is_no_docstring():
         ("def f(x):\n    check_a(x)\n    return x", {}),
         ("def f(x):\n    # Why.\n    if x:\n        raise E\n    return x", {2: 1, 3: 1, 4: 1}),
         ("def f(x):\n    if x:\n        raise E\n    else:\n        x = 1\n    return x", {}),
-        ("def f(x):\n    a = g(x)\n    if a:\n        raise E(a)\n    return x", {2: 1, 3: 1, 4: 1}),
+        (
+            "def f(x):\n    a = g(x)\n    if a:\n        raise E(a)\n    return x",
+            {2: 1, 3: 1, 4: 1},
+        ),
         ("def f(x):\n    a = g(x)\n    if a:\n        raise E(a)\n    return a", {3: 1, 4: 1}),
         ("def check_x(x):\n    y = x\n    return y", {2: 1, 3: 1}),
         ("x = 1\nif x:\n    raise E\n", {}),
@@ -126,7 +129,9 @@ def test_folded_code_names_what_it_is(name):
     assert not soup(name).select("details.hide:not(.fold)")
     for fold in soup(name).select("details.fold"):
         title = fold.summary.get_text()
-        assert title == reading.SET_UP or re.match(r"Code(?: of Fig\. [\d.]+\d|: \w| of this)", title)
+        assert title == reading.SET_UP or re.match(
+            r"Code(?: of Fig\. [\d.]+\d|: \w| of this)", title
+        )
         figure = fold.find_parent(class_="cell").select_one("figcaption .caption-number")
         if figure and title != reading.SET_UP:
             assert title == f"Code of {' '.join(figure.get_text().split())}"
@@ -212,7 +217,9 @@ def test_the_search_knows_the_sections_of_every_page():
             for section in soup(name).select("article section[id]")
             if section.find(["h2", "h3"], recursive=False)
         }
-        known = {place.split("#")[1] for place in index()["docnames"] if place.startswith(f"{name}#")}
+        known = {
+            place.split("#")[1] for place in index()["docnames"] if place.startswith(f"{name}#")
+        }
         assert wanted <= known
     for place in index()["docnames"]:
         name, _, target = place.partition("#")
@@ -248,13 +255,24 @@ def test_words_that_students_type_lead_to_sections(word, section):
 def test_every_term_of_the_notation_is_in_the_glossary():
     """The words of its meanings that are terms, and its names in code."""
     table = " ".join(soup("glossary").select_one("table").get_text().lower().split())
-    terms = [dt.get_text().replace("#", "").strip() for dt in soup("glossary").select("dl.glossary dt")]
+    terms = [
+        dt.get_text().replace("#", "").strip() for dt in soup("glossary").select("dl.glossary dt")
+    ]
     entries = soup("glossary").select_one("dl.glossary").get_text().lower()
     for row in soup("glossary").select("table tbody tr"):
         symbol, meaning = (" ".join(td.get_text().split()) for td in row.select("td"))
         code = [tag.get_text() for tag in row.select("td:first-child code")]
         assert all(word in entries for word in code), symbol
-    for term in ("base density", "latent point", "log-det", "layer", "entropy", "nll", "nat", "gap"):
+    for term in (
+        "base density",
+        "latent point",
+        "log-det",
+        "layer",
+        "entropy",
+        "nll",
+        "nat",
+        "gap",
+    ):
         assert term in table and term in [known.lower() for known in terms], term
     assert len(soup("glossary").select("dl.glossary dd a[href*='.html#']")) >= len(terms)
 
@@ -360,7 +378,9 @@ def test_the_book_is_one_page_whose_links_arrive():
     ids = [tag["id"] for tag in book_page.select("[id]")]
     doubles = {name for name in ids if ids.count(name) > 1}
     # (The extension for exercises gives its parts one id; nothing leads there.)
-    assert not {name for name in doubles if not name.endswith(("exercise-content", "solution-content"))}
+    assert not {
+        name for name in doubles if not name.endswith(("exercise-content", "solution-content"))
+    }
     for link in book_page.select("a[href^='#']"):
         assert link["href"][1:] in ids, link["href"]
     for image in book_page.select("img[src]"):
@@ -389,5 +409,7 @@ def test_search_runs_between_the_engine_and_its_index():
     places = [sources.index(name) for name in [*order, "searchindex.js"]]
     assert places == sorted(places)
     assert course_site.SEARCH_ONLY and not [
-        tag for tag in soup(CHAPTERS[0]).select("script[src*='search']") if "highlight" not in tag["src"]
+        tag
+        for tag in soup(CHAPTERS[0]).select("script[src*='search']")
+        if "highlight" not in tag["src"]
     ]

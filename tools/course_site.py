@@ -108,7 +108,9 @@ def tidy_scripts(soup: BeautifulSoup, is_search: bool) -> None:
         elif tag.name == "script" and not path.endswith(NOT_DEFERRED):
             tag["defer"] = ""
     # It changes what Sphinx's search shows, before the index arrives and the search begins.
-    ours, theirs = (soup.select_one(f"script[src*='/{n}']") for n in ("search.js", "searchtools.js"))
+    ours, theirs = (
+        soup.select_one(f"script[src*='/{n}']") for n in ("search.js", "searchtools.js")
+    )
     if is_search and ours and theirs:
         theirs.insert_after(ours.extract())
     for button in soup.select("[onclick]"):

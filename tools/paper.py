@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import safely
-from bs4 import BeautifulSoup, Tag
 from browser import FLAGS, PATIENCE, find_chromium, serve_folder
+from bs4 import BeautifulSoup, Tag
 from playwright.sync_api import sync_playwright
 from repository import address
 from sphinx_external_toc.parsing import parse_toc_yaml
@@ -104,35 +104,39 @@ def whole_book(site: Path, pages: list[str]) -> str:
     )
 
 
-def print_book(site: Path, pages: list[str]) -> bytes:
-    """Print pages of the site as one PDF, with bookmarks."""
+def print_book(site: Path, pages: list[str], browser) -> bytes:
+    """Print pages of the site as one PDF, with bookmarks.
+
+    Args:
+        site: the folder of the built site.
+        pages: the pages' names, in the book's order.
+        browser: playwright's `Browser`, a Chromium.
+    """
     book = whole_book(site, pages)
-    with serve_folder(site) as host, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        try:
-            tab = browser.new_page()
-            tab.set_default_timeout(PATIENCE)
-            tab.route(
-                f"{host}/book.html",
-                lambda route: route.fulfill(body=book, content_type="text/html; charset=utf-8"),
-            )
-            tab.emulate_media(media="print")
-            tab.goto(f"{host}/book.html")
-            # All is laid out, so every font that is needed has been asked for.
-            tab.evaluate("document.fonts.ready.then(() => document.body.offsetHeight)")
-            tab.wait_for_function("[...document.images].every((image) => image.complete)")
-            return tab.pdf(
-                format="A4",
-                print_background=True,
-                outline=True,
-                tagged=True,
-                display_header_footer=True,
-                header_template="<span></span>",
-                footer_template=FOOT,
-                prefer_css_page_size=True,
-            )
-        finally:
-            browser.close()
+    with serve_folder(site) as host:
+        tab = browser.new_page()
+        tab.set_default_timeout(PATIENCE)
+        tab.route(
+            f"{host}/book.html",
+            lambda route: route.fulfill(body=book, content_type="text/html; charset=utf-8"),
+        )
+        tab.emulate_media(media="print")
+        tab.goto(f"{host}/book.html")
+        # All is laid out, so every font that is needed has been asked for.
+        tab.evaluate("document.fonts.ready.then(() => document.body.offsetHeight)")
+        tab.wait_for_function("[...document.images].every((image) => image.complete)")
+        printed = tab.pdf(
+            format="A4",
+            print_background=True,
+            outline=True,
+            tagged=True,
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template=FOOT,
+            prefer_css_page_size=True,
+        )
+        tab.close()
+        return printed
 
 
 def without_date(pdf: bytes) -> bytes:
@@ -160,7 +164,11 @@ def main(arguments: list[str]) -> None:
     name = name_of_course()
     if arguments == ["pdf"]:
         target = ROOT / "_build" / f"{name}.pdf"
-        safely.write(target, without_date(print_book(SITE, list(parse_toc_yaml(ROOT / "_toc.yml")))))
+        pages = list(parse_toc_yaml(ROOT / "_toc.yml"))
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+            safely.write(target, without_date(print_book(SITE, pages, browser)))
+            browser.close()
     else:
         target = ROOT / "_build" / f"{name}.zip"
         pack_site(SITE, target, name)

@@ -283,6 +283,9 @@ def test_hero_plays_to_the_ring_and_goes_back(path, chromium):
     page = context.new_page()
     mount(page, path)
     slider, play = page.locator("input[type=range]").first, page.get_by_role("button", name="Play")
+    # Seen for the first time, it runs once by itself.
+    page.locator("#fig-hero[data-ran]").wait_for()
+    play.wait_for()
     last = slider.input_value()
     play.click()
     page.wait_for_function("(v) => +document.querySelector('input[type=range]').value < v / 2",
