@@ -160,7 +160,7 @@ def test_a_menu_gives_the_number_of_its_text(page):
     menu = handle(page, "kind")
     assert menu.evaluate("(e) => [...e.options].map((o) => o.textContent)") == ["small", "large"]
     press(page, "kind", "ArrowDown")
-    assert "; large;" in said(page) and total(page) == 1731
+    assert "; large;" in said(page) and total(page) == 1731 and menu.input_value() == "1"
     menu.select_option("small")
     settled(page)
     assert "; small;" in said(page) and total(page) == 1231
@@ -278,6 +278,7 @@ def test_the_probe_goes_where_it_is_put(page):
     page.mouse.move(*place(page, 1, 9, 9))  # beyond the axes
     settled(page)
     assert (value(page, "px"), value(page, "py")) == (6, 1)
+    assert "probe (6.00, 1.00)" in said(page), "the function's own range, too"
     page.mouse.up()
     page.mouse.move(*place(page, 1, 0, 0))
     settled(page)
