@@ -153,8 +153,10 @@ def test_ci_runs_the_readers_commands():
     assert os.access(script, os.X_OK)
     assert "make test" in script.read_text(encoding="utf-8").splitlines()
     workflow = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8"))
-    commands = [step.get("run") for step in workflow["jobs"]["book"]["steps"]]
-    assert [command for command in commands if command] == ["make book", "make test"]
+    steps = [step for step in workflow["jobs"]["book"]["steps"] if "run" in step]
+    assert [step["run"] for step in steps if "if" not in step] == ["make book", "make test"]
+    (publish,) = [step for step in steps if "if" in step]
+    assert publish["run"].endswith("tools/book.py --publish") and "push" in publish["if"]
 
 
 def test_ci_has_few_permissions_and_pinned_actions():

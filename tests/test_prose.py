@@ -69,7 +69,9 @@ REFERENCE = re.compile(
     re.IGNORECASE,
 )
 YEAR = re.compile(r"(?<=[\w.)*] )\(?(19\d\d|20[0-3]\d)[a-z]?\)?(?=[),.;:]| ?$| \()")
-OPTION = re.compile(r"\s*:(name|label|width|height|align|class|figwidth|scale|columns):")
+OPTION = re.compile(  # of a directive (an alt text is prose)
+    r"\s*:(name|label|width|height|align|class[\w-]*|figwidth|scale|columns|gutter|link[\w-]*):"
+)
 SILENT = ("math", "code-cell", "raw", "bibliography", "image", "toctree", "tableofcontents", "eval")
 
 
@@ -92,9 +94,7 @@ def without_code(text: str) -> tuple[str, str]:
             fences.append((fence[1], bool(silent or not directive)))
         elif fences and fences[-1][1]:
             code.append(line)
-        elif not re.match(
-            r"\s*:(name|label|width|height|align|class|figwidth|scale|columns):", line
-        ):
+        elif not OPTION.match(line):
             prose.append(line)
     return "\n".join(prose), "\n".join(code)
 
