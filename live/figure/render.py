@@ -4,7 +4,7 @@ import math
 
 import matplotlib
 import numpy as np
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection, QuadMesh
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
@@ -207,8 +207,11 @@ def _mesh(ax, mark, values):
     xy, v = _array(values, mark["xy"]), _array(values, mark["value"])
     rows, columns = xy.shape[:2]
     if v.shape == (rows, columns):
-        ax.pcolormesh(xy[..., 0], xy[..., 1], v, cmap=PALETTES[mark["palette"]],
-                      norm=_norm(mark, v), shading="gouraud", rasterized=True)  # fmt: skip
+        there = np.isfinite(xy).all(-1) & ~np.isnan(v)
+        colors = _colors(mark, v.ravel())
+        colors[~there.ravel()] = math.nan  # cells at such a corner are left out
+        ax.add_collection(QuadMesh(np.where(there[..., None], xy, 0), facecolors=colors,
+                                   shading="gouraud", rasterized=True))  # fmt: skip
         return
     v = v[: rows - 1, : columns - 1]
     corners = [xy[:-1, :-1], xy[:-1, 1:], xy[1:, 1:], xy[1:, :-1]]

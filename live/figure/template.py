@@ -2,6 +2,7 @@
 
 import math
 import re
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FIELD = re.compile(r"\{(\w+)(?:\[(\d+)\])?(?::(\+)?\.(\d+)([fe%])|((?:\|[^|}]*)+))?\}")
@@ -38,7 +39,8 @@ def fill(template: str, values: dict) -> str:
             options = words[1:].split("|")
             return options[math.floor(max(0, min(len(options) - 1, float(value))) + 0.5)]
         if digits is None:
-            return f"{float(value):.4g}".replace("-", "−", int(float(value) < 0))
+            shown = f"{float(_rounded(float(value), '.3e')):.4g}"
+            return re.sub("^-", "−", shown)
         return number(float(value), int(digits), kind, plus or "")
 
     return FIELD.sub(one, template)
@@ -62,15 +64,27 @@ def number(value: float, digits: int, kind: str = "f", plus: str = "") -> str:
     """
     if math.isnan(value):
         return "none"
-    if kind == "e" and math.isfinite(value):
+    unit = "%" if kind == "%" else ""
+    value = 100 * value if unit else value
+    if math.isfinite(value) and (kind == "e" or abs(value) >= 1e21):
         if value == 0:
             return "0"
-        shown, power = f"{value:{plus}.{digits}e}".split("e")
-        return f"{shown}\u00a0×\u00a010{str(int(power)).translate(RAISED)}".replace("-", "−")
-    shown = f"{value:{plus}.{digits}{kind}}"
-    if not plus and float(shown.rstrip("%")) == 0:
+        shown, power = _rounded(value, f"{plus}.{digits}e").split("e")
+        raised = str(int(power)).translate(RAISED)
+        return f"{shown}\u00a0×\u00a010{raised}{unit}".replace("-", "−")
+    shown = _rounded(value, f"{plus}.{digits}f")
+    if not plus and float(shown) == 0:
         shown = shown.lstrip("-")  # -0.00 would be a riddle
-    return shown.replace("-", "−")
+    return shown.replace("-", "−") + unit
+
+
+def _rounded(value, form):
+    """As JavaScript rounds: halves away from 0; and there is no -0."""
+    if math.isinf(value):
+        return f"{value:{form}}"
+    with localcontext() as context:
+        context.rounding = ROUND_HALF_UP
+        return f"{Decimal(value + 0.0):{form}}"
 
 
 def names(template: str) -> set[str]:

@@ -92,8 +92,8 @@ const DRAW = {
   // Shaded from corner to corner, pixel by pixel: filled paths would show their seams.
   mesh(plot, mark, values) {
     const { box } = plot, xy = values[mark.xy], [rows, columns] = plot.shapes[mark.xy];
-    const [low, high] = limitsOf(mark, values[mark.value]);
-    const v = atCorners(values[mark.value], plot.shapes[mark.value], rows, columns, low, high);
+    const given = values[mark.value], wide = plot.shapes[mark.value][1], [low, high] = limitsOf(mark, given);
+    const v = atCorners(given, plot.shapes[mark.value], rows, columns, low, high);
     const width = Math.ceil(box.w), height = Math.ceil(box.h), size = width * height;
     const sums = (mark.sums = mark.sums?.length === size ? mark.sums : new Float32Array(size)).fill(NaN);
     // Where a map folds, densities add up; of other values the last one stands.
@@ -102,6 +102,8 @@ const DRAW = {
     for (let i = 0; i < rows - 1; i++) {
       for (let j = 0, q = i * columns; j < columns - 1; j++, q++) {
         const a = at(q), b = at(q + 1), c = at(q + columns + 1), d = at(q + columns);
+        if (wide < columns && Number.isNaN(given[i * wide + j])) continue; // a cell without a value
+        if (![a, b, c, d].every(([x, y, z]) => Number.isFinite(x + y + z))) continue;
         shadeTriangle(raster, a, b, c);
         shadeTriangle(raster, a, c, d);
       }
@@ -190,7 +192,8 @@ function zeroLine({ ctx, X, colors, box, ...plot }) {
   ctx.beginPath(); ctx.moveTo(x, box.y); ctx.lineTo(x, box.y + box.h); ctx.stroke();
 }
 
-// Values of a mesh at its corners, cut to the limits: as they are, or the mean of the cells around.
+// Values of a mesh at its corners, cut to the limits: as they are, or the mean of the cells around
+// (of those that have a value).
 function atCorners(v, [high, wide], rows, columns, bottom, top) {
   const cut = (x) => Math.max(bottom, Math.min(top, x));
   if (high === rows && wide === columns) return v.map(cut);
@@ -199,7 +202,10 @@ function atCorners(v, [high, wide], rows, columns, bottom, top) {
     for (let j = 0; j < columns; j++) {
       let sum = 0, n = 0;
       for (let a = Math.max(0, i - 1); a <= Math.min(i, rows - 2); a++) {
-        for (let b = Math.max(0, j - 1); b <= Math.min(j, columns - 2); b++, n++) sum += cut(v[a * wide + b]);
+        for (let b = Math.max(0, j - 1); b <= Math.min(j, columns - 2); b++) {
+          const x = v[a * wide + b];
+          if (!Number.isNaN(x)) { sum += cut(x); n++; }
+        }
       }
       made[i * columns + j] = sum / n;
     }
@@ -214,7 +220,7 @@ function shadeTriangle({ sums, width, height, add }, a, b, c) {
   if (c[1] < b[1]) [b, c] = [c, b];
   const [x0, y0, v0] = a, [x1, y1, v1] = b, [x2, y2, v2] = c;
   const twice = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0);
-  if (!(Math.abs(twice) > 1e-9)) return; // no area, or not finite
+  if (Math.abs(twice) < 1e-9) return; // no area
   const gx = ((v1 - v0) * (y2 - y0) - (v2 - v0) * (y1 - y0)) / twice;
   const gy = ((v2 - v0) * (x1 - x0) - (v1 - v0) * (x2 - x0)) / twice;
   const least = Math.min(v0, v1, v2), most = Math.max(v0, v1, v2);

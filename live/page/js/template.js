@@ -28,14 +28,16 @@ function general(value) {
 // As people write it: a true minus, and 2.2 × 10⁻⁸. The same as template.py.
 function formatNumber(value, digits, kind = "f", plus = "") {
   if (Number.isNaN(value)) return "none";
-  if (kind === "e" && Number.isFinite(value)) {
-    if (value === 0) return "0";
-    const [number, power] = value.toExponential(digits).split("e");
-    return `${plus && value > 0 ? "+" : ""}${number}\u00a0×\u00a010${[...String(+power)].map((c) => RAISED[c]).join("")}`.replace("-", "−");
+  const shown = kind === "%" ? 100 * value : value, unit = kind === "%" ? "%" : "";
+  if (Number.isFinite(shown) && (kind === "e" || Math.abs(shown) >= 1e21)) { // (toFixed ends there)
+    if (shown === 0) return "0";
+    const [number, power] = shown.toExponential(digits).split("e");
+    const raised = [...String(+power)].map((c) => RAISED[c]).join("");
+    return `${plus && shown > 0 ? "+" : ""}${number}\u00a0×\u00a010${raised}${unit}`.replace("-", "−");
   }
-  let text = (kind === "%" ? 100 * value : value).toFixed(digits).replace("Infinity", "inf");
+  let text = shown.toFixed(digits).replace("Infinity", "inf");
   if (!plus && parseFloat(text) === 0) text = text.replace("-", "");
   if (plus && !text.startsWith("-")) text = "+" + text;
-  return text.replace("-", "−") + (kind === "%" ? "%" : "");
+  return text.replace("-", "−") + unit;
 }
 const RAISED = { "-": "⁻", ...Object.fromEntries([..."⁰¹²³⁴⁵⁶⁷⁸⁹"].entries()) };
