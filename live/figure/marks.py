@@ -53,7 +53,7 @@ def line(x, y=None, *, color="blue", width=2.0, dash=False, fill=False, label=No
 
 
 def points(xy, y=None, *, color="blue", value=None, palette=None, limits=None, size=1.6, alpha=0.7,
-           label=None, show=None):  # fmt: skip
+           label=None, show=None, choose=None):  # fmt: skip
     """Dots.
 
     Args:
@@ -67,6 +67,8 @@ def points(xy, y=None, *, color="blue", value=None, palette=None, limits=None, s
         alpha: Opacity.
         label: Entry in the legend.
         show: Name of a number: the mark is drawn only where it is not 0.
+        choose: Name of a menu, or of a whole-number slider: a click on the k-th point sets it to
+            its k-th value.
 
     Returns:
         A mark for `panel`.
@@ -77,14 +79,16 @@ def points(xy, y=None, *, color="blue", value=None, palette=None, limits=None, s
     """
     palette = palette or ("diverging" if value else None)
     return _mark("points", color, palette, xy=xy, y=y, value=value, limits=limits, size=size,
-                 alpha=alpha, label=label, show=show)  # fmt: skip
+                 alpha=alpha, label=label, show=show, choose=choose)  # fmt: skip
 
 
-def grid(xy, *, color="gray", width=0.8, alpha=0.8, label=None):
+def grid(xy, *, every=1, color="gray", width=0.8, alpha=0.8, label=None):
     """Lines along both directions of a lattice.
 
     Args:
         xy: Name of a tensor (rows, columns, 2).
+        every: Of the lines, each this many-th is drawn, through all of its points: lines that
+            bend need more points than there are lines.
         color: Of the lines.
         width: In pixels.
         alpha: Opacity.
@@ -93,20 +97,28 @@ def grid(xy, *, color="gray", width=0.8, alpha=0.8, label=None):
     Returns:
         A mark for `panel`.
 
+    Raises:
+        ValueError: If `every` is no whole number from 1 up.
+
     Example:
         >>> grid("x", color="blue")["kind"]
         'grid'
     """
-    return _mark("grid", color, xy=xy, width=width, alpha=alpha, label=label)
+    if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+        raise ValueError(f"every must be a whole number from 1 up, but is {every!r}")
+    return _mark("grid", color, xy=xy, width=width, alpha=alpha, label=label,
+                 every=every if every > 1 else None)  # fmt: skip
 
 
 def mesh(xy, value, *, palette="density", limits=None, alpha=1.0):
-    """A bent lattice, each cell filled by a value.
+    """A bent lattice, smoothly filled by values.
 
     Args:
         xy: Name of a tensor (rows, columns, 2): the corners.
-        value: Name of a tensor (rows - 1, columns - 1): one number for each cell.
-        palette: "density" (from 0 up) or "diverging" (both signs).
+        value: Name of a tensor (rows, columns), one number for each corner, or
+            (rows - 1, columns - 1), one for each cell.
+        palette: "density" (from 0 up) or "diverging" (both signs). Where a map folds, densities
+            add up on the page.
         limits: (low, high); the largest value now, if left out.
         alpha: Opacity.
 
@@ -148,7 +160,7 @@ def heat(value, extent, *, palette="density", limits=None, alpha=1.0):
                  alpha=alpha)  # fmt: skip
 
 
-def bars(value, labels, *, color="blue", negative="orange", highlight=None):
+def bars(value, labels, *, color="blue", negative="orange", highlight=None, choose=None):
     """Horizontal bars from 0, one for each entry of `value` (k,).
 
     Args:
@@ -157,6 +169,8 @@ def bars(value, labels, *, color="blue", negative="orange", highlight=None):
         color: Of bars to the right.
         negative: Of bars to the left.
         highlight: Name of a number: this bar is drawn full, the others pale.
+        choose: Name of a menu, or of a whole-number slider: a click on the k-th bar sets it to
+            its k-th value.
 
     Returns:
         A mark for `panel`.
@@ -166,7 +180,7 @@ def bars(value, labels, *, color="blue", negative="orange", highlight=None):
         ['a', 'b']
     """
     return _mark("bars", color, value=value, labels=list(labels), negative=negative,
-                 highlight=highlight)  # fmt: skip
+                 highlight=highlight, choose=choose)  # fmt: skip
 
 
 def waterfall(value, labels, *, total="total", color="blue", negative="orange"):

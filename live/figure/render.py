@@ -4,11 +4,11 @@ import math
 
 import matplotlib
 import numpy as np
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection, QuadMesh
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from .template import fill
+from .template import fill, number
 
 # The book's colours on white; page/js/theme.js has them for light and dark pages.
 COLORS = {
@@ -197,7 +197,8 @@ def _colors(mark, v):
 
 def _grid(ax, mark, values):
     xy = _array(values, mark["xy"])
-    lines = [*xy, *xy.transpose(1, 0, 2)]
+    every = mark.get("every", 1)
+    lines = [*xy[::every], *xy.transpose(1, 0, 2)[::every]]
     style = {"colors": COLORS[mark["color"]], "alpha": mark["alpha"], "label": mark.get("label")}
     ax.add_collection(LineCollection(lines, linewidths=mark["width"] * 0.8, **style))
 
@@ -205,6 +206,13 @@ def _grid(ax, mark, values):
 def _mesh(ax, mark, values):
     xy, v = _array(values, mark["xy"]), _array(values, mark["value"])
     rows, columns = xy.shape[:2]
+    if v.shape == (rows, columns):
+        there = np.isfinite(xy).all(-1) & ~np.isnan(v)
+        colors = _colors(mark, v.ravel())
+        colors[~there.ravel()] = math.nan  # cells at such a corner are left out
+        ax.add_collection(QuadMesh(np.where(there[..., None], xy, 0), facecolors=colors,
+                                   shading="gouraud", rasterized=True))  # fmt: skip
+        return
     v = v[: rows - 1, : columns - 1]
     corners = [xy[:-1, :-1], xy[:-1, 1:], xy[1:, 1:], xy[1:, :-1]]
     quads = np.stack(corners, 2).reshape(-1, 4, 2)
@@ -238,7 +246,7 @@ def _bars(ax, mark, values):
 
 
 def _number(ax, k, end, value):
-    ax.annotate(f"{value:.3f}", (end, k), (4 if end >= 0 else -4, 0), textcoords="offset points",
+    ax.annotate(number(value, 3), (end, k), (4 if end >= 0 else -4, 0), textcoords="offset points",
                 ha="left" if end >= 0 else "right", va="center", fontsize=8)  # fmt: skip
 
 
@@ -249,8 +257,8 @@ def _waterfall(ax, mark, values):
         ax.barh(k, x, left=start, color=COLORS[mark["color"] if x >= 0 else mark["negative"]],
                 height=0.7)  # fmt: skip
         start += x
-        ax.annotate(f"{x:+.3f}", (max(start, start - x), k), (4, 0), textcoords="offset points",
-                    va="center", fontsize=8)  # fmt: skip
+        ax.annotate(number(x, 3, plus="+"), (max(start, start - x), k), (4, 0),
+                    textcoords="offset points", va="center", fontsize=8)  # fmt: skip
     ax.barh(len(v), start, color=COLORS["gray"], height=0.7)
     _number(ax, len(v), start, start)
 

@@ -19,7 +19,7 @@ def default_view(function, declared, readout, alt):
     dim, has_log_det = dimension(function, start)
     scene, panels, default = (one_dimension if dim == 1 else two_dimensions)(function)
     if has_log_det:  # its own: without one there is nothing to hold against the derivative
-        default += "; largest error of the log-det: {off:.1e}"
+        default += "; largest error of the log-det: {off:.1e} nats"
     alt = alt or f"The transform {name}: what it does to points and to a standard normal density."
     return scene, panels, readout or default, alt
 
@@ -108,10 +108,11 @@ def two_dimensions(function):
     """Samples, grid, log|det J| and density of a transform of the plane."""
     generator = torch.Generator().manual_seed(0)
     samples = torch.randn(1000, 2, generator=generator)
-    side = torch.linspace(-3, 3, 31)
-    lattice = torch.stack(torch.meshgrid(side, side, indexing="xy"), -1)  # (31, 31, 2)
-    middle = lattice[:-1, :-1] + 0.1  # of each cell
-    every = torch.cat([samples, lattice.reshape(-1, 2), middle.reshape(-1, 2)])
+    n, m = samples.shape[0], 61  # points along each line: enough for a line that bends
+    side = torch.linspace(-3, 3, m)
+    lattice = torch.stack(torch.meshgrid(side, side, indexing="xy"), -1)  # (m, m, 2)
+    every = torch.cat([samples, lattice.reshape(-1, 2)])
+    base = torch.exp(-0.5 * (lattice**2).sum(-1)) / (2 * math.pi)
 
     def scene(**parameters):
         def value(z):
@@ -125,15 +126,11 @@ def two_dimensions(function):
         det = rows[0][:, 0] * rows[1][:, 1] - rows[0][:, 1] * rows[1][:, 0]
         exact = torch.log(torch.abs(det))
         log_det = out[1] if isinstance(out, tuple) else exact
-        n = samples.shape[0]
-        cells = log_det[n + 961 :]
-        base = torch.exp(-0.5 * (middle.reshape(-1, 2) ** 2).sum(1)) / (2 * math.pi)
         values = {
             "samples": x[:n],
             "log_det": log_det[:n],
-            "lattice": x[n : n + 961].reshape(31, 31, 2),
-            "wide": x[n : n + 961].reshape(31, 31, 2)[::3, ::3],
-            "density": (base * torch.exp(-cells)).reshape(30, 30),
+            "lattice": x[n:].reshape(m, m, 2),
+            "density": base * torch.exp(-log_det[n:].reshape(m, m)),
             "stretch": log_det[:n].mean(),
             "spread": log_det[:n].var().sqrt(),
             "folded": (det.amin() < 0) & (det.amax() > 0),
@@ -145,9 +142,9 @@ def two_dimensions(function):
     window = {"x": "x1", "y": "x2", "xlim": (-4, 4), "ylim": (-4, 4), "equal": True}
     panels = [
         panel(points("samples", value="log_det", limits=(-1.5, 1.5)), title="samples", **window),
-        panel(grid("wide", color="blue"), rule(x=0, color="light"), rule(y=0, color="light"),
-              title="grid", **window),
-        panel(mesh("lattice", "density"), title="density", **window),
+        panel(grid("lattice", every=6, color="blue"), rule(x=0, color="light"),
+              rule(y=0, color="light"), title="grid", **window),
+        panel(mesh("lattice", "density", limits=(0.0, 0.2)), title="density", **window),
     ]  # fmt: skip
     readout = (
         "log|det J| of the samples: mean {stretch:+.3f}, spread {spread:.3f} nats "

@@ -25,7 +25,8 @@ OWN |= {"save_html"}
 TAKEN = frozenset(dir(anywidget.AnyWidget)) | OWN
 
 
-def live_figure(function, *panels, readout="", alt="", caption="", play=None, **controls):
+def live_figure(function, *panels, readout="", alt="", caption="", play=None, labels=None,
+                **controls):  # fmt: skip
     """A figure that moves with its parameters: in a notebook, and on a page with no kernel.
 
     Without panels, `function(z, **parameters)` is a transform: it takes z of shape (n,) or (n, 2)
@@ -41,6 +42,8 @@ def live_figure(function, *panels, readout="", alt="", caption="", play=None, **
         alt: What is seen, for those who do not see it. Describes the default state.
         caption: Shown under the figure in `save_html`.
         play: Name of a slider; a button then lets it run from end to end.
+        labels: Name of a parameter -> what its control is called, such as {"px": "x1 of the
+            point"}. Without one, the name itself.
         **controls: One per parameter, e.g. `alpha=(0.1, 3.0, 1.0)` for low, high, value; a list
             for a menu; or an ipywidgets slider. See `live.figure.controls.control`.
 
@@ -50,7 +53,8 @@ def live_figure(function, *panels, readout="", alt="", caption="", play=None, **
     Raises:
         CompileError: If the function uses something that cannot become JavaScript.
         TypeError: If the function is none.
-        ValueError: If a control, a name in a mark or the readout does not fit the function.
+        ValueError: If a control, a label, a name in a mark or the readout does not fit the
+            function.
 
     Example:
         >>> figure = live_figure(lambda z, alpha: torch.tanh(alpha * z), alpha=(0.1, 3.0, 1.0))
@@ -62,7 +66,7 @@ def live_figure(function, *panels, readout="", alt="", caption="", play=None, **
         raise TypeError(f"live_figure takes a function, but got {function!r}")
     if not controls:
         raise ValueError("live_figure needs a parameter to move, such as alpha=(0.1, 3.0, 1.0)")
-    declared = _controls(function, controls)
+    declared = _labelled(_controls(function, controls), labels)
     if not panels:
         function, panels, readout, alt = default_view(function, declared, readout, alt)
     return _class_of(declared)(function, list(panels), declared, readout, alt, caption, play)
@@ -89,6 +93,21 @@ def _controls(function, controls):
         default = None if default is inspect.Parameter.empty else default
         declared.append(control(name, given, default))
     return declared
+
+
+def _labelled(declared, labels):
+    """The declarations with the labels that were given."""
+    labels = {} if labels is None else labels
+    names = [c["name"] for c in declared]
+    if not isinstance(labels, dict) or not all(
+        isinstance(text, str) and text.strip() for text in labels.values()
+    ):
+        raise ValueError("labels must be a dict of parameter -> text, such as "
+                         f'{{"px": "x1 of the point"}}, but is {labels!r}')  # fmt: skip
+    if unknown := [name for name in labels if name not in names]:
+        raise ValueError(f"labels names {', '.join(map(repr, unknown))}, but the parameters are "
+                         f"{', '.join(names)}")  # fmt: skip
+    return [c | {"label": labels.get(c["name"], c["label"])} for c in declared]
 
 
 def _class_of(declared):
@@ -234,9 +253,28 @@ def _check_names(panels, readout, values, declared, play):
         raise ValueError(f"probe and play take sliders ({', '.join(sorted(sliders))}), but got "
                          f"{', '.join(bad)}")  # fmt: skip
     for mark in (mark for panel in panels for mark in panel["marks"]):
+        if "choose" in mark:
+            _check_choice(mark, values, declared)
         if mark["kind"] in ("bars", "waterfall"):
             n, extra = values[mark["value"]].numel(), mark["kind"] == "waterfall"
             if len(mark["labels"]) - extra != n:
                 raise ValueError(f"{mark['value']} has {n} entries, but there are "
                                  f"{len(mark['labels']) - extra} labels")  # fmt: skip
     json.dumps(panels)
+
+
+def _check_choice(mark, values, declared):
+    """A mark that chooses has as many entries as the control has values."""
+    control = next((c for c in declared if c["name"] == mark["choose"]), {"kind": None})
+    if control["kind"] not in ("menu", "int"):
+        able = ", ".join(c["name"] for c in declared if c["kind"] in ("menu", "int"))
+        raise ValueError(f"choose takes a menu or a whole-number slider ({able or 'there is none'})"
+                         f", but got {mark['choose']!r}")  # fmt: skip
+    n = values[mark.get("xy", mark.get("value"))].shape[0]
+    if control["kind"] == "menu":
+        count = len(control["values"])
+    else:
+        count = (control["max"] - control["min"]) // control["step"] + 1
+    if n != count:
+        raise ValueError(f"choose: {mark['choose']} has {count} values, but the mark has {n} "
+                         "entries")  # fmt: skip

@@ -14,6 +14,37 @@ JS = Path(__file__).parent / "js"
 PARTS = ("theme.js", "template.js", "plot.js", "marks.js", "controls.js", "figure.js")
 
 
+QUOTED = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`")
+
+
+def thin(script: str) -> str:
+    """Our own scripts without comments, indents and needless blanks; one line stays one line.
+
+    Args:
+        script: In the style of `js/`: comments have lines of their own, or end a line and hold no
+            quotes; no text or template goes over a line's end.
+
+    Returns:
+        A script that does the same.
+
+    Example:
+        >>> thin('// Note.\\nif (a) {\\n  f("x  =  y", b + +c); // so\\n}\\n')
+        'if(a){\\nf("x  =  y",b + +c);\\n}\\n'
+    """
+    script = re.sub(r"(?m)^\s*//.*\n|^\s+", "", script)
+    script = re.sub(r"(?m) +//[^\"'`\n]*$", "", script)
+    made, end = [], 0
+    for quoted in QUOTED.finditer(script):
+        made += [_squeeze(script[end : quoted.start()]), quoted[0]]
+        end = quoted.end()
+    return "".join([*made, _squeeze(script[end:])])
+
+
+def _squeeze(code: str) -> str:
+    """Without blanks beside signs; not beside + and -, which may stand twice."""
+    return re.sub(r" *([=*<>?:;,{}()&|!]) *", r"\1", code)
+
+
 @cache
 def library() -> str:
     """All of the page's code: plain functions, joined in a fixed order."""
@@ -22,21 +53,25 @@ def library() -> str:
 
 @cache
 def css() -> str:
-    """The style sheet."""
-    return (JS / "figure.css").read_text(encoding="utf-8")
+    """The style sheet, without comments and needless blanks."""
+    text = re.sub(
+        r"/\*.*?\*/", "", (JS / "figure.css").read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    text = re.sub(r"\s+", " ", text)
+    return re.sub(r" *([{};,]) *|(:) +", r"\1\2", text).replace("}", "}\n").strip() + "\n"
 
 
 @cache
 def widget() -> str:
     """The anywidget module: the library, and `render`."""
-    return f"{library()}\n{(JS / 'widget.js').read_text(encoding='utf-8')}"
+    return thin(f"{library()}\n{(JS / 'widget.js').read_text(encoding='utf-8')}")
 
 
 @cache
 def site() -> str:
     """The script of a page without a kernel: the library, and what mounts figures."""
     inside = f"{library()}\n{(JS / 'site.js').read_text(encoding='utf-8')}"
-    return f"(() => {{\n{inside}\n}})();\n"
+    return thin(f"(() => {{\n{inside}\n}})();\n")
 
 
 def figure_id(code, spec, data) -> str:
@@ -77,7 +112,7 @@ img {{ max-width: 100%; }}
 <body>
 <main>
 <h1 class="live-spoken">{alt or "Live figure"}</h1>
-<figure>
+<figure id="figure">
 <img data-live="{name}" src="data:image/png;base64,{picture}" alt="{alt}">
 {foot}
 </figure>

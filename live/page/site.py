@@ -8,6 +8,9 @@ figure is about to be seen. What is written:
 - `_static/live/figure-ID.js`: one figure, code and small constants;
 - `_static/live/data-ID.js`: one large constant (weights, samples), shared by all who use it.
 
+A link `#name?kappa=-0.9` in a text, with the name of a figure, sets this figure; what it names is
+checked here, for the page itself leaves out what it does not know.
+
 They are classic scripts with a `src`, because module imports are blocked on file:// pages and
 inline or blob scripts under `Content-Security-Policy: script-src 'self'`.
 """
@@ -15,11 +18,16 @@ inline or blob scripts under `Content-Security-Policy: script-src 'self'`.
 import base64
 import hashlib
 import json
+import logging
 import re
-from html import escape
+import sys
+from html import escape, unescape
 from pathlib import Path
+from urllib.parse import parse_qsl, unquote
 
 from . import bundle
+
+LOGGER = logging.getLogger("sphinx.live")  # (Sphinx counts what is said below its name)
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
@@ -77,19 +85,98 @@ def mount_figures(app, pagename, templatename, context, doctree) -> None:
         found = figures(json.loads(path.read_text(encoding="utf-8")))
     else:
         return
-    address, marked = context["pathto"], 0
+    address, marked, specs = context["pathto"], 0, {}
     for digest, model in found.items():
         name, files = write_figure(Path(app.outdir), model)
         scripts = " ".join(address(f"_static/live/{f}", 1) for f in files)
         attributes = f'data-live="{name}" data-scripts="{scripts}"'
         context["body"], count = mark_picture(context["body"], digest, attributes, model["spec"])
         marked += count
+        named = (
+            rf'<(?:figure|div)[^>]*\bid="([^"]+)"[^>]*>(?:(?!<figure|<div).)*?data-live="{name}"'
+        )
+        if place := re.search(named, context["body"], flags=re.DOTALL):
+            specs[place[1]] = model["spec"]
+    for complaint in check_states(context["body"], specs):
+        LOGGER.warning("%s: %s", pagename, complaint)
     if not marked:
         return
     context["body"] += (
         f'<link rel="stylesheet" href="{address("_static/live/live.css", 1)}">\n'
         f'<script src="{address("_static/live/live.js", 1)}" defer></script>'
     )
+
+
+def check_states(body: str, specs: dict[str, dict]) -> list[str]:
+    """What is wrong with the links of a page that set one of its figures.
+
+    Args:
+        body: The page's HTML.
+        specs: Id of a figure -> its spec.
+
+    Returns:
+        A complaint for each name or value that the figure does not have.
+
+    Example:
+        >>> spec = {"params": [{"name": "a", "kind": "float", "min": 0.0, "max": 1.0}], "play": ""}
+        >>> check_states('<a href="#fig?a=2&amp;b=1">', {"fig": spec})
+        ['#fig?a=2&b=1: a is from 0.0 to 1.0', '#fig?a=2&b=1: the figure has no b']
+    """
+    found = []
+    for href in map(unescape, re.findall(r'href="(#[^"?]+\?[^"]*)"', body)):
+        name, _, state = href[1:].partition("?")
+        if (spec := specs.get(unquote(name))) is None:
+            found.append(f"{href}: no live figure of the page has this name")
+            continue
+        params = {p["name"]: p for p in spec["params"]}
+        for key, text in parse_qsl(state, keep_blank_values=True):
+            if key in params:
+                problem = misfit(params[key], text)
+            elif key == "play":
+                problem = "" if spec["play"] else "the figure has nothing to play"
+            else:
+                problem = f"the figure has no {key}"
+            if problem:
+                found.append(f"{href}: {problem}")
+    return found
+
+
+def misfit(param: dict, text: str) -> str:
+    """Why a text is no value of a parameter; empty if it is one. (See setFromText.)"""
+    name = param["name"]
+    if param["kind"] == "menu":
+        known = [*(o.lower() for o in param["options"]), *map(str, param["values"])]
+        return "" if text.lower() in known else f"{name} is one of {', '.join(param['options'])}"
+    if param["kind"] == "check":
+        return "" if text in ("0", "1", "true", "false") else f"{name} is 0 or 1"
+    try:
+        inside = param["min"] <= float(text) <= param["max"]
+    except ValueError:
+        inside = False
+    return "" if inside else f"{name} is from {param['min']} to {param['max']}"
+
+
+def link_states(app, doctree) -> None:
+    """When a page was read: let links with a state be links. MyST would seek their whole name.
+
+    They are `[text](#name?kappa=-0.9)`, and `[text](other.ipynb#name?kappa=-0.9)`.
+    """
+    reference = sys.modules["docutils.nodes"].reference  # Sphinx runs, so it is there
+    for node in list(doctree.findall(lambda node: node.tagname == "pending_xref")):
+        if node.get("reftype") != "myst":
+            continue
+        elsewhere = node.get("refdomain") == "doc"
+        name, mark, state = (node.get("reftargetid" if elsewhere else "reftarget") or "").partition(
+            "?"
+        )
+        if not mark:
+            continue
+        if elsewhere:
+            page = app.builder.get_relative_uri(node["refdoc"], node["reftarget"])
+        else:
+            page, name = "", doctree.nameids.get(name) or name
+        address = f"{page}#{name}?{state}"
+        node.replace_self(reference("", "", *node[0].children, internal=True, refuri=address))
 
 
 def mark_picture(body: str, digest: str, attributes: str, spec: dict) -> tuple[str, int]:
@@ -140,6 +227,7 @@ def _write(path: Path, text: str) -> None:
 def setup(app):
     """Called by Sphinx."""
     app.connect("source-read", strip_widgets)
+    app.connect("doctree-read", link_states)
     # Early: the course's own steps at the end of a build work on these files.
     app.connect("build-finished", write_shared, priority=100)
     app.connect("html-page-context", mount_figures, priority=600)

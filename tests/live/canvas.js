@@ -98,9 +98,17 @@ class Context {
     this.add("text", { text: `${text}`, at: this.at(x, y), color: this.fillStyle, align: this.textAlign,
       baseline: this.textBaseline, font: this.font, turned: Math.atan2(this.matrix[1], this.matrix[0]) });
   }
-  putImageData(image) { this.image = image; }
+  // The rim of a text, drawn below it.
+  strokeText(text, x, y) {
+    if (!Number.isFinite(x + y)) return;
+    this.add("rim", { text: `${text}`, at: this.at(x, y), color: this.strokeStyle, width: this.lineWidth * this.size(),
+      align: this.textAlign, baseline: this.textBaseline });
+  }
+  putImageData({ width, height, data }) { this.image = { width, height, data: data.slice() }; }
   drawImage(source, x, y, w, h) {
+    if (!Number.isFinite(x + y + w + h)) return;
     const { width, height, data } = source.getContext("2d").image;
+    if (source.width !== width || source.height !== height) throw new Error("the image is cut or has a rim");
     this.add("image", { corners: [this.at(x, y), this.at(x + w, y + h)], width, height, pixels: [...data] });
   }
 }
@@ -112,13 +120,13 @@ Object.assign(globalThis, { document, window, ImageData });
 const number = (v) => (v === "nan" ? NaN : v === "inf" ? Infinity : v === "-inf" ? -Infinity : v);
 
 // The panel is drawn once for each set of values, on one canvas; the last picture is the answer.
-function answer({ spec, draws, shapes, modes, room, density }) {
+function answer({ spec, draws, shapes, modes, room, density, fit }) {
   window.devicePixelRatio = density;
   const parent = new Element("div");
   Element.prototype.room = room; // all elements have this much
   const plot = new Plot(spec, parent);
   draws.forEach((values, k) => {
-    plot.resize();
+    plot.resize(fit);
     plot.shapes = shapes;
     plot.draw(Object.fromEntries(Object.entries(values).map(([name, v]) =>
       [name, Array.isArray(v) ? Float64Array.from(v, number) : number(v)])), modes[k]);

@@ -36,8 +36,9 @@ const ASK = {
 class Drawing:
     """A panel as it was drawn, in pixels of the screen.
 
-    `marks` are what was drawn inside the axes, `around` what was drawn before them. The frame is
-    that which the marks were cut to; `at` is where a point must lie in it.
+    `marks` are what was drawn inside the axes, `around` what was drawn before them, `above` what
+    after them (a probe). The frame is that which the marks were cut to; `at` is where a point must
+    lie in it.
     """
 
     spec: dict
@@ -48,8 +49,9 @@ class Drawing:
         assert marks[0]["kind"] == "clear", "what was drawn before is wiped away"
         assert marks[0]["corners"][0] == [0, 0]
         assert all(c >= n - 0.5 for c, n in zip(marks[0]["corners"][1], self.size, strict=True))
-        self.around = [m for m in marks[1:] if m["clip"] is None]
-        self.marks = [m for m in marks if m["clip"] is not None]
+        cut = [k for k, m in enumerate(marks) if m["clip"] is not None]
+        first, last = (cut[0], cut[-1] + 1) if cut else (len(marks), len(marks))
+        self.around, self.marks, self.above = marks[1:first], marks[first:last], marks[last:]
 
     @property
     def size(self) -> list[int]:
@@ -109,7 +111,7 @@ class Canvas:
         assert "error" not in answer, answer["error"]
         return answer["got"]
 
-    def draw(self, panel, *draws, mode="light", room=300, density=1) -> Drawing:
+    def draw(self, panel, *draws, mode="light", room=300, density=1, fit=None) -> Drawing:
         """Draw a panel.
 
         Args:
@@ -118,6 +120,7 @@ class Canvas:
             mode: "light" or "dark"; or one for each drawing.
             room: How many pixels wide the page gives it.
             density: Pixels of the screen to a pixel of the page.
+            fit: What `Plot.resize` is told of the panels in its row.
         """
         first = {name: torch.as_tensor(v) for name, v in draws[0].items()}
         (spec,) = resolve_limits([panel], first)
@@ -125,7 +128,7 @@ class Canvas:
         told = self.ask("draw", {
             "spec": spec, "draws": [{k: plain(v) for k, v in d.items()} for d in draws],
             "shapes": {k: list(v.shape) for k, v in first.items()},
-            "modes": modes, "room": room, "density": density,
+            "modes": modes, "room": room, "density": density, "fit": fit or {},
         })  # fmt: skip
         return Drawing(spec, told)
 

@@ -87,6 +87,11 @@ def beside(page, name) -> str:
     return page.locator(f".live-control:has([data-param={name}]) output").text_content()
 
 
+def shown(number, digits) -> str:
+    """As a slider shows it: a whole number as such, and a true minus."""
+    return f"{number:.{0 if float(number).is_integer() else digits}f}".replace("-", "−")
+
+
 def said(page) -> str:
     return page.locator(".live-readout").text_content()
 
@@ -105,11 +110,11 @@ def press(page, name, *keys):
 def test_the_figure_starts_as_declared(page):
     assert said(page) == "sum 1231.00; small; probe (0.00, 0.00); t 2.0; none"
     names = ["alpha", "steps", "kind", "square", "px", "py", "t"]
-    shown = page.locator("[data-param]").evaluate_all("(l) => l.map((e) => e.dataset.param)")
-    assert shown == names
+    controls = page.locator("[data-param]").evaluate_all("(l) => l.map((e) => e.dataset.param)")
+    assert controls == names
     for name in names:
         assert handle(page, name).evaluate("(e) => e.labels[0].textContent") == name
-    assert [beside(page, name) for name in ("alpha", "steps", "t")] == ["1.00", "3", "2.0"]
+    assert [beside(page, name) for name in ("alpha", "steps", "t")] == ["1", "3", "2"]
     assert handle(page, "alpha").evaluate("(e) => [e.min, e.max, e.step]") == ["0", "2", "0.05"]
     assert page.locator(".live-title").all_text_contents() == ["blocks", "probe"]
     assert page.locator("figcaption").text_content() == "A figure <to> try."
@@ -123,7 +128,7 @@ def test_the_figure_starts_as_declared(page):
 def test_keys_move_a_slider_its_number_and_the_figure(page, key, new):
     press(page, "alpha", key)
     assert value(page, "alpha") == pytest.approx(new)
-    assert beside(page, "alpha") == f"{new:.2f}"
+    assert beside(page, "alpha") == shown(round(new, 2), 2)
     assert total(page) == pytest.approx(1230 + new)
 
 
@@ -178,7 +183,7 @@ def test_reset_restores_all(page):
     settled(page)
     assert said(page) == before and page.evaluate(PICTURES) == picture
     assert [value(page, n) for n in ("alpha", "steps", "px", "py", "t")] == [1, 3, 0, 0, 2]
-    assert [beside(page, n) for n in ("alpha", "steps", "t")] == ["1.00", "3", "2.0"]
+    assert [beside(page, n) for n in ("alpha", "steps", "t")] == ["1", "3", "2"]
     assert handle(page, "square").is_checked() and handle(page, "kind").input_value() == "0"
 
 
@@ -244,7 +249,8 @@ def test_what_is_said_to_those_who_do_not_see(timed):
     assert set(numbers.evaluate_all("(l) => l.map((e) => e.getAttribute('aria-live'))")) == {"off"}
     assert timed.get_by_role("img", name="blocks").count() == 1
     probe = timed.get_by_role("application", name="probe, horizontal: across, vertical: up")
-    assert probe.count() == 1 and "arrow keys" in probe.get_attribute("aria-label")
+    assert probe.count() == 1
+    assert probe.get_attribute("aria-label").endswith("; arrow keys move px and py")
     assert timed.get_by_role("checkbox", name="square").count() == 1
     assert timed.get_by_role("combobox", name="kind").count() == 1
 
@@ -274,7 +280,11 @@ def test_the_probe_goes_where_it_is_put(page):
         ((cx, cy, *_),) = canvas.evaluate("(c) => c.circles")
         wanted = place(page, 1, value(page, "px"), value(page, "py"))
         assert math.dist((box["x"] + cx, box["y"] + cy), wanted) < 1, "drawn there"
-        assert f"probe ({value(page, 'px'):.2f}, {value(page, 'py'):.2f})" in said(page)
+        at = f"probe ({value(page, 'px'):.2f}, {value(page, 'py'):.2f})"
+        assert at.replace("-", "−") in said(page)
+        assert [beside(page, n) for n in ("px", "py")] == [
+            shown(value(page, "px"), 1), shown(value(page, "py"), 2)
+        ]  # fmt: skip
     page.mouse.move(*place(page, 1, 9, 9))  # beyond the axes
     settled(page)
     assert (value(page, "px"), value(page, "py")) == (6, 1)

@@ -3,6 +3,7 @@ computed by hand. (The canvas takes notes, see live_canvas.py; pixels: test_live
 
 import colorsys
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -42,6 +43,12 @@ def near(got, wanted, off=1e-3):
     assert np.allclose(got, wanted, rtol=0, atol=off), (got, wanted)
 
 
+def as_number(label: str) -> float:
+    """The number that is written: with a true minus."""
+    assert "-" not in label
+    return float(label.replace("−", "-"))
+
+
 def places(drawing, x, y):
     return [drawing.at(a, b) for a, b in zip(x, y, strict=True)]
 
@@ -63,7 +70,7 @@ def numbers_of(color: str):
 @pytest.mark.parametrize("density", [1, 1.5, 2, 3])
 def test_the_canvas_has_as_many_pixels_as_the_screen(canvas, density):
     plain, fine = (drawn(canvas, live.line("x", "y"), density=d, x="z") for d in (1, density))
-    near(fine.size, [round(v * density) for v in plain.size])
+    near(fine.size, [math.floor(v * density + 0.5) for v in plain.size])
     assert plain.size[0] == 300
     near(fine.frame, [v * density for v in plain.frame])
     (one,), (other,) = plain.of("stroke"), fine.of("stroke")
@@ -95,16 +102,16 @@ def test_axes_grid_numbers_and_names(canvas, colors):
     near(corners, [(left, top), (left, bottom), (right, bottom)], off=1)
 
     words = {t["text"]: t for t in got.texts()}
-    across, up = ["-2", "0", "2", "4", "6"], ["-1", "0", "1", "2", "3"]
+    across, up = ["−2", "0", "2", "4", "6"], ["−1", "0", "1", "2", "3"]
     below = [t for t in got.texts() if t["text"] in across and t["align"] == "center"]
     beside = [t for t in got.texts() if t["text"] in up and t["align"] == "right"]
     assert [t["text"] for t in below] == across and [t["text"] for t in beside] == up
     assert len(got.texts()) == len(across) + len(up) + 2
     for text in below:
-        assert text["at"][0] == pytest.approx(got.at(float(text["text"]), 0)[0])
+        assert text["at"][0] == pytest.approx(got.at(as_number(text["text"]), 0)[0])
         assert bottom < text["at"][1] < words["across"]["at"][1] and text["baseline"] == "top"
     for text in beside:
-        assert text["at"][1] == pytest.approx(got.at(0, float(text["text"]))[1])
+        assert text["at"][1] == pytest.approx(got.at(0, as_number(text["text"]))[1])
         assert text["at"][0] < left and text["baseline"] == "middle" and text["turned"] == 0
     near(words["across"]["at"][0], (left + right) / 2)
     assert words["across"]["align"] == "center" and words["across"]["turned"] == 0
@@ -113,8 +120,8 @@ def test_axes_grid_numbers_and_names(canvas, colors):
     assert words["upwards"]["turned"] == pytest.approx(-math.pi / 2), "read from below"
     assert {t["color"] for t in got.texts()} == {colors["light"]["ink"]}
 
-    upright = [[(x, top), (x, bottom)] for x in (got.at(float(v), 0)[0] for v in across)]
-    level = [[(left, y), (right, y)] for y in (got.at(0, float(v))[1] for v in up)]
+    upright = [[(x, top), (x, bottom)] for x in (got.at(as_number(v), 0)[0] for v in across)]
+    level = [[(left, y), (right, y)] for y in (got.at(0, as_number(v))[1] for v in up)]
     near([part["points"] for part in grid["path"]], upright + level, off=1)
 
 
@@ -130,7 +137,8 @@ def test_what_stands_around_the_canvas(canvas):
         parts = drawn(canvas, live.line("x", "y"), **option).parts()
         assert [p["attributes"]["aria-label"] for p in parts if p["tag"] == "canvas"] == [said]
     bare = drawn(canvas, live.line("x", "y")).parts()
-    assert not [p for p in bare if p["className"] == "live-title"]
+    # (Empty, it keeps panels of one row aligned.)
+    assert [p["text"] for p in bare if p["className"] == "live-title"] == [""]
     assert [p["attributes"]["aria-label"] for p in bare if p["tag"] == "canvas"] == ["plot"]
 
 
@@ -151,19 +159,20 @@ def test_the_legend_names_marks_in_their_colours(canvas, colors, mode):
 @pytest.mark.parametrize(
     ("limits", "pixels", "need", "labels"),
     [
-        ((-4, 4), 300, 20, ["-4", "-2", "0", "2", "4"]), ((0, 5), 300, 20, list("012345")),
+        ((-4, 4), 300, 20, ["−4", "−2", "0", "2", "4"]), ((0, 5), 300, 20, list("012345")),
         ((0, 1), 300, 30, ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
         ((0, 1), 60, 30, ["0.0", "0.5", "1.0"]), ((5, 0), 300, 20, list("012345")),
-        ((-0.03, 0.02), 300, 30, ["-0.03", "-0.02", "-0.01", "0.00", "0.01", "0.02"]),
+        ((-0.03, 0.02), 300, 30, ["−0.03", "−0.02", "−0.01", "0.00", "0.01", "0.02"]),
         ((0, 3000), 300, 30, ["0", "500", "1000", "1500", "2000", "2500", "3000"]),
-        ((-1.05, 1.05), 300, 30, ["-1.0", "-0.5", "0.0", "0.5", "1.0"]),
-        ((95, 106), 100, 30, ["95", "100", "105"]),
+        ((-1.05, 1.05), 300, 30, ["−1.0", "−0.5", "0.0", "0.5", "1.0"]),
+        ((95, 106), 100, 30, ["95", "100", "105"]), ((-1, 1), 30, 40, ["0.0"]),
+        ((0, 7), 80, 40, ["0", "5"]), ((3, 5), 30, 40, ["3.0"]),
     ],
 )  # fmt: skip
 def test_ticks_are_round_numbers_that_have_room(canvas, limits, pixels, need, labels):
     ticks = canvas.ask("ticks", [limits, pixels, need])
     assert [label for _, label in ticks] == labels
-    assert [place for place, _ in ticks] == pytest.approx([float(label) for label in labels])
+    assert [place for place, _ in ticks] == pytest.approx([as_number(label) for label in labels])
 
 
 # -------------------------------------------------------------------------------------- lines
@@ -244,7 +253,7 @@ def dot(drawing, x, y):
     return found
 
 
-@pytest.mark.parametrize("n", [4, 700])
+@pytest.mark.parametrize("n", [4, 2200])
 def test_points_where_they_are_and_none_where_there_is_no_number(canvas, colors, n):
     xy = torch.rand(n, 2) * torch.tensor([8.0, 4.0]) - torch.tensor([2.0, 1.0])
     xy[1, 0], xy[2, 1] = math.nan, math.nan
@@ -317,6 +326,15 @@ def test_a_grid_has_lines_both_ways(canvas, colors):
         near(part["points"], line)
 
 
+@pytest.mark.parametrize("every", [2, 3])
+def test_a_grid_of_fewer_lines_goes_through_all_points(canvas, every):
+    lattice = bent(4, 5)
+    got = drawn(canvas, live.grid("g", every=every), values={"g": lattice})
+    lines = [*lattice[::every], *lattice.transpose(0, 1)[::every]]
+    for part, line in zip(got.marks[0]["path"], lines, strict=True):
+        near(part["points"], [got.at(*p) for p in line.tolist()])
+
+
 def test_a_grid_has_a_gap_where_there_is_no_number(canvas):
     lattice = bent()
     lattice[1, 0] = lattice[0, 2] = math.nan
@@ -332,35 +350,135 @@ def test_a_grid_has_a_gap_where_there_is_no_number(canvas):
     assert drawn_ == wanted
 
 
+def at_corners(value):
+    """Of values of cells: the mean of those around each corner that are there."""
+    rows, columns = (n + 1 for n in value.shape)
+    wide = np.pad(value.numpy().astype(float), 1, constant_values=math.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # no cell around
+        return np.array([[np.nanmean(wide[i : i + 2, j : j + 2]) for j in range(columns)]
+                         for i in range(rows)])  # fmt: skip
+
+
+def sheets(drawing, image, lattice, corners, without=()):
+    """What a mesh should show: for each pixel the values of the triangles over its centre.
+
+    Returns:
+        The values (cell by cell; NaN where the cell is not), and whether the pixel is clearly
+        inside or outside of each.
+    """
+    columns, rows = np.meshgrid(np.arange(image["width"]), np.arange(image["height"]))
+    (left, top), _ = image["corners"]
+    x, y = left + columns + 0.5, top + rows + 0.5
+    values, clear = [], np.ones(x.shape, dtype=bool)
+    for i in range(lattice.shape[0] - 1):
+        for j in range(lattice.shape[1] - 1):
+            a, b, c, d = (i, j), (i, j + 1), (i + 1, j + 1), (i + 1, j)
+            value = np.full(x.shape, math.nan)
+            for three in () if (i, j) in without else ((a, b, c), (a, c, d)):
+                ends = np.array([[*drawing.at(*lattice[q].tolist()), 1] for q in three])
+                shares = np.linalg.solve(ends.T, np.stack([x, y, 0 * x + 1]).reshape(3, -1))
+                least = shares.min(0).reshape(x.shape)
+                clear &= abs(least) > 0.02
+                there = (shares * [[corners[q]] for q in three]).sum(0).reshape(x.shape)
+                value[least > 0] = there[least > 0]
+            values.append(value)
+    return np.stack(values), clear
+
+
+def painted(image):
+    """Rows, columns, red, green, blue, alpha."""
+    return np.array(image["pixels"]).reshape(image["height"], image["width"], 4)
+
+
+def shows(image, value, clear, table, limits):
+    """Each pixel has the colour of its value, and none where there is no value."""
+    place = 63 * (np.clip(value, *limits) - limits[0]) / (limits[1] - limits[0])
+    got, table = painted(image), np.array(table)
+    for off in (-0.01, 0.01):  # (as rounding will have it)
+        wanted = table[np.round(np.nan_to_num(np.clip(place + off, 0, 63))).astype(int)]
+        wanted[np.isnan(place)] = 0
+        clear = clear & (got != wanted).any(-1)
+    assert not clear.any(), np.argwhere(clear)[:5]
+
+
+def covers(drawing, image):
+    left, right, top, bottom = drawing.frame
+    near(image["corners"], [(left, top), (right, bottom)])
+
+
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_each_cell_of_a_mesh_has_the_colour_of_its_value(canvas, palettes, mode):
+@pytest.mark.parametrize("palette", ["density", "diverging"])
+@pytest.mark.parametrize("per", ["cell", "corner"])
+def test_a_mesh_has_the_colour_of_its_value_at_each_pixel(canvas, palettes, per, palette, mode):
     lattice, value = bent(), torch.tensor([[63.0, 40.0, 20.0], [50.0, 30.0, 10.0]])
-    mark = live.mesh("g", "v", limits=(0, 63), alpha=0.8)
+    if per == "corner":
+        value = torch.tensor([[90.0, 40.0, 20.0, 5.0], [50.0, 30.0, 10.0, 0.0],
+                              [33.0, 22.0, 44.0, -20.0]])  # fmt: skip
+    mark = live.mesh("g", "v", palette=palette, limits=(0, 63), alpha=0.8)
     got = drawn(canvas, mark, values={"g": lattice, "v": value}, mode=mode)
-    cells = {}
-    for m in got.of("fill"):
-        assert m["alpha"] == 0.8
-        for part in m["path"]:
-            cells[tuple(numbers_of(m["color"]))] = part["points"]
-    assert len(cells) == 6
-    for i in range(2):
-        for j in range(3):
-            color = css(palettes[mode]["density"][int(value[i, j])])
-            (points,) = [p for c, p in cells.items() if np.allclose(c, color, atol=1e-6)]
-            corners = [lattice[i, j], lattice[i, j + 1], lattice[i + 1, j + 1], lattice[i + 1, j]]
-            near(points, [got.at(*p.tolist()) for p in corners])
+    (image,) = got.marks
+    assert image["kind"] == "image" and image["alpha"] == 0.8
+    covers(got, image)
+    corners = at_corners(value) if per == "cell" else np.clip(value.numpy(), 0, 63)
+    cells, clear = sheets(got, image, lattice, corners)
+    there = np.isfinite(cells)
+    assert clear.mean() > 0.8 and 0.2 < there.any(0).mean() < 0.8 and there.sum(0).max() == 1
+    shows(image, np.where(there.any(0), np.nansum(cells, 0), math.nan), clear,
+          palettes[mode][palette], (0, 63))  # fmt: skip
 
 
-def test_a_cell_without_a_value_or_a_corner_is_left_out(canvas):
-    lattice, value = bent(), torch.full((2, 3), 40.0)
-    lattice[0, 0] = math.nan  # cell (0, 0)
-    value[1, 1] = math.nan
+@pytest.mark.parametrize("none", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("per", ["cell", "corner"])
+def test_a_cell_without_a_value_or_a_corner_is_left_out(canvas, palettes, per, none):
+    lattice = bent()
+    value = torch.arange(6.0).reshape(2, 3) * 10 if per == "cell" else torch.arange(12.0) * 5
+    value = value.reshape(2, 3) if per == "cell" else value.reshape(3, 4)
+    lattice[0, 0, 1] = none  # cell (0, 0)
+    if per == "cell":
+        value[1, 1], without = math.nan, {(0, 0), (1, 1)}
+    else:
+        value[2, 2], without = math.nan, {(0, 0), (1, 1), (1, 2)}
     got = drawn(canvas, live.mesh("g", "v", palette="diverging", limits=(0, 63)),
                 values={"g": lattice, "v": value})  # fmt: skip
-    parts = [part["points"] for m in got.of("fill") for part in m["path"]]
-    kept = [(0, 1), (0, 2), (1, 0), (1, 2)]
-    near(parts, [[got.at(*lattice[i + a, j + b].tolist())
-                  for a, b in ((0, 0), (0, 1), (1, 1), (1, 0))] for i, j in kept])  # fmt: skip
+    (image,) = got.marks
+    corners = at_corners(value) if per == "cell" else value.numpy()
+    cells, clear = sheets(got, image, lattice, corners, without)
+    assert np.isfinite(cells).any(axis=(1, 2)).sum() == 6 - len(without)
+    shows(
+        image,
+        np.nanmax(np.nan_to_num(cells, nan=-1), 0)
+        + np.where(np.isfinite(cells).any(0), 0, math.nan),
+        clear,
+        palettes["light"]["diverging"],
+        (0, 63),
+    )
+
+
+@pytest.mark.parametrize("palette", ["density", "diverging"])
+def test_where_a_mesh_folds(canvas, palettes, palette):
+    """Densities add up; of other values the last one is seen; a cell without a value hides none."""
+    lattice = torch.stack(torch.meshgrid(torch.tensor([0.0, 2.0]), torch.tensor([-1.0, 4.0, -0.5,
+                          5.0]), indexing="ij")[::-1], -1)  # fmt: skip
+    value = torch.tensor([[20.0, 10.0, 5.0, math.nan], [20.0, 10.0, 5.0, math.nan]])
+    got = drawn(canvas, live.mesh("g", "v", palette=palette, limits=(0, 63)),
+                values={"g": lattice, "v": value})  # fmt: skip
+    (image,) = got.marks
+    cells, clear = sheets(got, image, lattice, value.numpy(), {(0, 2)})
+    first, second, _ = cells
+    both = np.isfinite(first) & np.isfinite(second)
+    assert both.sum() > 1000
+    seen = np.where(np.isfinite(second), second, first)
+    if palette == "density":
+        seen = np.where(both, first + second, seen)
+    shows(image, seen, clear, palettes["light"][palette], (0, 63))
+
+
+def test_a_mesh_is_drawn_anew(canvas):
+    given = live.panel(live.mesh("g", "v"), **ASYMMETRIC)
+    first, now = {"g": bent(), "v": torch.ones(2, 3)}, {"g": bent() + 0.5, "v": torch.ones(2, 3)}
+    now["v"][0, 0] = math.nan
+    assert canvas.draw(given, first, now).marks == canvas.draw(given, now).marks
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
@@ -399,18 +517,32 @@ def boxes(drawing):
     return made
 
 
+def numbers(drawing):
+    """The numbers at the bars: in ink, and below each its own rim of paper."""
+    dark = {"#ffffff": "#222222", "#14181e": "#e8eaed"}
+    first = [k for k, m in enumerate(drawing.marks) if m["kind"] == "rim"][0]
+    rims, texts = drawing.marks[first::2], drawing.marks[first + 1 :: 2]
+    for rim, text in zip(rims, texts, strict=True):
+        assert (rim["kind"], text["kind"]) == ("rim", "text")
+        same = ("text", "at", "align", "baseline", "alpha")
+        assert [rim[key] for key in same] == [text[key] for key in same]
+        assert rim["width"] >= 3 and text["color"] == dark[rim["color"]]
+        assert text["alpha"] == 1 and text["baseline"] == "middle"
+    return texts
+
+
 def test_bars_from_zero_each_with_its_number(canvas, colors):
     value = torch.tensor([1.5, -0.75, 3.0])
     got = drawn(canvas, live.bars("v", ["one", "two", "three"], color="green", negative="pink"),
                 values={"v": value}, ylim=None, xlim=(-5, 7))  # fmt: skip
     assert [t["text"] for t in got.texts() if t["align"] == "right"] == ["one", "two", "three"]
-    for k, (text, x) in enumerate(zip(got.of("text"), value.tolist(), strict=True)):
+    for k, (text, x) in enumerate(zip(numbers(got), value.tolist(), strict=True)):
         left, right, color, alpha, top, bottom = boxes(got)[k]
         near([left, right], sorted([got.at(0, k)[0], got.at(x, k)[0]]))
         assert color == colors["light"]["pink" if x < 0 else "green"] and alpha == 1
         near((top + bottom) / 2, got.at(0, k)[1])
         assert 0.4 < (bottom - top) / (got.at(0, 1)[1] - got.at(0, 0)[1]) < 1
-        assert text["text"] == f"{x:.3f}" and text["color"] == colors["light"]["ink"]
+        assert text["text"] == f"{x:.3f}".replace("-", "−")
         near(text["at"][1], got.at(0, k)[1])
         beside = text["at"][0] - got.at(x, k)[0]
         assert -8 < beside < 0 if x < 0 else 0 < beside < 8
@@ -424,22 +556,40 @@ def test_bars_from_zero_each_with_its_number(canvas, colors):
     assert zero["color"] == colors["light"]["ink"]
 
 
-def test_a_number_without_room_stands_in_its_bar(canvas, colors):
-    got = drawn(canvas, live.bars("v", ["a", "b"]), values={"v": torch.tensor([5.99, -1.99])},
-                ylim=None, xlim=(-2, 6))  # fmt: skip
-    for text, x, side in zip(got.of("text"), (5.99, -1.99), ("right", "left"), strict=True):
-        inwards = (got.at(x, 0)[0] - text["at"][0]) * (1 if x > 0 else -1)
-        assert text["align"] == side and 0 < inwards < 8
-        assert text["color"] == colors["light"]["paper"]
+@pytest.mark.parametrize(
+    "x, xlim, side, beside",
+    [
+        (5.99, (-2, 6), "right", 0), (-1.99, (-2, 6), "left", 0),  # beyond zero
+        (5.99, (0, 6), "left", None), (-1.99, (-2, 0), "right", None),  # nowhere: upon the bar
+        (9.0, (-2, 6), "right", 0), (-9.0, (-2, 6), "left", 0),
+    ],
+)  # fmt: skip
+def test_a_number_without_room_beside_its_bar(canvas, x, xlim, side, beside):
+    got = drawn(canvas, live.bars("v", ["a"]), values={"v": torch.tensor([x])}, ylim=None,
+                xlim=xlim)  # fmt: skip
+    (text,) = numbers(got)
+    left, right, _, _ = got.frame
+    said = f"{x:.3f}".replace("-", "−")
+    out = x > xlim[1] or x < xlim[0]
+    assert text["text"] == (said if not out else f"{said} →" if x > 0 else f"← {said}")
+    width = 6 * len(text["text"])  # as this canvas measures
+    start = text["at"][0] - (width if text["align"] == "right" else 0)
+    assert left <= start < start + width <= right and text["align"] == side
+    if beside is None:
+        assert (right - start - width if x > 0 else start - left) < 8, "at the bar's end"
+    else:
+        off = got.at(beside, 0)[0] - text["at"][0]
+        assert 0 < off < 8 if side == "right" else -8 < off < 0
 
 
-def test_one_bar_stands_out(canvas):
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_one_bar_stands_out(canvas, mode):
     mark = live.bars("v", list("abc"), highlight="k")
     values = {"v": torch.ones(3), "k": torch.tensor(1)}
-    got = drawn(canvas, mark, values=values, ylim=None, xlim=(-2, 6))
+    got = drawn(canvas, mark, values=values, ylim=None, xlim=(-2, 6), mode=mode)
     alphas = [alpha for _, _, _, alpha, _, _ in boxes(got)]
     assert alphas[1] == 1 and alphas[0] == alphas[2] and 0.2 < alphas[0] < 0.7
-    assert {t["alpha"] for t in got.of("text")} == {1}, "all numbers can be read"
+    assert len(numbers(got)) == 3, "all numbers can be read"
 
 
 def test_a_waterfall_adds_up(canvas, colors):
@@ -449,16 +599,16 @@ def test_a_waterfall_adds_up(canvas, colors):
     names = [t["text"] for t in got.texts() if t["align"] == "right"]
     assert names == ["a", "b", "c", "sum"]
     spans = [(0, 2, "blue"), (-1.5, 2, "orange"), (-1.5, -0.5, "blue"), (-0.5, 0, "gray")]
-    said = [("+2.000", 2), ("-3.500", 2), ("+1.000", -0.5), ("-0.500", -0.5)]
+    said = [("+2.000", 2), ("−3.500", 2), ("+1.000", -0.5), ("−0.500", -0.5)]
     for k, ((low, high, name), (words, end)) in enumerate(zip(spans, said, strict=True)):
         left, right, color, _, top, bottom = boxes(got)[k]
         near([left, right], [got.at(low, k)[0], got.at(high, k)[0]])
         near((top + bottom) / 2, got.at(0, k)[1])
         assert color == colors["light"][name]
-        text = got.of("text")[k]
+        text = numbers(got)[k]
         assert text["text"] == words and abs(text["at"][0] - got.at(end, k)[0]) < 8
         near(text["at"][1], got.at(0, k)[1])
-    assert [t["align"] for t in got.of("text")] == ["left", "left", "left", "right"]
+    assert [t["align"] for t in numbers(got)] == ["left", "left", "left", "right"]
     assert len(got.of("stroke")) == 1 and len(boxes(got)) == 4
 
 
@@ -482,7 +632,7 @@ def test_dashes_end_with_their_mark(canvas):
     marks = [live.line("x", "y", dash=True), live.grid("g"), live.rule(x=1), live.grid("g")]
     got = drawn(canvas, *marks, values=CURVE | {"g": bent(), "px": torch.ones(1)[0]},
                 probe=("px", None))  # fmt: skip
-    assert [bool(m["dash"]) for m in got.marks] == [True, False, True, False, False]
+    assert [bool(m["dash"]) for m in [*got.marks, *got.above]] == [True, False, True, False, False]
 
 
 @pytest.mark.parametrize("align", ["left", "center", "right"])
@@ -515,17 +665,49 @@ def test_the_probe_stands_at_its_sliders(canvas, colors, probe):
     got = drawn(canvas, live.points("x", "y", alpha=0.2), probe=probe, values=values, mode="dark")
     left, right, top, bottom = got.frame
     x, y = got.at(4, 0.5)
-    mark = got.marks[-1]
+    mark = got.above[-1]
     assert mark["kind"] == "stroke" and mark["alpha"] == 1, "on top of all"
+    assert len(got.above) == (1 if None in probe else 2)
     assert mark["color"] == colors["dark"]["ink"]
     (part,) = mark["path"]
     if None not in probe:
-        inside = got.marks[-2]
+        inside = got.above[-2]
         near(part["circle"][:2], (x, y))
         assert inside["kind"] == "fill" and inside["path"] == mark["path"]
         assert inside["color"] == colors["dark"]["paper"]
     else:
         near(part["points"], [(x, top), (x, bottom)] if probe[0] else [(left, y), (right, y)])
+
+
+@pytest.mark.parametrize("probe", [("px", "py"), ("px", None), (None, "py")])
+@pytest.mark.parametrize("px, py", [(7.0, 4.0), (-3.0, -2.0), (7.0, -2.0)])
+def test_a_probe_out_of_the_picture_is_not_drawn(canvas, probe, px, py):
+    values = CURVE | {"px": torch.tensor(px), "py": torch.tensor(py)}
+    got = drawn(canvas, live.points("x", "y"), probe=probe, values=values)
+    assert got.marks and not got.above
+
+
+def test_a_small_panel_has_the_ends_of_its_axes_and_no_names(canvas):
+    given = live.panel(live.line("x", "y"), x="across", y="up", **ASYMMETRIC)
+    got = canvas.draw(given, CURVE, fit={"small": True})
+    assert [t["text"] for t in got.texts()] == ["−2", "6", "−1", "3"]
+    plain = canvas.draw(given, CURVE)
+    assert got.frame[0] < plain.frame[0] and got.size[1] - got.frame[3] < 30
+    for text in got.texts():
+        x, y = got.at(*([as_number(text["text"])] * 2))
+        assert text["at"][0 if text["align"] == "center" else 1] == pytest.approx(
+            x if text["align"] == "center" else y
+        )
+
+
+def test_a_panel_takes_the_room_that_its_row_shares(canvas):
+    given = live.panel(live.line("x", "y"), x="across", y="up", **ASYMMETRIC)
+    got = canvas.draw(given, CURVE, fit={"left": 80, "bottom": 50, "height": 200})
+    assert got.size == [300, 200]
+    near(got.frame[0], 80)
+    near(got.frame[3], 150)
+    (line,) = got.marks
+    near(line["path"][0]["points"], places(got, CURVE["x"].tolist(), CURVE["y"].tolist()))
 
 
 def test_the_last_drawing_is_all_there_is_and_in_the_new_state(canvas):
@@ -613,7 +795,9 @@ def test_dark_palettes_run_from_the_paper_to_the_light_and_from_blue_to_orange(c
 
 VALUES = {"a": -1.234, "zero": -0.0001, "large": 123456.7, "small": 1.25e-7, "half": 0.375,
           "whole": 3.0, "nan": math.nan, "inf": math.inf, "minus": -math.inf, "one": 1.0,
-          "tiny": 0.00012344, "edge": 9999.6, "ten": 10000.0, "nought": 0.0}  # fmt: skip
+          "tiny": 0.00012344, "edge": 9999.6, "ten": 10000.0, "nought": 0.0,
+          "quarter": 0.25, "down": -2.5, "four": 1.0625, "eighths": -0.8125, "below": -0.0,
+          "vast": 1e22, "third": 1 / 3, "almost": 0.9996, "dots": 12.65}  # fmt: skip
 FORMS = ["", ":.2f", ":+.1f", ":.0f", ":.1%", ":+.1%", ":.2e", ":+.1e", "|no|yes", "|a|b|c|d|e"]
 
 
@@ -629,13 +813,16 @@ def test_python_and_the_page_say_the_same(canvas, name, form):
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ("{a:.2f}", "-1.23"), ("{a:+.1f}", "-1.2"), ("{half:+.2f}", "+0.38"),
-        ("{zero:.2f}", "0.00"), ("{one:.1%}", "100.0%"), ("{tiny:.2e}", "1.23e-04"),
-        ("{a}", "-1.234"), ("{whole}", "3"), ("{large}", "1.235e+05"), ("{small}", "1.25e-07"),
+        ("{a:.2f}", "−1.23"), ("{a:+.1f}", "−1.2"), ("{half:+.2f}", "+0.38"),
+        ("{zero:.2f}", "0.00"), ("{one:.1%}", "100.0%"), ("{tiny:.2e}", "1.23\xa0×\xa010⁻⁴"),
+        ("{a}", "−1.234"), ("{whole}", "3"), ("{large}", "1.235e+05"), ("{small}", "1.25e-07"),
         ("{nan:.1f}", "none"), ("{nan}", "none"), ("{nan|no|yes}", "none"), ("{inf:.1f}", "inf"),
-        ("{minus:.1f}", "-inf"), ("{one|no|yes}", "yes"), ("{nought|no|yes}", "no"),
+        ("{minus:.1f}", "−inf"), ("{one|no|yes}", "yes"), ("{nought|no|yes}", "no"),
         ("{a|no|yes}", "no"), ("{whole|no|yes}", "yes"), ("{one} and {whole:.1f}", "1 and 3.0"),
-        ("{ten}", "1e+04"),
+        ("{ten}", "1e+04"), ("{inf:.1e}", "inf"), ("{minus:+.1e}", "−inf"), ("{inf:+.1%}", "+inf%"),
+        ("{nought:.1e}", "0"), ("{a:.1e}", "−1.2\xa0×\xa010⁰"), ("{quarter:.1f}", "0.3"),
+        ("{down:.0f}", "−3"), ("{four}", "1.063"), ("{below}", "0"), ("{below:+.1f}", "+0.0"),
+        ("{vast:.1f}", "1.0\xa0×\xa010²²"), ("{vast:+.0%}", "+1\xa0×\xa010²⁴%"),
     ],
 )  # fmt: skip
 def test_what_is_said(canvas, template, said):

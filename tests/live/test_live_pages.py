@@ -297,3 +297,22 @@ def test_hero_plays_to_the_ring_and_goes_back(path, chromium):
     settled(page)
     assert "after 0 of" in page.locator(".live-readout").first.text_content()
     context.close()
+
+
+@pytest.mark.parametrize("width", [360, 390, 500, 620, 820, 1366, 1440])
+@pytest.mark.parametrize("path", [path for path in PAGES if "intro" in path])
+def test_the_hero_needs_the_room_that_was_kept_for_it(path, width, chromium):
+    """Nothing below jumps when it comes to life. (See course.css.)"""
+    context = chromium.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    page.route("**/live/figure-*.js", lambda route: route.abort())  # it stays a picture
+    below = "document.querySelector('#fig-hero figcaption').getBoundingClientRect().top + scrollY"
+    page.goto((SITE / path).as_uri())
+    page.locator(".live-note").wait_for(state="attached")
+    page.evaluate("document.querySelector('.live-note').remove()")
+    kept = page.evaluate(below)
+    page.unroute_all()
+    mount(page, path)
+    settled(page)
+    assert abs(page.evaluate(below) - kept) <= 3
+    context.close()

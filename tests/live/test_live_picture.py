@@ -185,6 +185,40 @@ def test_a_mesh_has_a_cell_for_each_value():
             assert np.allclose(color, [*want, 0.5], atol=0.01)
 
 
+@pytest.mark.parametrize("every", [2, 3])
+def test_a_grid_of_fewer_lines_goes_through_all_points(every):
+    g = lattice(4, 5)
+    (lines,) = axes(live.grid("g", every=every), values={"g": g}).collections
+    wanted = [*g[::every], *g.transpose(0, 1)[::every]]
+    for line, points in zip(lines.get_segments(), wanted, strict=True):
+        assert np.allclose(line, points)
+
+
+@pytest.mark.parametrize("none", [math.nan, math.inf])
+def test_a_mesh_of_values_at_corners_is_smooth(none):
+    """Read from the pixels, near the corners; cells without a corner or a value are left out."""
+    g, v = lattice(), torch.tensor([[0.0, 1.0, 2.0, 0.0], [3.0, 9.0, -9.0, 0.0], [0.0] * 4])
+    v[2, 3] = math.nan  # cell (1, 2)
+    place = g.clone()
+    g[2, 0, 1] = none  # cell (1, 0)
+    mark = live.mesh("g", "v", palette="diverging", limits=(0, 4), alpha=0.5)
+    ax = axes(mark, values={"g": g, "v": v})
+    for (i, j), share in {(0, 0): 0, (0, 1): 0.25, (0, 2): 0.5, (1, 1): 1, (1, 2): 0}.items():
+        for a in (-1, 1):
+            for b in (-1, 1):
+                cell = (i - (a < 0), j - (b < 0))
+                if min(cell) < 0:  # there is none
+                    continue
+                # (Off the edges of the triangles, which matplotlib draws twice.)
+                along, up = place[i, j + b] - place[i, j], place[i + a, j] - place[i, j]
+                x, y = (place[i, j] + 0.1 * along + 0.04 * up).tolist()
+                wanted = 0.5 + 0.5 * np.array(render.PALETTES["diverging"](float(share))[:3])
+                left_out = cell in ((1, 0), (1, 2))
+                assert np.allclose(pixel(ax, x, y), 1 if left_out else wanted, atol=0.08), cell
+    (x, y) = ((place[0, 0] + place[1, 1]) / 2).tolist()
+    assert not np.allclose(pixel(ax, x, y), 1, atol=0.02)
+
+
 def test_a_heat_map_has_row_0_at_the_bottom():
     """Read from the pixels, at the centres of the cells."""
     v = torch.tensor([[0.0, 1.0, 2.0], [3.0, math.inf, -math.inf]])
@@ -225,7 +259,7 @@ def test_bars():
         assert bar[:3] == pytest.approx(other[:3]) and bar[3] == other[3]
     assert [p.get_alpha() for p in ax.patches] == [0.45, 0.45, 1], "1.6 is 2"
     assert numbers_of(ax) == [
-        ("1.500", (1.5, 0), "left"), ("-0.750", (-0.75, 1), "right"), ("3.000", (3, 2), "left"),
+        ("1.500", (1.5, 0), "left"), ("−0.750", (-0.75, 1), "right"), ("3.000", (3, 2), "left"),
     ]  # fmt: skip
     assert [t.get_text() for t in ax.get_yticklabels()] == ["one", "two", "three"]
     assert ax.get_yticks().tolist() == [0, 1, 2] and ax.get_ylim() == (2.5, -0.5)
@@ -241,8 +275,8 @@ def test_a_waterfall_adds_up():
     for bar, other in zip(bars_of(ax), wanted, strict=True):
         assert bar[:3] == pytest.approx(other[:3]) and bar[3] == other[3]
     assert numbers_of(ax) == [
-        ("+2.000", (2, 0), "left"), ("-3.500", (2, 1), "left"), ("+1.000", (-0.5, 2), "left"),
-        ("-0.500", (-0.5, 3), "right"),
+        ("+2.000", (2, 0), "left"), ("−3.500", (2, 1), "left"), ("+1.000", (-0.5, 2), "left"),
+        ("−0.500", (-0.5, 3), "right"),
     ]  # fmt: skip
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b", "c", "sum"]
 

@@ -19,9 +19,15 @@ POLICY = (
 )
 
 
+LINKS = (
+    "[Set](#fig-0?alpha=0.5) it, [play](#fig-1?t=0&play) the other, [here](other.md) and "
+    "[from elsewhere](index.ipynb#fig-2?beta=-2)."
+)
+
+
 def notebook(made):
     """A notebook whose cells show the figures, as `tools/execute.py` would store it."""
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Live")])
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# Live\n\n{LINKS}")])
     state = {}
     for k, figure in enumerate(made):
         data, _ = figure._repr_mimebundle_()
@@ -45,6 +51,10 @@ def built(tmp_path_factory):
     source = tmp_path_factory.mktemp("source")
     figures_ = [live_figure(squash, alpha=(0.1, 3.0)), trained(), examples.radial(1000)]
     (source / "index.ipynb").write_text(json.dumps(notebook(figures_)), encoding="utf-8")
+    (source / "other.md").write_text(
+        "---\norphan: true\n---\n# Other\n\n[Radial](index.ipynb#fig-2?alpha=2&beta=-3)\n",
+        encoding="utf-8",
+    )
     (source / "conf.py").write_text(
         "extensions = ['myst_nb', 'live.page.site']\nnb_execution_mode = 'off'\n"
         "nb_ipywidgets_js = {}\nhtml_theme = 'basic'\n"

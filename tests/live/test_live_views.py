@@ -41,6 +41,14 @@ def with_log_det(function, sign=1.0, plus=0.0):
     return transform
 
 
+def off_said(figure) -> float:
+    """The error of the log-det, as the readout says it: 0, or 2.2 × 10⁻⁸."""
+    said = figure.readout().rsplit("largest error of the log-det: ", 1)[1]
+    assert said.endswith(" nats") and "-" not in said
+    plain = said.removesuffix(" nats").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+    return float(plain.replace("\xa0×\xa010", "e"))
+
+
 def numbers(figure, **state):
     return {name: v.double().numpy() for name, v in figure.evaluate(state).items()}
 
@@ -66,13 +74,13 @@ def test_a_curve_its_densities_and_its_stretch(name, state, own):
 def test_a_stretch_is_the_logarithm_of_the_scale():
     """E log|f'| of 2 z is log 2 = +0.693 nats, and of z / 2 it is -0.693."""
     figure = live_figure(affine, **SLIDERS)
-    for alpha, said in ((2.0, "+0.693"), (-2.0, "+0.693"), (0.5, "-0.693"), (1.0, "+0.000")):
+    for alpha, said in ((2.0, "+0.693"), (-2.0, "+0.693"), (0.5, "−0.693"), (1.0, "+0.000")):
         figure.alpha = alpha
-        assert f"mean log|f'| = {said} nats" in figure.readout().replace("-0.000", "+0.000")
+        assert f"mean log|f'| = {said} nats" in figure.readout().replace("−0.000", "+0.000")
     figure.alpha, figure.beta = 0.5, 0.0
     assert figure.readout() == (
         "area under the density of x: 1.000 (without the log-det: 0.500); "
-        "mean log|f'| = -0.693 nats"
+        "mean log|f'| = −0.693 nats"
     )  # fmt: skip
 
 
@@ -88,7 +96,7 @@ def test_a_wrong_log_det_is_shown_as_it_is_and_reported(transform, off, stretch)
     assert np.allclose(got["density"], BASE * math.exp(-stretch), rtol=1e-3)
     assert got["area"] == pytest.approx(2 * math.exp(-stretch), abs=1e-3)
     figure.alpha = 2.0
-    assert f"largest error of the log-det: {off:.1e}" in figure.readout()
+    assert off_said(figure) == pytest.approx(off, rel=0.05, abs=1e-5)
 
 
 def test_what_the_panels_of_a_curve_show():
@@ -107,9 +115,8 @@ def test_what_the_panels_of_a_curve_show():
 # ----------------------------------------------------------------------------- in the plane
 
 
-SIDE = torch.linspace(-3, 3, 31).double()
+SIDE = torch.linspace(-3, 3, 61).double()
 LATTICE = torch.stack(torch.meshgrid(SIDE, SIDE, indexing="xy"), -1)
-MIDDLE = LATTICE[:-1, :-1] + 0.1
 SAMPLES = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0)).double()
 W = torch.tensor([1.0, -0.5])
 U = torch.tensor([0.8, 0.3])
@@ -163,20 +170,21 @@ def test_samples_grid_and_density_of_the_plane(name, state, own):
     assert torch.allclose(got["log_det"].double(), exact, **close)
     assert got["stretch"].item() == pytest.approx(exact.mean().item(), abs=1e-4)
     assert got["spread"].item() == pytest.approx(exact.std().item(), abs=1e-4)
-    moved = function(LATTICE.reshape(-1, 2), *state).reshape(31, 31, 2)
+    flat = LATTICE.reshape(-1, 2)
+    moved = function(flat, *state).reshape(61, 61, 2)
     assert torch.allclose(got["lattice"].double(), moved, **close)
-    assert torch.allclose(got["wide"].double(), moved[::3, ::3], **close)
-    flat = MIDDLE.reshape(-1, 2)
     base = torch.exp(-flat.square().sum(1) / 2) / (2 * math.pi)
-    density = (base / log_det(flat, *state).exp()).reshape(30, 30)
+    density = (base / log_det(flat, *state).exp()).reshape(61, 61)
     assert torch.allclose(got["density"].double(), density, **close)
     assert not got["folded"] and ("off" in got) == own
     assert not own or got["off"] < 1e-3
-    # Each cell's probability is its density times its area on the page: about 1 in all.
+    # Each cell's probability is its mean density times its area on the page: about 1 in all.
     a, b = got["lattice"][1:, :-1] - got["lattice"][:-1, :-1], (
         got["lattice"][:-1, 1:] - got["lattice"][:-1, :-1])  # fmt: skip
     area = (a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]).abs()
-    assert (got["density"] * area).sum().item() == pytest.approx(0.9946, abs=0.03)
+    at = got["density"]
+    mean = (at[1:, 1:] + at[1:, :-1] + at[:-1, 1:] + at[:-1, :-1]) / 4
+    assert (mean * area).sum().item() == pytest.approx(0.9946, abs=0.03)
 
 
 def test_a_fold_is_reported_and_a_mirror_is_none():
@@ -202,8 +210,7 @@ def test_a_wrong_log_det_of_the_plane_is_reported(change, off):
     wrong = paired(shear, lambda *given: change(shear_log_det(*given)))
     figure = live_figure(wrong, **PLANE_SLIDERS)
     assert figure.values()["off"].item() == pytest.approx(off, abs=1e-5)
-    said = figure.readout().rsplit("largest error of the log-det: ", 1)[1]
-    assert float(said) == pytest.approx(off, rel=0.05, abs=1e-5)
+    assert off_said(figure) == pytest.approx(off, rel=0.05, abs=1e-5)
     mean = change(torch.tensor(math.log(2.5))).item()
     assert figure.values()["stretch"].item() == pytest.approx(mean, abs=1e-5), "its own"
 
@@ -225,9 +232,12 @@ def test_what_the_panels_of_the_plane_show():
     assert (dots["kind"], dots["xy"], dots["value"]) == ("points", "samples", "log_det")
     assert dots["palette"] == "diverging" and dots["limits"] == (-1.5, 1.5)
     assert [m["kind"] for m in grid["marks"]] == ["grid", "rule", "rule"]
-    assert grid["marks"][0]["xy"] == "wide"
+    # Lines 0.6 apart, each through points 0.1 apart: so many that it bends.
+    assert (grid["marks"][0]["xy"], grid["marks"][0]["every"]) == ("lattice", 6)
     (mesh,) = density["marks"]
     assert (mesh["kind"], mesh["xy"], mesh["value"]) == ("mesh", "lattice", "density")
+    # The base density has 0.159 at most: colours mean the same in every state.
+    assert (mesh["palette"], mesh["limits"]) == ("density", (0.0, 0.2))
     for panel in (samples, grid, density):
         assert panel["equal"] and panel["xlim"] == panel["ylim"] == [-4, 4]
         assert (panel["x"], panel["y"]) == ("x1", "x2")

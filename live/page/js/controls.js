@@ -9,8 +9,23 @@ function setParam(model, p, value) {
   model.set(p.name, Math.max(p.min, Math.min(p.max, on)));
 }
 
+// Whole numbers are shown as such.
+const shownValue = (value, step) => formatNumber(value, Number.isInteger(value) ? 0 : digitsOf(step));
+
+// A value as text, as a link holds it; and back. What is no value of the parameter changes nothing.
+const asText = (p, value) => (p.kind === "menu" ? p.options[p.values.indexOf(value)] : String(+value));
+function setFromText(model, p, text) {
+  if (p.kind === "menu") {
+    const low = text.toLowerCase(), k = p.options.findIndex((option) => option.toLowerCase() === low);
+    const at = k < 0 ? p.values.findIndex((value) => String(value) === text) : k;
+    if (at >= 0) model.set(p.name, p.values[at]);
+  } else if (p.kind === "check") {
+    if (/^(1|0|true|false)$/.test(text)) model.set(p.name, text === "1" || text === "true");
+  } else if (text.trim() && Number.isFinite(+text)) setParam(model, p, +text);
+}
+
 function addControl(p, model, parent) {
-  const row = element("div", "live-control", parent);
+  const row = element("div", `live-control ${p.kind === "menu" ? "live-menu" : p.kind === "check" ? "" : "live-slider"}`, parent);
   const label = element("label", "", row, p.label);
   const input = element(p.kind === "menu" ? "select" : "input", "", row);
   label.htmlFor = input.id = `live-${++count}-${p.name}`;
@@ -35,7 +50,7 @@ function addControl(p, model, parent) {
     input.addEventListener("input", () => change(input.valueAsNumber));
     show = () => {
       input.value = model.get(p.name);
-      output.textContent = formatNumber(model.get(p.name), digitsOf(p.step));
+      output.textContent = shownValue(model.get(p.name), p.step);
     };
   }
   model.on(`change:${p.name}`, show);
@@ -43,24 +58,39 @@ function addControl(p, model, parent) {
   return () => model.off(`change:${p.name}`, show);
 }
 
-// Drag in the panel, or arrow keys while it has the focus.
+// Drag in the panel, or arrow keys while it has the focus. A finger has to take the probe itself:
+// anywhere else it scrolls the page, or taps.
 function addProbe(plot, params, model) {
   const [px, py] = plot.spec.probe.map((name) => params.find((p) => p.name === name));
-  const { canvas } = plot;
+  const { canvas, stage } = plot, names = [px, py].filter(Boolean).map((p) => p.label).join(" and ");
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "application");
-  canvas.setAttribute("aria-label", `${canvas.getAttribute("aria-label")}; arrow keys move the probe`);
+  canvas.setAttribute("aria-label", `${canvas.getAttribute("aria-label")}; arrow keys move ${names}`);
   canvas.dataset.lmSuppressShortcuts = "true";
-  canvas.style.cursor = "crosshair";
-  canvas.style.touchAction = px && py ? "none" : "pan-y";
-  const move = (event) => {
-    const at = canvas.getBoundingClientRect();
-    if (px) setParam(model, px, (event.clientX - at.left - plot.bx) / plot.ax);
-    if (py) setParam(model, py, (event.clientY - at.top - plot.by) / plot.ay);
+  stage.classList.add("live-probed");
+  const handle = plot.handle = element("div", `live-handle ${px && py ? "live-both" : px ? "live-across" : "live-upwards"}`, stage);
+  const hint = element("span", "live-hint", handle, "drag me");
+  hint.setAttribute("aria-hidden", "true");
+  const place = (e) => { const at = canvas.getBoundingClientRect(); return [e.clientX - at.left, e.clientY - at.top]; };
+  const move = ([x, y]) => {
+    if (px) setParam(model, px, (x - plot.bx) / plot.ax);
+    if (py) setParam(model, py, (y - plot.by) / plot.ay);
     model.save_changes();
   };
-  canvas.addEventListener("pointerdown", (e) => { canvas.setPointerCapture(e.pointerId); move(e); });
-  canvas.addEventListener("pointermove", (e) => { if (canvas.hasPointerCapture(e.pointerId)) move(e); });
+  let grip = null; // from the pointer to the probe
+  stage.addEventListener("pointerdown", (e) => {
+    const touch = e.pointerType === "touch", [x, y] = place(e);
+    if (e.button || e.defaultPrevented || (touch && e.target !== handle)) return;
+    grip = touch ? [(px ? plot.X(model.get(px.name)) : x) - x, (py ? plot.Y(model.get(py.name)) : y) - y] : [0, 0];
+    stage.setPointerCapture(e.pointerId);
+    if (!touch) { canvas.focus({ preventScroll: true }); move([x, y]); }
+    e.preventDefault(); // (no text is selected on the way)
+  });
+  stage.addEventListener("pointermove", (e) => {
+    if (grip && stage.hasPointerCapture(e.pointerId)) move(place(e).map((v, k) => v + grip[k]));
+  });
+  for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, () => { setTimeout(() => { grip = null; }); });
+  canvas.addEventListener("click", (e) => { if (!grip && !e.defaultPrevented) move(place(e)); }); // a tap
   canvas.addEventListener("keydown", (e) => {
     const [p, sign] = { ArrowLeft: [px, -1], ArrowRight: [px, 1], ArrowDown: [py, -1], ArrowUp: [py, 1] }[e.key] ?? [];
     if (!p) return;
@@ -68,10 +98,42 @@ function addProbe(plot, params, model) {
     model.save_changes();
     e.preventDefault(); e.stopPropagation();
   });
+  const moved = () => hint.remove();
+  for (const p of [px, py]) if (p) model.on(`change:${p.name}`, moved);
+  return () => { for (const p of [px, py]) if (p) model.off(`change:${p.name}`, moved); };
 }
 
-// Back to the start; and a button that lets one slider run.
-function addButtons(spec, model, parent, reset) {
+// Marks that choose: a click on the k-th dot (or bar) sets a menu or a whole number to its k-th value.
+function addChoice(plot, params, model) {
+  const { stage } = plot, marks = plot.spec.marks.filter((mark) => mark.choose);
+  const hit = (e) => {
+    const at = plot.canvas.getBoundingClientRect(), x = e.clientX - at.left, y = e.clientY - at.top;
+    for (const mark of marks) {
+      const p = params.find((q) => q.name === mark.choose);
+      const [n, X, Y] = mark.kind === "points" ? coordinates(mark, plot.values) : [plot.values[mark.value].length];
+      const far = (k) => (X ? Math.hypot(plot.X(X(k)) - x, plot.Y(Y(k)) - y) - Math.max(10, mark.size)
+        : Math.abs(plot.Y(k) - y) - Math.abs(plot.ay) / 2);
+      const k = Array.from({ length: n }, (_, i) => i).reduce((best, i) => (far(i) < far(best) ? i : best), 0);
+      if (far(k) <= 0) return [p, p.kind === "menu" ? p.values[k] : p.min + k * p.step];
+    }
+    return null;
+  };
+  const choose = (e) => {
+    const found = hit(e);
+    if (!found) return;
+    e.preventDefault(); // the probe stays
+    model.set(found[0].name, found[1]);
+    model.save_changes();
+  };
+  const touchless = (e) => { if (e.pointerType !== "touch" && !e.button) choose(e); };
+  stage.addEventListener("pointerdown", touchless, true);
+  stage.addEventListener("click", choose, true);
+  stage.addEventListener("pointermove", (e) => { if (!e.buttons) stage.classList.toggle("live-choice", !!hit(e)); });
+}
+
+// A button that lets one slider run; back to the start; a link to what is seen.
+// Returns {play, stop}.
+function addButtons(spec, model, parent, { reset, link, say }) {
   const row = element("div", "live-buttons", parent);
   const button = (text, action) => {
     const made = element("button", "", row, text);
@@ -80,13 +142,14 @@ function addButtons(spec, model, parent, reset) {
     made.addEventListener("click", action);
     return made;
   };
-  let stop = () => {};
+  let stop = () => {}, start = () => {};
   if (spec.play) {
     const p = spec.params.find((q) => q.name === spec.play);
     let running = false, timer;
     const play = button("Play", () => (running ? stop() : start()));
     stop = () => { running = false; clearTimeout(timer); play.textContent = "Play"; };
-    const start = () => {
+    start = () => {
+      stop();
       running = true;
       play.textContent = "Pause";
       const calm = matchMedia("(prefers-reduced-motion: reduce)").matches; // few, slow steps then
@@ -105,5 +168,32 @@ function addButtons(spec, model, parent, reset) {
     };
   }
   button("Reset", () => { stop(); reset(); });
-  return () => stop();
+  if (link) addCopy(spec, model, parent, button, link, say);
+  return { play: () => start(), stop: () => stop() };
+}
+
+// Copies the address of the figure as it is now. Where the page may not, it shows it to be copied.
+function addCopy(spec, model, parent, button, link, say) {
+  let shown = null, timer;
+  const copy = button("Copy link", async () => {
+    const state = new URLSearchParams(spec.params.map((p) => [p.name, asText(p, model.get(p.name))]));
+    const address = link(state);
+    shown?.remove();
+    shown = null;
+    try {
+      await navigator.clipboard.writeText(address);
+      copy.textContent = "Copied";
+      say("Link to this state copied");
+      clearTimeout(timer);
+      timer = setTimeout(() => { copy.textContent = "Copy link"; }, 2000);
+    } catch {
+      shown = Object.assign(element("input", "live-link", parent), { readOnly: true, value: address });
+      shown.setAttribute("aria-label", "Link to this state");
+      shown.focus();
+      shown.select();
+      say("Link to this state, selected: copy it");
+    }
+  });
+  copy.className = "live-quiet";
+  copy.title = "Copy a link to the figure in this state";
 }

@@ -33,9 +33,10 @@ function checkConvention({ convention = 1 }) {
 
 // A figure: controls, panels and readout around one compiled function.
 //
-// figure = {spec, data, make}; model = {get, set, save_changes, on, off} with one value a parameter.
-// Returns what takes the figure down again.
-function mountFigure(root, { spec, data, make }, model) {
+// figure = {spec, data, make}; model = {get, set, save_changes, on, off} with one value a parameter;
+// link: makes an address of a state (URLSearchParams), where the figure has one. Returns {remove},
+// which takes the figure down again, and {apply}, which takes a state from a link.
+function mountFigure(root, { spec, data, make }, model, link) {
   checkConvention(spec);
   const scene = make(live.decode(data), live);
   // Before anything is shown: where the numbers are not torch's, the picture stays.
@@ -48,10 +49,11 @@ function mountFigure(root, { spec, data, make }, model) {
   holder.setAttribute("aria-label", spec.alt || "Live figure");
   const panels = element("div", "live-panels", holder);
   const plots = spec.panels.map((p) => new Plot({ ...p, marks: p.marks.map((m) => ({ ...m })) }, panels));
-  const readout = spec.readout && element("output", "live-readout", holder);
+  arrangePanels(panels, plots);
+  const readout = spec.readout && element("output", "live-readout", panels);
   const spoken = element("div", "live-spoken", holder);
   spoken.setAttribute("aria-live", "polite");
-  const tools = element("div", "live-controls", holder);
+  const tools = element("div", `live-controls${spec.params.length === 1 ? " live-one" : ""}`, holder);
 
   const argument = (p) => {
     const value = model.get(p.name);
@@ -77,9 +79,9 @@ function mountFigure(root, { spec, data, make }, model) {
     });
     holder.dataset.mode = mode;
     // Not at every move: to ask for the width makes the browser lay out the page first.
-    if (fit || plots[0].density !== window.devicePixelRatio) for (const plot of plots) plot.resize();
+    if (fit || plots[0].density !== window.devicePixelRatio) fitPanels(plots, holder.clientWidth < SMALL);
     fit = false;
-    for (const plot of plots) { plot.shapes = spec.shapes; plot.draw(values, mode); }
+    for (const plot of plots) { Object.assign(plot, { shapes: spec.shapes, values }); plot.draw(values, mode); }
     const text = readout && fillTemplate(spec.readout, words);
     if (readout && text !== readout.textContent) { // (the same one: only the room has changed)
       readout.textContent = text;
@@ -91,16 +93,28 @@ function mountFigure(root, { spec, data, make }, model) {
   };
   const redraw = () => { scheduled ||= requestAnimationFrame(draw); };
 
+  const say = (text) => { spoken.textContent = text; };
+  const buttons = addButtons(spec, model, tools, { link, say, reset: () => {
+    for (const p of spec.params) model.set(p.name, p.value);
+    model.save_changes();
+  } });
   const stops = spec.params.map((p) => {
     model.on(`change:${p.name}`, redraw);
     const stop = addControl(p, model, tools);
     return () => { model.off(`change:${p.name}`, redraw); stop(); };
   });
-  for (const plot of plots) if (plot.spec.probe) addProbe(plot, spec.params, model);
-  stops.push(addButtons(spec, model, tools, () => {
-    for (const p of spec.params) model.set(p.name, p.value);
-    model.save_changes();
-  }));
+  for (const plot of plots) {
+    if (plot.spec.marks.some((mark) => mark.choose)) addChoice(plot, spec.params, model);
+    if (plot.spec.probe) stops.push(addProbe(plot, spec.params, model));
+  }
+  stops.push(() => buttons.stop());
+  // What the reader takes in hand is the reader's: nothing else moves it.
+  for (const kind of ["pointerdown", "keydown", "input", "click"]) {
+    holder.addEventListener(kind, (e) => {
+      const scrolls = kind === "pointerdown" && e.pointerType === "touch" && e.target.matches("canvas");
+      if (!scrolls && e.key !== "Tab" && e.target.closest("[data-param], .live-probed, .live-choice")) buttons.stop();
+    }, true);
+  }
   if (readout) readout.setAttribute("aria-live", "off");
 
   let printing = false, ready = false;
@@ -110,11 +124,44 @@ function mountFigure(root, { spec, data, make }, model) {
   addEventListener("afterprint", afterPrint);
   const size = new ResizeObserver(() => { fit = true; redraw(); });
   size.observe(holder);
+  const seen = new IntersectionObserver((entries) => { // hints wait until then
+    if (entries.some((entry) => entry.isIntersecting)) { holder.classList.add("live-seen"); seen.disconnect(); }
+  }, { threshold: 0.5 });
+  seen.observe(holder);
   stops.push(watchMode(redraw), () => {
-    size.disconnect(); cancelAnimationFrame(scheduled); clearTimeout(speak);
+    size.disconnect(); seen.disconnect(); cancelAnimationFrame(scheduled); clearTimeout(speak);
     removeEventListener("beforeprint", beforePrint); removeEventListener("afterprint", afterPrint);
   });
   draw();
   ready = true;
-  return () => { stops.forEach((stop) => stop()); holder.remove(); };
+  return {
+    remove() { stops.forEach((stop) => stop()); holder.remove(); },
+    apply(state) {
+      buttons.stop();
+      for (const p of spec.params) if (state.has(p.name)) setFromText(model, p, state.get(p.name));
+      model.save_changes();
+      if (state.has("play") && !spec.params.some((p) => p.name === "play")) buttons.play();
+    },
+  };
+}
+
+const SMALL = 480; // pixels: a phone's width, as in figure.css
+
+// Where the panels stand: side by side, as wide as they ask to be; where the page is narrow, two in
+// a row, and the last one alone may take both places.
+function arrangePanels(parent, plots) {
+  const widths = plots.map((plot) => plot.spec.width), total = widths.reduce((a, b) => a + b, 0);
+  const wide = total <= 4 ? widths.map((w) => `minmax(0, ${w}fr)`).join(" ") : "repeat(3, minmax(0, 1fr))";
+  parent.classList.toggle("live-many", total > 3);
+  parent.classList.toggle("live-single", plots.length === 1);
+  parent.style.setProperty("--live-wide", wide);
+  parent.style.setProperty("--live-most", `${472 * Math.max(1, total)}px`);
+  let column = 0;
+  plots.forEach(({ root, spec }, k) => {
+    const alone = k === plots.length - 1 && column === 0 && !spec.equal;
+    const span = plots.length > 1 && (spec.width >= 1.5 || alone) ? 2 : 1;
+    root.style.setProperty("--live-span", span);
+    column = (column + span) % 2;
+  });
+  if (column === 1 && plots.length > 1) parent.classList.add("live-odd"); // a place is free beside the last
 }

@@ -54,7 +54,7 @@ const DRAW = {
 
   points(plot, mark, values) {
     const { ctx, ax, bx, ay, by } = plot, [n, x, y] = coordinates(mark, values);
-    const r = mark.size, dot = n > 600
+    const r = mark.size, dot = n > 2000
       ? (px, py) => ctx.fillRect(px - r, py - r, 2 * r, 2 * r)
       : (px, py) => { ctx.beginPath(); ctx.arc(px, py, r, 0, 7); ctx.fill(); };
     const some = (wanted, of) => {
@@ -75,7 +75,7 @@ const DRAW = {
   },
 
   grid(plot, mark, values) {
-    const { ctx } = plot, xy = values[mark.xy], [rows, columns] = plot.shapes[mark.xy];
+    const { ctx } = plot, xy = values[mark.xy], [rows, columns] = plot.shapes[mark.xy], { every = 1 } = mark;
     ctx.strokeStyle = plot.colors[mark.color]; ctx.lineWidth = mark.width; ctx.globalAlpha = mark.alpha;
     ctx.beginPath();
     let pen;
@@ -84,55 +84,41 @@ const DRAW = {
       if (there) pen && !first ? ctx.lineTo(px, py) : ctx.moveTo(px, py);
       pen = there;
     };
-    for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) to(i * columns + j, j === 0);
-    for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) to(i * columns + j, i === 0);
+    for (let i = 0; i < rows; i += every) for (let j = 0; j < columns; j++) to(i * columns + j, j === 0);
+    for (let j = 0; j < columns; j += every) for (let i = 0; i < rows; i++) to(i * columns + j, i === 0);
     ctx.stroke();
   },
 
+  // Shaded from corner to corner, pixel by pixel: filled paths would show their seams.
   mesh(plot, mark, values) {
-    const { ctx } = plot, xy = values[mark.xy], v = values[mark.value];
-    const [, columns] = plot.shapes[mark.xy], [high_i, high_j] = plot.shapes[mark.value];
-    const rows = plot.shapes[mark.xy][0];
-    const [low, high] = limitsOf(mark, v), scale = (LEVELS - 1) / (high - low);
-    const table = paletteTable(plot.mode, mark.palette), cells = Array.from({ length: LEVELS }, () => []);
-    const around = (c) => [c, c + 1, c + columns + 1, c + columns];
-    for (let i = 0; i < Math.min(rows - 1, high_i); i++) {
-      for (let j = 0; j < Math.min(columns - 1, high_j); j++) {
-        const c = i * columns + j, k = level(v[i * high_j + j], low, scale);
-        if (around(c).every((q) => Number.isFinite(xy[2 * q] + xy[2 * q + 1]))) cells[k]?.push(c);
+    const { box } = plot, xy = values[mark.xy], [rows, columns] = plot.shapes[mark.xy];
+    const given = values[mark.value], wide = plot.shapes[mark.value][1], [low, high] = limitsOf(mark, given);
+    const v = atCorners(given, plot.shapes[mark.value], rows, columns, low, high);
+    const width = Math.ceil(box.w), height = Math.ceil(box.h), size = width * height;
+    const sums = (mark.sums = mark.sums?.length === size ? mark.sums : new Float32Array(size)).fill(NaN);
+    // Where a map folds, densities add up; of other values the last one stands.
+    const raster = { sums, width, height, add: mark.palette === "density" };
+    const at = (q) => [plot.X(xy[2 * q]) - box.x, plot.Y(xy[2 * q + 1]) - box.y, v[q]];
+    for (let i = 0; i < rows - 1; i++) {
+      for (let j = 0, q = i * columns; j < columns - 1; j++, q++) {
+        const a = at(q), b = at(q + 1), c = at(q + columns + 1), d = at(q + columns);
+        if (wide < columns && Number.isNaN(given[i * wide + j])) continue; // a cell without a value
+        if (![a, b, c, d].every(([x, y, z]) => Number.isFinite(x + y + z))) continue;
+        shadeTriangle(raster, a, b, c);
+        shadeTriangle(raster, a, c, d);
       }
     }
-    ctx.globalAlpha = mark.alpha;
-    cells.forEach((corners, k) => {
-      if (!corners.length || table[k][3] < 3) return;
-      ctx.fillStyle = ctx.strokeStyle = css(table[k]);
-      ctx.lineWidth = 0.6; // hides the seams
-      ctx.beginPath();
-      for (const c of corners) {
-        around(c).forEach((q, n) => {
-          const px = plot.X(xy[2 * q]), py = plot.Y(xy[2 * q + 1]);
-          n ? ctx.lineTo(px, py) : ctx.moveTo(px, py);
-        });
-        ctx.closePath();
-      }
-      ctx.fill("nonzero"); ctx.stroke();
-    });
+    const picture = paint(mark, width, height, (k) => k, sums, low, high, paletteTable(plot.mode, mark.palette));
+    plot.ctx.globalAlpha = mark.alpha;
+    plot.ctx.drawImage(picture, box.x, box.y, width, height);
   },
 
   heat(plot, mark, values) {
     const v = values[mark.value], [height, width] = plot.shapes[mark.value];
     const [left, right, bottom, top] = mark.extent;
-    const [low, high] = limitsOf(mark, v), scale = (LEVELS - 1) / (high - low);
-    const table = paletteTable(plot.mode, mark.palette);
-    const image = (mark.image ??= new ImageData(width, height)), data = image.data;
-    for (let i = 0, p = 0; i < height; i++) {
-      for (let j = 0, q = (height - 1 - i) * width; j < width; j++, q++) {
-        const color = table[level(v[q], low, scale)] ?? NONE;
-        data[p++] = color[0]; data[p++] = color[1]; data[p++] = color[2]; data[p++] = color[3];
-      }
-    }
-    const small = (mark.canvas ??= Object.assign(document.createElement("canvas"), { width, height }));
-    small.getContext("2d").putImageData(image, 0, 0);
+    const [low, high] = limitsOf(mark, v);
+    const upwards = (k) => (height - 1 - Math.floor(k / width)) * width + (k % width);
+    const small = paint(mark, width, height, upwards, v, low, high, paletteTable(plot.mode, mark.palette));
     const dx = (right - left) / (width - 1) / 2, dy = (top - bottom) / (height - 1) / 2;
     const x = plot.X(left - dx), y = plot.Y(top + dy);
     plot.ctx.globalAlpha = mark.alpha;
@@ -145,22 +131,21 @@ const DRAW = {
     v.forEach((x, k) => {
       plot.ctx.globalAlpha = mark.highlight === undefined || k === chosen ? 1 : 0.45;
       bar(plot, k, 0, x, plot.colors[x < 0 ? mark.negative : mark.color]);
-      plot.ctx.globalAlpha = 1;
-      barText(plot, k, x, formatNumber(x, 3), x < 0);
     });
+    plot.ctx.globalAlpha = 1;
     zeroLine(plot);
+    v.forEach((x, k) => barText(plot, k, 0, x, formatNumber(x, 3), x < 0));
   },
 
   waterfall(plot, mark, values) {
-    let start = 0;
-    values[mark.value].forEach((x, k) => {
-      bar(plot, k, start, start + x, plot.colors[x < 0 ? mark.negative : mark.color]);
-      barText(plot, k, Math.max(start, start + x), formatNumber(x, 3, "f", "+"));
-      start += x;
-    });
-    bar(plot, mark.labels.length - 1, 0, start, plot.colors.gray);
-    barText(plot, mark.labels.length - 1, start, formatNumber(start, 3), start < 0);
+    const v = values[mark.value], last = mark.labels.length - 1, ends = [0];
+    for (const x of v) ends.push(ends.at(-1) + x);
+    const total = ends.at(-1);
+    v.forEach((x, k) => bar(plot, k, ends[k], ends[k + 1], plot.colors[x < 0 ? mark.negative : mark.color]));
+    bar(plot, last, 0, total, plot.colors.gray);
     zeroLine(plot);
+    v.forEach((x, k) => barText(plot, k, ends[k], ends[k + 1], formatNumber(x, 3, "f", "+")));
+    barText(plot, last, 0, total, formatNumber(total, 3), total < 0);
   },
 
   rule(plot, mark, values) {
@@ -186,17 +171,82 @@ function bar(plot, k, from, to, color) {
   plot.ctx.fillStyle = color;
   plot.ctx.fillRect(plot.X(from), y, plot.X(to) - plot.X(from), plot.Y(k + 0.35) - y);
 }
-function barText(plot, k, end, text, toLeft = false) {
-  const { ctx, box } = plot, width = ctx.measureText(text).width + 8;
-  const x = Math.max(box.x, Math.min(box.x + box.w, plot.X(end)));
-  const inside = toLeft ? x - width < box.x : x + width > box.x + box.w; // no room beside the bar
-  if (inside) toLeft = !toLeft;
-  ctx.fillStyle = inside ? plot.colors.paper : plot.colors.ink;
+// The number of a bar, beside it: on the side that is asked for, or else the other. With room on
+// neither, upon it. A rim of paper keeps it legible everywhere; an arrow says that the bar goes on.
+function barText(plot, k, from, to, number, toLeft = false) {
+  const { ctx, box } = plot, right = box.x + box.w, inside = (x) => Math.max(box.x, Math.min(right, x));
+  const end = plot.X(to), text = end > right + 1 ? `${number} →` : end < box.x - 1 ? `← ${number}` : number;
+  const [low, high] = [inside(plot.X(from)), inside(end)].sort((a, b) => a - b);
+  const width = ctx.measureText(text).width + 8, room = (left) => (left ? low - width >= box.x : high + width <= right);
+  if (!room(toLeft) && room(!toLeft)) toLeft = !toLeft;
+  const x = toLeft ? Math.max(low - 4, box.x + width - 4) : Math.min(high + 4, right - width + 4);
   ctx.textAlign = toLeft ? "right" : "left"; ctx.textBaseline = "middle";
-  ctx.fillText(text, x + (toLeft ? -4 : 4), plot.Y(k));
+  ctx.strokeStyle = plot.colors.paper; ctx.lineWidth = 4; ctx.lineJoin = "round";
+  ctx.strokeText(text, x, plot.Y(k));
+  ctx.fillStyle = plot.colors.ink;
+  ctx.fillText(text, x, plot.Y(k));
 }
 function zeroLine({ ctx, X, colors, box, ...plot }) {
   const x = Math.round(plot.ax * 0 + plot.bx) + 0.5;
   ctx.strokeStyle = colors.ink; ctx.lineWidth = 1;
   ctx.beginPath(); ctx.moveTo(x, box.y); ctx.lineTo(x, box.y + box.h); ctx.stroke();
+}
+
+// Values of a mesh at its corners, cut to the limits: as they are, or the mean of the cells around
+// (of those that have a value).
+function atCorners(v, [high, wide], rows, columns, bottom, top) {
+  const cut = (x) => Math.max(bottom, Math.min(top, x));
+  if (high === rows && wide === columns) return v.map(cut);
+  const made = new Float32Array(rows * columns);
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
+      let sum = 0, n = 0;
+      for (let a = Math.max(0, i - 1); a <= Math.min(i, rows - 2); a++) {
+        for (let b = Math.max(0, j - 1); b <= Math.min(j, columns - 2); b++) {
+          const x = v[a * wide + b];
+          if (!Number.isNaN(x)) { sum += cut(x); n++; }
+        }
+      }
+      made[i * columns + j] = sum / n;
+    }
+  }
+  return made;
+}
+
+// The pixels whose centres lie in a triangle. Corners are [x, y, value]; neighbours share none.
+function shadeTriangle({ sums, width, height, add }, a, b, c) {
+  if (b[1] < a[1]) [a, b] = [b, a];
+  if (c[1] < a[1]) [a, c] = [c, a];
+  if (c[1] < b[1]) [b, c] = [c, b];
+  const [x0, y0, v0] = a, [x1, y1, v1] = b, [x2, y2, v2] = c;
+  const twice = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0);
+  if (Math.abs(twice) < 1e-9) return; // no area
+  const gx = ((v1 - v0) * (y2 - y0) - (v2 - v0) * (y1 - y0)) / twice;
+  const gy = ((v2 - v0) * (x1 - x0) - (v1 - v0) * (x2 - x0)) / twice;
+  const least = Math.min(v0, v1, v2), most = Math.max(v0, v1, v2);
+  for (let py = Math.max(0, Math.ceil(y0 - 0.5)); py < Math.min(height, Math.ceil(y2 - 0.5)); py++) {
+    const y = py + 0.5, long = x0 + ((y - y0) * (x2 - x0)) / (y2 - y0);
+    const short = y < y1 ? x0 + ((y - y0) * (x1 - x0)) / (y1 - y0) : x1 + ((y - y1) * (x2 - x1)) / (y2 - y1);
+    const end = Math.min(width, Math.ceil(Math.max(long, short) - 0.5));
+    for (let px = Math.max(0, Math.ceil(Math.min(long, short) - 0.5)); px < end; px++) {
+      const v = Math.max(least, Math.min(most, v0 + gx * (px + 0.5 - x0) + gy * (y - y0)));
+      const k = py * width + px, old = sums[k];
+      sums[k] = add && old === old ? old + v : v; // (NaN: nothing here yet)
+    }
+  }
+}
+
+// A canvas of the mark's own, with a colour for each value; `place` says where the k-th one goes.
+function paint(mark, width, height, place, v, low, high, table) {
+  if (mark.image?.width !== width || mark.image.height !== height) {
+    mark.image = new ImageData(width, height);
+    mark.canvas = Object.assign(document.createElement("canvas"), { width, height });
+  }
+  const { data } = mark.image, scale = (LEVELS - 1) / (high - low);
+  for (let k = 0; k < v.length; k++) {
+    const [r, g, b, a] = table[level(v[k], low, scale)] ?? NONE, p = 4 * place(k);
+    data[p] = r; data[p + 1] = g; data[p + 2] = b; data[p + 3] = a;
+  }
+  mark.canvas.getContext("2d").putImageData(mark.image, 0, 0);
+  return mark.canvas;
 }

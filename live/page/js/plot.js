@@ -1,5 +1,5 @@
 // One panel: a canvas with axes, on which marks are drawn.
-const MARGIN = { left: 46, right: 10, top: 8, bottom: 38 };
+const MARGIN = { right: 12, top: 8, gap: 6 };
 const FONT = "12px system-ui, sans-serif";
 
 function element(tag, className, parent, text) {
@@ -22,20 +22,23 @@ function niceTicks([low, high], count) {
 
 // As many of them, up to six or so, as have room: `need` says how many pixels a label takes.
 function ticksThatFit(limits, pixels, need) {
-  for (let count = 6; count > 2; count--) {
+  for (let count = 6; count > 1; count--) {
     const ticks = niceTicks(limits, count);
-    if (ticks.reduce((sum, [, label]) => sum + need(label), 0) <= pixels + 12) return ticks;
+    if (ticks.length < 2) break;
+    const apart = (pixels * (ticks[1][0] - ticks[0][0])) / Math.abs(limits[1] - limits[0]);
+    if (Math.max(...ticks.map(([, label]) => need(label))) <= apart) return ticks;
   }
-  return niceTicks(limits, 2);
+  const ticks = niceTicks(limits, 6), middle = ticks.findIndex(([at]) => at === 0);
+  return [ticks[Math.max(0, middle)]];
 }
 
 class Plot {
   constructor(spec, parent) {
     this.spec = spec;
     this.root = element("div", "live-panel", parent);
-    if (spec.width !== 1) Object.assign(this.root.style, { flexGrow: spec.width, flexBasis: `${190 * spec.width}px` });
-    if (spec.title) element("div", "live-title", this.root, spec.title);
-    this.canvas = element("canvas", "", this.root);
+    element("div", "live-title", this.root, spec.title);
+    this.stage = element("div", "live-stage", this.root); // what lies over the canvas, too
+    this.canvas = element("canvas", "", this.stage);
     this.canvas.setAttribute("role", "img");
     this.canvas.setAttribute("aria-label", [spec.title, spec.x && `horizontal: ${spec.x}`,
       spec.y && `vertical: ${spec.y}`].filter(Boolean).join(", ") || "plot");
@@ -46,27 +49,44 @@ class Plot {
       element("i", mark.dash ? "live-dash" : "", item).dataset.color = mark.color;
       item.append(mark.label);
     }
-    this.left = spec.categories ? 12 + 6.6 * Math.max(...spec.categories.map((c) => c.length)) : MARGIN.left;
   }
 
-  // Fit the canvas to the width that the page gives it, sharp on dense screens.
-  resize() {
-    const width = Math.max(120, Math.floor(this.root.clientWidth));
-    const [x0, x1] = this.spec.xlim, [y0, y1] = this.spec.ylim;
-    const inner = width - this.left - MARGIN.right;
-    const ratio = this.spec.equal ? Math.abs((y1 - y0) / (x1 - x0)) : this.spec.aspect;
-    const height = Math.round(inner * ratio) + MARGIN.top + MARGIN.bottom;
-    const density = window.devicePixelRatio || 1;
-    if (this.width === width && this.height === height && this.density === density) return;
-    Object.assign(this, { width, height, density });
+  // Room for the labels at the left and below. `small`: on a phone, where axes have no titles.
+  labelRoom(small) {
+    const { spec, ctx } = this, labels = spec.categories ?? niceTicks(spec.ylim, 6).map(([, text]) => text);
+    ctx.font = FONT;
+    const widest = Math.max(...labels.map((text) => ctx.measureText(text).width));
+    return [Math.ceil(widest) + 8 + (spec.y && !small ? 16 : 0), spec.x && !small ? 38 : 22];
+  }
+
+  // Height over width, as wished; what is not tied to it need not be high where it is wide.
+  wishedHeight(width, left, bottom, low) {
+    const { xlim: [x0, x1], ylim: [y0, y1], equal, aspect, categories } = this.spec;
+    const ratio = equal ? Math.abs((y1 - y0) / (x1 - x0)) : low ? Math.min(0.4, aspect) : aspect;
+    const height = Math.round((width - left - MARGIN.right) * ratio);
+    return Math.max(height, 17 * (categories?.length ?? 0)) + MARGIN.top + bottom;
+  }
+
+  // Fit the canvas to the width that the page gives it, sharp on dense screens. The panels of a row
+  // share `room`: {left, bottom, height, small}.
+  resize(room = {}) {
+    const width = this.widthNow(), { small = false } = room, [ownLeft, ownBottom] = this.labelRoom(small);
+    const { left = ownLeft, bottom = ownBottom } = room;
+    const { height = this.wishedHeight(width, left, bottom) } = room;
+    const density = window.devicePixelRatio || 1, next = { width, height, left, bottom, density, small };
+    if (Object.keys(next).every((name) => this[name] === next[name])) return;
+    Object.assign(this, next);
     this.canvas.width = Math.round(width * density);
     this.canvas.height = Math.round(height * density);
     this.canvas.style.height = `${height}px`;
-    const box = this.box = { x: this.left, y: MARGIN.top, w: inner, h: height - MARGIN.top - MARGIN.bottom };
+    const [x0, x1] = this.spec.xlim, [y0, y1] = this.spec.ylim;
+    const box = this.box = { x: left, y: MARGIN.top, w: width - left - MARGIN.right, h: height - MARGIN.top - bottom };
     // pixel = a * value + b
     this.ax = box.w / (x1 - x0); this.bx = box.x - this.ax * x0;
     this.ay = -box.h / (y1 - y0); this.by = box.y + box.h - this.ay * y0;
   }
+
+  widthNow() { return Math.max(120, Math.floor(this.root.clientWidth)); }
 
   X(x) { return this.ax * x + this.bx; }
   Y(y) { return this.ay * y + this.by; }
@@ -88,9 +108,8 @@ class Plot {
       ctx.globalAlpha = 1;
       DRAW[mark.kind](this, mark, values);
     }
-    ctx.globalAlpha = 1;
-    if (spec.probe) this.drawProbe(values);
     ctx.restore();
+    if (spec.probe) this.drawProbe(values);
   }
 
   axes() {
@@ -98,20 +117,24 @@ class Plot {
     const bottom = box.y + box.h;
     ctx.lineWidth = 1;
     ctx.fillStyle = colors.ink;
-    const across = ticksThatFit(spec.xlim, box.w, (label) => 7 * label.length + 8);
-    const up = spec.categories ? spec.categories.map((c, k) => [k, c])
-      : ticksThatFit(spec.ylim, box.h, () => 24);
+    const fitting = (limits, ...room) => (this.small ? niceTicks(limits, 6) : ticksThatFit(limits, ...room));
+    const across = fitting(spec.xlim, box.w, (label) => ctx.measureText(label).width + 8);
+    const up = spec.categories ? spec.categories.map((c, k) => [k, c]) : fitting(spec.ylim, box.h, () => 20);
     ctx.strokeStyle = colors.rule;
     ctx.beginPath();
     for (const [at] of across) { const x = Math.round(this.X(at)) + 0.5; ctx.moveTo(x, box.y); ctx.lineTo(x, bottom); }
     if (!spec.categories) for (const [at] of up) { const y = Math.round(this.Y(at)) + 0.5; ctx.moveTo(box.x, y); ctx.lineTo(box.x + box.w, y); }
     ctx.stroke();
+    const ends = (ticks) => (this.small && ticks.length > 2 ? [ticks[0], ticks.at(-1)] : ticks);
     ctx.textAlign = "center"; ctx.textBaseline = "top";
-    for (const [at, label] of across) ctx.fillText(label, this.X(at), bottom + 5);
-    ctx.fillText(spec.x, box.x + box.w / 2, bottom + 21);
+    for (const [at, label] of ends(across)) { // none is cut at the edge
+      const half = ctx.measureText(label).width / 2 + 1;
+      ctx.fillText(label, Math.max(half, Math.min(this.width - half, this.X(at))), bottom + 6);
+    }
+    if (!this.small) ctx.fillText(spec.x, box.x + box.w / 2, bottom + 21);
     ctx.textAlign = "right"; ctx.textBaseline = "middle";
-    for (const [at, label] of up) ctx.fillText(label, box.x - 6, this.Y(at));
-    if (spec.y) {
+    for (const [at, label] of spec.categories ? up : ends(up)) ctx.fillText(label, box.x - MARGIN.gap, this.Y(at));
+    if (spec.y && !this.small) {
       ctx.save();
       ctx.translate(9, box.y + box.h / 2); ctx.rotate(-Math.PI / 2); ctx.textAlign = "center";
       ctx.fillText(spec.y, 0, 0);
@@ -123,14 +146,43 @@ class Plot {
     ctx.stroke();
   }
 
+  // A ring, or a line across. What takes the gesture (see addProbe) lies over it.
   drawProbe(values) {
     const { ctx, box, colors } = this, [px, py] = this.spec.probe;
+    const [x, y] = [px ? this.X(values[px]) : box.x, py ? this.Y(values[py]) : box.y];
+    const [inX, inY] = [Math.max(box.x, Math.min(box.x + box.w, x)), Math.max(box.y, Math.min(box.y + box.h, y))];
+    if (this.handle) {
+      this.handle.style.transform = `translate(${inX}px, ${inY}px)`;
+      this.handle.dataset.side = inX > box.x + box.w / 2 ? "left" : "right"; // where the hint has room
+    }
+    if (Math.abs(x - inX) + Math.abs(y - inY) > 1) return; // not in the picture
     ctx.strokeStyle = colors.ink; ctx.fillStyle = colors.paper; ctx.lineWidth = 2;
     ctx.beginPath();
-    if (px && py) ctx.arc(this.X(values[px]), this.Y(values[py]), 6, 0, 7);
-    else if (px) { ctx.moveTo(this.X(values[px]), box.y); ctx.lineTo(this.X(values[px]), box.y + box.h); }
-    else { ctx.moveTo(box.x, this.Y(values[py])); ctx.lineTo(box.x + box.w, this.Y(values[py])); }
+    if (px && py) ctx.arc(x, y, 6, 0, 7);
+    else if (px) { ctx.moveTo(x, box.y); ctx.lineTo(x, box.y + box.h); }
+    else { ctx.moveTo(box.x, y); ctx.lineTo(box.x + box.w, y); }
     if (px && py) ctx.fill();
     ctx.stroke();
+  }
+}
+
+// Panels that stand side by side have one height and one room for labels, so that they align.
+function fitPanels(plots, small) {
+  const rows = new Map();
+  for (const plot of plots) {
+    const top = plot.root.offsetTop;
+    rows.set(top, [...(rows.get(top) ?? []), plot]);
+  }
+  for (const row of rows.values()) {
+    const rooms = row.map((plot) => plot.labelRoom(small)), bottom = Math.max(...rooms.map((r) => r[1]));
+    const shared = Math.max(0, ...rooms.filter((_, k) => !row[k].spec.categories).map((r) => r[0]));
+    const lefts = row.map((plot, k) => (plot.spec.categories ? rooms[k][0] : shared));
+    const wished = row.map((plot, k) => plot.wishedHeight(plot.widthNow(), lefts[k], bottom, small && row.length === 1));
+    const squares = wished.filter((_, k) => row[k].spec.equal);
+    const height = Math.max(...(squares.length ? squares : wished));
+    row.forEach((plot, k) => {
+      const least = 17 * (plot.spec.categories?.length ?? 0) + MARGIN.top + bottom;
+      plot.resize({ left: lefts[k], bottom, small, height: plot.spec.equal ? wished[k] : Math.max(height, least) });
+    });
   }
 }

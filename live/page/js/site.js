@@ -23,6 +23,22 @@ const fetchScript = (address) => (scripts[address] ??= new Promise((done, failed
   Object.assign(tag, { onload: done, onerror: () => failed(`${address} did not load`), src: address });
 }));
 
+// Every figure that has a name has an address with its state: page.html#name?kappa=-0.9&play
+const linkTo = (image) => {
+  const name = image.closest("[id]")?.id;
+  return name && ((state) => `${location.href.split("#")[0]}#${encodeURIComponent(name)}?${state}`);
+};
+function readAddress(hash) {
+  const [, name, state] = /^#([^?]*)\?(.*)$/.exec(hash) ?? [];
+  if (state === undefined) return {};
+  try {
+    const place = document.getElementById(decodeURIComponent(name));
+    return { place, state: new URLSearchParams(state), image: place?.querySelector("img[data-live]") };
+  } catch { // not decodable
+    return {};
+  }
+}
+
 // In steps, between which the page may do other things: code and weights (they are in the page
 // itself where `save_html` wrote it), constants, what depends on them, drawing.
 const pause = () => new Promise((go) => setTimeout(go));
@@ -40,8 +56,10 @@ async function mount(image) {
     await pause();
     image.after(holder);
     const spec = { ...figure.spec, alt: image.alt || figure.spec.alt }; // what the page says of it
-    mountFigure(holder, { spec, data: {}, make: () => scene }, new PageModel(figure.spec.params));
+    const made = { spec, data: {}, make: () => scene };
+    const mounted = mountFigure(holder, made, new PageModel(figure.spec.params), linkTo(image));
     image.hidden = true;
+    return mounted;
   } catch (error) {
     holder.remove();
     const note = element("p", "live-note");
@@ -72,5 +90,26 @@ function mountPage() {
   }, { rootMargin: "50% 0px" });
   for (const image of images) watcher.observe(image);
   window.mountLiveFigures = () => Promise.all(images.map(start));
+
+  // Bring a figure into view in the state that the address says; what it cannot say is left out.
+  const follow = async (block) => {
+    const { hash } = location, { place, state, image } = readAddress(hash);
+    if (!image) return;
+    for (let fold = place.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    place.scrollIntoView({ block });
+    const figure = await start(image);
+    if (!figure || location.hash !== hash) return;
+    figure.apply(state);
+    place.scrollIntoView({ block }); // now that it has its height
+  };
+  let clicked = false; // a link in the text: the page moves as little as possible
+  addEventListener("hashchange", () => { follow(clicked ? "nearest" : "start"); clicked = false; });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href]");
+    if (!link || !readAddress(link.hash).image || link.href.split("#")[0] !== location.href.split("#")[0]) return;
+    if (link.hash !== location.hash) clicked = true;
+    else follow("nearest"); // the browser says nothing of the same address
+  });
+  follow("start");
 }
 document.readyState === "complete" ? mountPage() : addEventListener("load", mountPage);

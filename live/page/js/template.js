@@ -19,18 +19,25 @@ function fillTemplate(template, values) {
 function general(value) {
   if (!Number.isFinite(value)) return formatNumber(value, 0);
   const [number, power] = value.toExponential(3).split("e");
-  if (power < -4 || power > 3) return longExponent(`${+number}e${power}`);
-  return String(+value.toPrecision(4));
+  // (two digits of the exponent at least, as in Python: 1e-07)
+  const text = power < -4 || power > 3
+    ? `${+number}e${power}`.replace(/e([+-])(\d)$/, "e$10$2") : String(+value.toPrecision(4));
+  return text.replace(/^-/, "−");
 }
 
-// Two digits at least, as in Python: 1e-07
-const longExponent = (text) => text.replace(/e([+-])(\d)$/, "e$10$2");
-
+// As people write it: a true minus, and 2.2 × 10⁻⁸. The same as template.py.
 function formatNumber(value, digits, kind = "f", plus = "") {
-  let text = kind === "e" ? longExponent(value.toExponential(digits))
-    : (kind === "%" ? 100 * value : value).toFixed(digits);
-  text = text.replace("Infinity", "inf");
+  if (Number.isNaN(value)) return "none";
+  const shown = kind === "%" ? 100 * value : value, unit = kind === "%" ? "%" : "";
+  if (Number.isFinite(shown) && (kind === "e" || Math.abs(shown) >= 1e21)) { // (toFixed ends there)
+    if (shown === 0) return "0";
+    const [number, power] = shown.toExponential(digits).split("e");
+    const raised = [...String(+power)].map((c) => RAISED[c]).join("");
+    return `${plus && shown > 0 ? "+" : ""}${number}\u00a0×\u00a010${raised}${unit}`.replace("-", "−");
+  }
+  let text = shown.toFixed(digits).replace("Infinity", "inf");
   if (!plus && parseFloat(text) === 0) text = text.replace("-", "");
   if (plus && !text.startsWith("-")) text = "+" + text;
-  return kind === "%" ? text + "%" : text;
+  return text.replace("-", "−") + unit;
 }
+const RAISED = { "-": "⁻", ...Object.fromEntries([..."⁰¹²³⁴⁵⁶⁷⁸⁹"].entries()) };
