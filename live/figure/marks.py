@@ -251,7 +251,7 @@ def text(x, y, template, *, color="ink", align="left"):
 
 
 def panel(*marks, title="", x="", y="", xlim=None, ylim=None, equal=False, aspect=0.75, probe=None,
-          width=1.0):  # fmt: skip
+          width=1.0, axes=True):  # fmt: skip
     """One pair of axes.
 
     Args:
@@ -266,6 +266,7 @@ def panel(*marks, title="", x="", y="", xlim=None, ylim=None, equal=False, aspec
         probe: Names of the parameters (horizontal, vertical) that a draggable probe sets; None
             for a direction in which it does not move. Arrow keys move it too.
         width: Share of the row, relative to the other panels.
+        axes: Draw axes, ticks and a grid? (A diagram needs none.)
 
     Returns:
         A panel for `live_figure`.
@@ -293,4 +294,5 @@ def panel(*marks, title="", x="", y="", xlim=None, ylim=None, equal=False, aspec
             raise ValueError('probe must name one or two sliders, as in ("px", "py") or '
                              f'("px", None), but is {probe!r}')  # fmt: skip
     return {"marks": list(marks), "title": title, "x": x, "y": y, "xlim": xlim, "ylim": ylim,
-            "equal": equal, "aspect": aspect, "probe": probe, "width": width}  # fmt: skip
+            "equal": equal, "aspect": aspect, "probe": probe, "width": width,
+            **({} if axes else {"axes": False})}  # fmt: skip

@@ -130,6 +130,8 @@ def _draw_panel(ax, panel, values):
     ax.set_title(panel["title"], fontsize=10)
     if panel["equal"]:
         ax.set_aspect("equal")
+    if not panel.get("axes", True):
+        ax.set_axis_off()
     if "categories" in panel:
         ax.set_yticks(range(len(panel["categories"])), panel["categories"])
         ax.axvline(0, color=COLORS["ink"], linewidth=0.8, zorder=2.4)

@@ -53,6 +53,7 @@ class Plot {
 
   // Room for the labels at the left and below. `small`: on a phone, where axes have no titles.
   labelRoom(small) {
+    if (this.spec.axes === false) return [MARGIN.right, MARGIN.top];
     const { spec, ctx } = this, labels = spec.categories ?? niceTicks(spec.ylim, 6).map(([, text]) => text);
     ctx.font = FONT;
     const widest = Math.max(...labels.map((text) => ctx.measureText(text).width));
@@ -100,7 +101,7 @@ class Plot {
     ctx.setTransform(this.density, 0, 0, this.density, 0, 0);
     ctx.clearRect(0, 0, this.width, this.height);
     ctx.font = FONT;
-    this.axes();
+    if (spec.axes !== false) this.axes();
     ctx.save();
     ctx.beginPath(); ctx.rect(box.x, box.y, box.w, box.h); ctx.clip();
     for (const mark of spec.marks) {
