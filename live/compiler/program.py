@@ -344,7 +344,8 @@ class NestWriter:
     def declare(self, e: Expr):
         """`const name = ...;` at the level where e can be computed."""
         if e.op == "load":
-            wish = e.args[0] if self.level(e) else f"{e.args[0]}_{e.args[1].args[0]}"
+            place = e.args[1].args[0] if e.args[1].op == "num" else "at"
+            wish = e.args[0] if self.level(e) else f"{e.args[0]}_{place}"
             wish = wish if self.level(e) == 0 else f"{wish}_{LOOP_NAMES[self.level(e) - 1]}"
         else:
             wish = e.name or "t"

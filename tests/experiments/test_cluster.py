@@ -13,8 +13,10 @@ PYTHON = """#!/bin/sh
 echo "$@" >> "$LOG"
 case "$*" in
   *dask_scheduler*) echo $$ > "$LOG.scheduler"; exec sleep 300 ;;
-  *dask_worker*) exit 0 ;;
+  *dask_worker*) : > "$LOG.worker"; exit 0 ;;
 esac
+# The sweep ends only after both have started, as it would if it waited for its runs.
+until [ -e "$LOG.scheduler" ] && [ -e "$LOG.worker" ]; do sleep 0.05; done
 exit ${STATUS:-0}
 """
 SRUN = """#!/bin/sh

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -324,3 +325,17 @@ def test_errors_say_what_where_and_what_instead(function, arguments, words):
         compile(function, torch.linspace(-1, 1, 9), *arguments)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_names_are_short_where_a_place_is_computed():
+    """(The name of a number read at a computed place once quoted the whole expression.)"""
+
+    def read(k, z):
+        ends = z.cumsum(0)
+        both = torch.stack([k, k + 1])
+        low, high = ends[both]
+        return torch.exp(high - low) * ends, ends[k] * ends
+
+    code = compile(read, 1, torch.ones(5), dynamic=(), name="read").code
+    words = re.findall(r"[A-Za-z_]\w*", re.sub(r"//.*", "", code))
+    assert max(map(len, words)) < 24, max(words, key=len)

@@ -1,5 +1,6 @@
 """Which version of the calling convention a figure's code follows, and what a page makes of it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,9 @@ def test_a_notebook_says_it_where_the_figure_would_be(figure, chromium):
     values = {"spec": figure.spec | {"convention": CONVENTION + 1}, "code": figure.code,
               "data": figure.data}  # fmt: skip
     page = chromium.new_page()
-    module = bundle.widget().replace("export default { render };", "window.render = render;")
+    end = re.compile(r"export default ?\{ ?render ?\};")
+    assert len(end.findall(bundle.widget())) == 1
+    module = end.sub("window.render = render;", bundle.widget())
     page.add_script_tag(content=module, type="module")
     said = page.evaluate(
         """async (values) => {

@@ -226,7 +226,8 @@ class Mover:
 @pytest.mark.parametrize("path", PAGES)
 def test_figures_live_through_a_day(path, chromium):
     """Moved, printed, left and come back to, reloaded, in a second tab, on a phone."""
-    context = chromium.new_context(viewport={"width": 1200, "height": 900})
+    # (With less motion, so that the landing page's figure does not start by itself.)
+    context = chromium.new_context(viewport={"width": 1200, "height": 900}, reduced_motion="reduce")
     page, other = context.new_page(), context.new_page()
     mount(page, path)
     figure, control = page.locator(".live-figure").first, page.locator("[data-param]").first
