@@ -72,7 +72,8 @@ def to_paper(article: Tag, page: str, pages: list[str]) -> Tag:
         target = os.path.normpath(os.path.join(folder, url.path)) if url.path else f"{page}.html"
         target = target.removesuffix(".html")
         if target in pages:
-            link["href"] = f"#{prefixed(target, url.fragment or 'page')}"
+            place, _, _ = url.fragment.partition("?")  # (on paper a figure has no state)
+            link["href"] = f"#{prefixed(target, place or 'page')}"
         else:
             link.unwrap()
     for image in article.select("img[src]"):
