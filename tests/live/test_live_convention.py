@@ -63,6 +63,7 @@ def test_a_notebook_says_it_where_the_figure_would_be(figure, chromium):
     assert len(end.findall(bundle.widget())) == 1
     module = end.sub("window.render = render;", bundle.widget())
     page.add_script_tag(content=module, type="module")
+    page.wait_for_function("() => Boolean(window.render)")
     said = page.evaluate(
         """async (values) => {
           const el = document.createElement("div");
