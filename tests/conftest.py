@@ -42,3 +42,23 @@ def site():
     assert (SITE / "index.html").exists(), "the site is not built: run `make book`"
     with serve_folder(SITE) as address:
         yield address
+
+
+@pytest.fixture
+def open_tab(chromium):
+    """Opens an address in a window of its own, with the wanted properties; closes it at the end.
+
+    `prepare(tab)` is called before the address is asked for.
+    """
+    contexts = []
+
+    def open_it(address: str, prepare=lambda tab: None, **properties):
+        contexts.append(chromium.new_context(**properties))
+        tab = contexts[-1].new_page()
+        prepare(tab)
+        tab.goto(address)
+        return tab
+
+    yield open_it
+    for context in contexts:
+        context.close()

@@ -21,20 +21,9 @@ STYLE = "(part, name) => getComputedStyle(part)[name]"
 
 
 @pytest.fixture
-def open_page(chromium, site):
-    contexts = []
-
-    def open_it(address: str, **properties):
-        properties.setdefault("viewport", DESK)
-        properties.setdefault("reduced_motion", "reduce")
-        contexts.append(chromium.new_context(**properties))
-        tab = contexts[-1].new_page()
-        tab.goto(f"{site}/{address}")
-        return tab
-
-    yield open_it
-    for context in contexts:
-        context.close()
+def open_page(open_tab, site):
+    usual = {"viewport": DESK, "reduced_motion": "reduce"}
+    return lambda address, **properties: open_tab(f"{site}/{address}", **usual | properties)
 
 
 def is_set(tab, name: str) -> bool:

@@ -105,20 +105,10 @@ def desktop(chromium):
 
 
 @pytest.fixture
-def open_page(chromium, site):
+def open_page(open_tab, site):
     """Opens a page of the site in a browser with the wanted properties."""
-    contexts = []
-
-    def open_it(name: str, **properties):
-        properties.setdefault("viewport", {"width": 1280, "height": 900})
-        contexts.append(chromium.new_context(**properties))
-        tab = contexts[-1].new_page()
-        tab.goto(f"{site}/{name}.html")
-        return tab
-
-    yield open_it
-    for context in contexts:
-        context.close()
+    usual = {"viewport": {"width": 1280, "height": 900}}
+    return lambda name, **properties: open_tab(f"{site}/{name}.html", **usual | properties)
 
 
 def axe_violations(tab, rules: str = "") -> list[str]:

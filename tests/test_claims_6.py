@@ -193,6 +193,20 @@ def test_the_page_trains_as_the_stored_runs_did(arm, asked_by_the_page, monkeypa
     assert same_batches(draw, stored[0])
 
 
+def test_the_studies_measure_what_the_page_shows(chapter):
+    radius = torch.tensor([1.0, 2.2, 4.0])
+    assert torch.equal(conditional.radius_context(radius), chapter["radius_context"](radius))
+
+    class Blind:  # a flow for which each point is equally likely
+        @staticmethod
+        def log_prob(x, context):
+            return torch.zeros(len(x))
+
+    x, labels = gmu.held_out_ring(300)
+    truth = chapter["true_log_prob_given_label"](x, labels)
+    assert conditional.label_gap(Blind, x, labels) == pytest.approx(truth.mean().item(), abs=1e-6)
+
+
 def test_flow_and_batches_begin_as_in_the_stored_runs():
     """`fit` of the page and of the studies give the same weights, to the last bit."""
     names = dict(vars(flows)) | {"torch": torch, "gmu": gmu, "SEED": 3}

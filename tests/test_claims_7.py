@@ -14,7 +14,7 @@ from scipy.stats import norm
 import flows
 import gen_models_utilities as gmu
 from experiments import SweepError, evidence
-from experiments.studies import bridges, continuous
+from experiments.studies import bridges, continuous, sensor
 from experiments.studies.common import ring
 
 CHAPTER = Path(__file__).resolve().parents[1] / "chapters" / "7_outlook.ipynb"
@@ -173,6 +173,15 @@ def test_stored_sensors_say_what_the_page_says():
     assert runs.spread("flow", "dead alarm")[1] < 0.01
     for name in ("loose alarm", "loose typicality alarm", "dead typicality alarm"):
         assert runs.spread("flow", name)[0] > 0.9
+
+
+def test_the_study_draws_and_judges_as_the_page_does(page):
+    batches = [
+        draw(64, torch.Generator().manual_seed(3)) for draw in (page["healthy"], sensor.healthy)
+    ]
+    assert torch.equal(*batches)
+    scores = torch.randn(2, 500, generator=torch.Generator().manual_seed(3))
+    assert sensor.alarm(*scores) == page["alarm"](*scores)
 
 
 def test_exact_density_of_the_sensor_is_one(page):

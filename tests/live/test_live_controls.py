@@ -48,30 +48,25 @@ def address(tmp_path_factory):
     return path.as_uri()
 
 
+SIZE = {"width": 1000, "height": 800}
+
+
 @pytest.fixture
-def page(chromium, address, request):
+def page(open_tab, address, request):
     """The figure on a page of its own, in its default state. (Marker values: of the context.)"""
-    context = chromium.new_context(viewport={"width": 1000, "height": 800},
-                                   **getattr(request, "param", {}))  # fmt: skip
-    tab = context.new_page()
-    tab.add_init_script(WATCH)
-    tab.goto(address)
+    more = getattr(request, "param", {})
+    tab = open_tab(address, lambda tab: tab.add_init_script(WATCH), **{"viewport": SIZE} | more)
     alive(tab)
-    yield tab
-    context.close()
+    return tab
 
 
 @pytest.fixture
-def timed(chromium, address):
+def timed(open_tab, address):
     """The same, and time goes on only where the test says so: `clock.run_for`."""
-    context = chromium.new_context(viewport={"width": 1000, "height": 800})
-    tab = context.new_page()
-    tab.clock.install()
-    tab.goto(address)
+    tab = open_tab(address, lambda tab: tab.clock.install(), viewport=SIZE)
     alive(tab)
     tab.clock.pause_at(tab.evaluate("Date.now()") / 1000 + 1)
-    yield tab
-    context.close()
+    return tab
 
 
 def handle(page, name):

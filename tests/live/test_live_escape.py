@@ -34,12 +34,14 @@ def figure(text):
 
 @pytest.mark.filterwarnings("ignore:constrained_layout")  # the texts are wider than the picture
 @pytest.mark.parametrize("text", PAYLOADS)
-def test_a_saved_page_shows_text_and_runs_none_of_it(chromium, tmp_path, text):
+def test_a_saved_page_shows_text_and_runs_none_of_it(open_tab, tmp_path, text):
     figure(text).save_html(tmp_path / "figure.html")
-    context = chromium.new_context()
-    page, problems = context.new_page(), []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto((tmp_path / "figure.html").as_uri())
+    problems = []
+
+    def watch(page):
+        page.on("pageerror", lambda error: problems.append(str(error)))
+
+    page = open_tab((tmp_path / "figure.html").as_uri(), watch)
     alive(page)
     assert not problems and page.evaluate("window.ran") is None
     assert page.locator("script").count() == 2 and page.locator("img").count() == 1
@@ -61,7 +63,6 @@ def test_a_saved_page_shows_text_and_runs_none_of_it(chromium, tmp_path, text):
     assert legend.evaluate("(e) => e.textContent") == text
     option = page.locator("option").first
     assert option.evaluate("(e) => e.textContent") == text
-    context.close()
 
 
 @pytest.mark.parametrize("text", PAYLOADS)

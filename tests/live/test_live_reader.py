@@ -54,21 +54,15 @@ def choice():
 
 
 @pytest.fixture
-def visit(chromium):
+def visit(open_tab):
     """Opens an address in a context with the wanted properties; nothing may go wrong there."""
-    contexts, problems = [], []
+    problems = []
 
-    def open_it(address, **properties):
-        properties.setdefault("viewport", {"width": 1100, "height": 900})
-        contexts.append(chromium.new_context(**properties))
-        page = contexts[-1].new_page()
+    def watch(page):
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(address)
-        return page
 
-    yield open_it
-    for context in contexts:
-        context.close()
+    usual = {"viewport": {"width": 1100, "height": 900}}
+    yield lambda address, **properties: open_tab(address, watch, **usual | properties)
     assert problems == []
 
 
