@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -366,6 +366,29 @@ def try_all(chosen: list[Mutant], source: str, runner: Runner, memory: Memory, o
             raise
 
 
+def results_of(chosen: list[Mutant], source: str, module: str, guards: list[str], options) -> list:
+    """Try mutants of a module in copies of the repository, those that are not known yet.
+
+    Args:
+        chosen: The mutants.
+        source: The module's text.
+        module: Its name in the repository.
+        guards: The tests' files, by theirs.
+        options: The tool's options: `root`, `workers` and `limit`.
+
+    Returns:
+        For each mutant "passed", "failed" or "late".
+
+    Raises:
+        RuntimeError: See `try_all`.
+    """
+    memory = Memory(options.root, module, guards)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as base:
+        runner = Runner(options.root, Path(base), module, guards, options.workers)
+        try_all(chosen, source, runner, memory, options)
+    return [memory.known[memory.key(mutant)] for mutant in chosen]
+
+
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """What was asked for on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -411,17 +434,11 @@ def main(given: list[str] | None = None) -> int:
     print(f"{options.module}: {len(chosen)} of {len(every)} mutants", flush=True)
     if not chosen:
         return 2
-    memory = Memory(options.root, options.module, options.guards)
-    with tempfile.TemporaryDirectory(prefix="mutants-") as base:
-        try:
-            runner = Runner(
-                options.root, Path(base), options.module, options.guards, options.workers
-            )
-            try_all(chosen, source, runner, memory, options)
-        except RuntimeError as error:
-            print(error, file=sys.stderr)
-            return 2
-    results = [memory.known[memory.key(mutant)] for mutant in chosen]
+    try:
+        results = results_of(chosen, source, options.module, options.guards, options)
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 2
     for mutant, result in zip(chosen, results, strict=True):
         if result == "passed":
             print(f"{options.module}:{mutant.line}: {mutant.before} -> {mutant.after}")
@@ -437,10 +454,15 @@ def _interrupted(*_) -> None:
     raise KeyboardInterrupt
 
 
-if __name__ == "__main__":
+def run_as_program(program: Callable[[], int]) -> None:
+    """Run one of these tools: however it is interrupted, it cleans up, and can go on later."""
     for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(kind, _interrupted)
     try:
-        sys.exit(main())
+        sys.exit(program())
     except KeyboardInterrupt:
         sys.exit("interrupted; the same command goes on from here")
+
+
+if __name__ == "__main__":
+    run_as_program(main)

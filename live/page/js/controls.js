@@ -12,6 +12,9 @@ function setParam(model, p, value) {
 // Whole numbers are shown as such.
 const shownValue = (value, step) => formatNumber(value, Number.isInteger(value) ? 0 : digitsOf(step));
 
+// The number that the function is given for a value.
+const numberOf = (p, value) => (p.kind === "menu" ? p.numbers[p.values.indexOf(value)] : +value);
+
 // A value as text, as a link holds it; and back. What is no value of the parameter changes nothing.
 const asText = (p, value) => (p.kind === "menu" ? p.options[p.values.indexOf(value)] : String(+value));
 function setFromText(model, p, text) {
@@ -71,7 +74,6 @@ function addProbe(plot, params, model) {
   const handle = plot.handle = element("div", `live-handle ${px && py ? "live-both" : px ? "live-across" : "live-upwards"}`, stage);
   const hint = element("span", "live-hint", handle, "drag me");
   hint.setAttribute("aria-hidden", "true");
-  const place = (e) => { const at = canvas.getBoundingClientRect(); return [e.clientX - at.left, e.clientY - at.top]; };
   const move = ([x, y]) => {
     if (px) setParam(model, px, (x - plot.bx) / plot.ax);
     if (py) setParam(model, py, (y - plot.by) / plot.ay);
@@ -79,7 +81,7 @@ function addProbe(plot, params, model) {
   };
   let grip = null; // from the pointer to the probe
   stage.addEventListener("pointerdown", (e) => {
-    const touch = e.pointerType === "touch", [x, y] = place(e);
+    const touch = e.pointerType === "touch", [x, y] = plot.placeOf(e);
     if (e.button || e.defaultPrevented || (touch && e.target !== handle)) return;
     grip = touch ? [(px ? plot.X(model.get(px.name)) : x) - x, (py ? plot.Y(model.get(py.name)) : y) - y] : [0, 0];
     stage.setPointerCapture(e.pointerId);
@@ -87,10 +89,10 @@ function addProbe(plot, params, model) {
     e.preventDefault(); // (no text is selected on the way)
   });
   stage.addEventListener("pointermove", (e) => {
-    if (grip && stage.hasPointerCapture(e.pointerId)) move(place(e).map((v, k) => v + grip[k]));
+    if (grip && stage.hasPointerCapture(e.pointerId)) move(plot.placeOf(e).map((v, k) => v + grip[k]));
   });
   for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, () => { setTimeout(() => { grip = null; }); });
-  canvas.addEventListener("click", (e) => { if (!grip && !e.defaultPrevented) move(place(e)); }); // a tap
+  canvas.addEventListener("click", (e) => { if (!grip && !e.defaultPrevented) move(plot.placeOf(e)); }); // a tap
   canvas.addEventListener("keydown", (e) => {
     const [p, sign] = { ArrowLeft: [px, -1], ArrowRight: [px, 1], ArrowDown: [py, -1], ArrowUp: [py, 1] }[e.key] ?? [];
     if (!p) return;
@@ -107,7 +109,7 @@ function addProbe(plot, params, model) {
 function addChoice(plot, params, model) {
   const { stage } = plot, marks = plot.spec.marks.filter((mark) => mark.choose);
   const hit = (e) => {
-    const at = plot.canvas.getBoundingClientRect(), x = e.clientX - at.left, y = e.clientY - at.top;
+    const [x, y] = plot.placeOf(e);
     for (const mark of marks) {
       const p = params.find((q) => q.name === mark.choose);
       const [n, X, Y] = mark.kind === "points" ? coordinates(mark, plot.values) : [plot.values[mark.value].length];

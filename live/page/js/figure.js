@@ -40,7 +40,7 @@ function mountFigure(root, { spec, data, make }, model, link) {
   checkConvention(spec);
   const scene = make(live.decode(data), live);
   // Before anything is shown: where the numbers are not torch's, the picture stays.
-  const initial = spec.params.map((p) => (p.kind === "menu" ? p.numbers[p.values.indexOf(p.value)] : +p.value));
+  const initial = spec.params.map((p) => numberOf(p, p.value));
   let first = scene(...initial);
   const wrong = strayed(first, spec.check);
   if (wrong) throw new Error(`${wrong} differs from what torch computed for the default state`);
@@ -55,15 +55,11 @@ function mountFigure(root, { spec, data, make }, model, link) {
   spoken.setAttribute("aria-live", "polite");
   const tools = element("div", `live-controls${spec.params.length === 1 ? " live-one" : ""}`, holder);
 
-  const argument = (p) => {
-    const value = model.get(p.name);
-    return p.kind === "menu" ? p.numbers[p.values.indexOf(value)] : +value;
-  };
   let scheduled = 0, speak, fit = true; // fit: the room may have changed
   const draw = () => {
     scheduled = 0;
     const start = performance.now();
-    const given = spec.params.map(argument), mode = printing ? "light" : pageMode();
+    const given = spec.params.map((p) => numberOf(p, model.get(p.name))), mode = printing ? "light" : pageMode();
     let values;
     try {
       values = first && given.every((v, k) => v === initial[k]) ? first : scene(...given);

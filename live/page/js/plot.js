@@ -62,11 +62,14 @@ class Plot {
 
   // Height over width, as wished; what is not tied to it need not be high where it is wide.
   wishedHeight(width, left, bottom, low) {
-    const { xlim: [x0, x1], ylim: [y0, y1], equal, aspect, categories } = this.spec;
+    const { xlim: [x0, x1], ylim: [y0, y1], equal, aspect } = this.spec;
     const ratio = equal ? Math.abs((y1 - y0) / (x1 - x0)) : low ? Math.min(0.4, aspect) : aspect;
     const height = Math.round((width - left - MARGIN.right) * ratio);
-    return Math.max(height, 17 * (categories?.length ?? 0)) + MARGIN.top + bottom;
+    return Math.max(height + MARGIN.top + bottom, this.leastHeight(bottom));
   }
+
+  // Room for the names of all bars.
+  leastHeight(bottom) { return 17 * (this.spec.categories?.length ?? 0) + MARGIN.top + bottom; }
 
   // Fit the canvas to the width that the page gives it, sharp on dense screens. The panels of a row
   // share `room`: {left, bottom, height, small}.
@@ -88,6 +91,12 @@ class Plot {
   }
 
   widthNow() { return Math.max(120, Math.floor(this.root.clientWidth)); }
+
+  // Where an event happened, in pixels of the canvas.
+  placeOf(event) {
+    const { left, top } = this.canvas.getBoundingClientRect();
+    return [event.clientX - left, event.clientY - top];
+  }
 
   X(x) { return this.ax * x + this.bx; }
   Y(y) { return this.ay * y + this.by; }
@@ -182,8 +191,8 @@ function fitPanels(plots, small) {
     const squares = wished.filter((_, k) => row[k].spec.equal);
     const height = Math.max(...(squares.length ? squares : wished));
     row.forEach((plot, k) => {
-      const least = 17 * (plot.spec.categories?.length ?? 0) + MARGIN.top + bottom;
-      plot.resize({ left: lefts[k], bottom, small, height: plot.spec.equal ? wished[k] : Math.max(height, least) });
+      const own = plot.spec.equal ? wished[k] : Math.max(height, plot.leastHeight(bottom));
+      plot.resize({ left: lefts[k], bottom, small, height: own });
     });
   }
 }
