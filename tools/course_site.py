@@ -24,6 +24,7 @@ from found import (
     draw_cards,
     fill_cards,
     introduce,
+    name_of,
     public_address,
     write_lost_page,
     write_map,
@@ -185,7 +186,7 @@ def drop_foreign_scripts(page: Path, soup: BeautifulSoup, out: Path) -> list[str
             if name.lower().startswith("on") or RUNS.match(str(value)):
                 found.append(f"<{tag.name} {name}={value!r}>")
                 del tag[name]
-    name = page.relative_to(out).with_suffix("").as_posix()
+    name = name_of(page, out)
     return [
         f"{name}: a script in the text, a caption or an output does not run on the site, and was "
         f"left out: {' '.join(text.split())[:80]}"
@@ -254,7 +255,7 @@ def finish_site(app, exception) -> None:
     base, title = public_address(config), config.html_title
     alts = draw_cards(out, soups, config.course_cards)
     for page, soup in fresh.items():
-        name = page.relative_to(out).with_suffix("").as_posix()
+        name = name_of(page, out)
         introduce(name, soup, base, config.root_doc, alts, title)
         fill_cards(page, soup, out, alts)
     write_search_index(out, soups)

@@ -39,6 +39,16 @@ def public_address(config) -> str:
     return f"https://{owner}.github.io/{name}/"
 
 
+def name_of(page: Path, out: Path) -> str:
+    """What a page of the site is called: its place in the site's folder, without ".html"."""
+    return page.relative_to(out).with_suffix("").as_posix()
+
+
+def one_line(text: str) -> str:
+    """A text with single spaces between its words."""
+    return " ".join(text.split())
+
+
 # -- Search ------------------------------------------------------------------------------------
 
 
@@ -61,14 +71,14 @@ def sections_of(soup: BeautifulSoup) -> list[tuple[str, str, str]]:
     found, terms = [], []
     for term in page.select("dl.glossary > dt[id]"):
         meaning = term.find_next_sibling("dd")
-        words = (" ".join(tag.get_text().split()) for tag in (term, meaning))
+        words = (one_line(tag.get_text()) for tag in (term, meaning))
         terms.append((term["id"], *words))
         term.decompose()
         meaning.decompose()
     for section, heading in reversed(marked):  # the inner ones first: what is left is the outer's
-        title = " ".join(heading.get_text().split())
+        title = one_line(heading.get_text())
         heading.decompose()
-        found.append((section["id"], title, " ".join(section.get_text().split())))
+        found.append((section["id"], title, one_line(section.get_text())))
         section.decompose()
     return found[::-1] + terms
 
@@ -107,12 +117,12 @@ def other_names(soup: BeautifulSoup) -> dict[str, list[tuple[str, str]]]:
         for link in meaning.select("a.reference.internal[href*='#']"):
             page, _, name = link["href"].partition("#")
             places.append((page, name))
-        words = [" ".join(term.get_text().replace("#", "").split())]
+        words = [one_line(term.get_text().replace("#", ""))]
         for paragraph in meaning.select("p"):
             if also := ALSO.match(paragraph.get_text()):
-                words += [" ".join(w.split()) for w in also[1].split(",")]
+                words += [one_line(w) for w in also[1].split(",")]
         for word in words:
-            for spelling in {" ".join(c) for c in all_spellings(word.lower().split())}:
+            for spelling in dict.fromkeys(map(" ".join, all_spellings(word.lower().split()))):
                 names[spelling] += places
     return names
 
@@ -136,7 +146,7 @@ def search_index(out: Path, pages: dict[Path, BeautifulSoup]) -> dict:
     places, titles, texts = [], [], []
     terms, title_terms, all_titles = (defaultdict(list) for _ in range(3))
     for page in sorted(pages):
-        name = page.relative_to(out).with_suffix("").as_posix()
+        name = name_of(page, out)
         for number, (identifier, title, text) in enumerate(sections_of(pages[page])):
             index = len(places)
             places.append(f"{name}#{identifier}" if number else name)
@@ -147,29 +157,33 @@ def search_index(out: Path, pages: dict[Path, BeautifulSoup]) -> dict:
                 title_terms[stem].append(index)
             for stem in stems(text, english):
                 terms[stem].append(index)
-    entries = defaultdict(list)
+    numbers, entries = {place: index for index, place in enumerate(places)}, defaultdict(list)
     for page, soup in pages.items():
         for word, found in other_names(soup).items():
             for path, identifier in found:
                 target = Path(os.path.normpath(page.parent / path)) if path else page
-                name = target.relative_to(out).with_suffix("").as_posix()
-                place = f"{name}#{identifier}"
-                if place in places:
-                    entries[word].append([places.index(place), None, True])
+                index = numbers.get(f"{name_of(target, out)}#{identifier}")
+                if index is not None:
+                    entries[word].append([index, None, True])
     return {
         "docnames": places,
         "filenames": places,
         "titles": titles,
         "texts": texts,
         "pages": {name.split("#")[0]: titles[i] for i, name in reversed([*enumerate(places)])},
-        "terms": {k: v[0] if len(v) == 1 else v for k, v in sorted(terms.items())},
-        "titleterms": {k: v[0] if len(v) == 1 else v for k, v in sorted(title_terms.items())},
+        "terms": as_sphinx_writes(terms),
+        "titleterms": as_sphinx_writes(title_terms),
         "alltitles": all_titles,
         "indexentries": entries,
         "objects": {},
         "objnames": {},
         "objtypes": {},
     }
+
+
+def as_sphinx_writes(terms: dict[str, list[int]]) -> dict:
+    """Stem -> the places that have it; a single one stands without a list."""
+    return {stem: at[0] if len(at) == 1 else at for stem, at in sorted(terms.items())}
 
 
 def write_search_index(out: Path, pages: dict[Path, BeautifulSoup]) -> None:
@@ -219,7 +233,7 @@ def draw_cards(out: Path, pages: dict[Path, BeautifulSoup], wanted: dict[str, st
     """
     alts = {}
     for page, soup in pages.items():
-        name = page.relative_to(out).with_suffix("").as_posix()
+        name = name_of(page, out)
         if (picture := picture_of(page, soup, wanted.get(name, ""))) is None:
             continue
         source = page.parent / picture["src"]

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 from bs4 import BeautifulSoup, NavigableString, Tag
+from found import one_line
 from short_form import shorten
 
 LONG_CODE = 45  # lines
@@ -126,7 +127,7 @@ def plain_titles(soup: BeautifulSoup) -> None:
 def works_of(soup: BeautifulSoup) -> dict[str, str]:
     """A page's list of references: text of the entry -> its id."""
     return {
-        " ".join(work.select_one("p").get_text().split()): work["id"]
+        one_line(work.select_one("p").get_text()): work["id"]
         for work in soup.select(".citation-list .citation[id]")
         if work.select_one("p")
     }
@@ -184,7 +185,7 @@ def guess_heights(soup: BeautifulSoup) -> None:
 def words_of(tag: Tag) -> str:
     """A tag's text, less formulas' MathML, which nobody sees."""
     hidden = {id(t) for f in tag.select("mjx-assistive-mml") for t in f.find_all(string=True)}
-    return " ".join("".join(t for t in tag.find_all(string=True) if id(t) not in hidden).split())
+    return one_line("".join(t for t in tag.find_all(string=True) if id(t) not in hidden))
 
 
 def ease_reading(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSoup]) -> None:

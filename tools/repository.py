@@ -26,15 +26,19 @@ PLACEHOLDER = "https://github.com/example/"  # nobody's: what the course is hand
 URL = re.compile(rf"https://github\.com/{NAME}/{NAME}")
 
 
+def settings(root: Path) -> dict:
+    """What `_config.yml` says."""
+    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")) or {}
+
+
 def address(root: Path = ROOT) -> str:
     """The repository's address, from `_config.yml`."""
-    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
+    return settings(root)["repository"]["url"]
 
 
 def is_placeholder(root: Path = ROOT) -> bool:
     """Whether the address is still the one that the course is handed out with."""
-    settings = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")) or {}
-    return settings.get("repository", {}).get("url", "").startswith(PLACEHOLDER)
+    return settings(root).get("repository", {}).get("url", "").startswith(PLACEHOLDER)
 
 
 def checked(url: str) -> str:
