@@ -1,14 +1,12 @@
 """Reads back what the page's scripts draw: a panel drawn in Node, on a canvas that takes notes."""
 
-import json
 import math
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
-from live_node import NODE
+from live_node import Script
 
 from live.figure.render import resolve_limits
 from live.page import bundle
@@ -89,27 +87,14 @@ class Drawing:
         return list(walk(self.told["tree"]))
 
 
-class Canvas:
+class Canvas(Script):
     """One process of Node with the page's scripts and a canvas that takes notes."""
 
     def __init__(self):
         parts = ("theme.js", "template.js", "plot.js", "marks.js", "controls.js")
         texts = [(bundle.JS / part).read_text(encoding="utf-8") for part in parts]
         recorder = Path(__file__).with_name("canvas.js").read_text(encoding="utf-8")
-        script = "\n".join([recorder, *texts, SERVER])
-        self.process = subprocess.Popen(
-            [NODE, "--no-warnings", "-e", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            encoding="utf-8",
-        )  # fmt: skip
-
-    def ask(self, what: str, given=None):
-        self.process.stdin.write(json.dumps([what, given]) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        assert line, "the scripts do not load"
-        answer = json.loads(line)
-        assert "error" not in answer, answer["error"]
-        return answer["got"]
+        super().__init__("\n".join([recorder, *texts, SERVER]))
 
     def draw(self, panel, *draws, mode="light", room=300, density=1, fit=None) -> Drawing:
         """Draw a panel.
@@ -125,16 +110,12 @@ class Canvas:
         first = {name: torch.as_tensor(v) for name, v in draws[0].items()}
         (spec,) = resolve_limits([panel], first)
         modes = [mode] * len(draws) if isinstance(mode, str) else mode
-        told = self.ask("draw", {
+        told = self.ask(["draw", {
             "spec": spec, "draws": [{k: plain(v) for k, v in d.items()} for d in draws],
             "shapes": {k: list(v.shape) for k, v in first.items()},
             "modes": modes, "room": room, "density": density, "fit": fit or {},
-        })  # fmt: skip
+        }])  # fmt: skip
         return Drawing(spec, told)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
 
 
 def plain(value):

@@ -27,31 +27,45 @@ lines.on("line", (line) => {
 """
 
 
-class Node:
-    """One process; `run(program, *arguments)` as in `live_runner`."""
+class Script:
+    """A process of Node that answers each line of JSON by another: `{got}` or `{error}`."""
+
+    def __init__(self, text: str):
+        self.process = subprocess.Popen(
+            [NODE, "--no-warnings", "-e", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )  # fmt: skip
+
+    def ask(self, question):
+        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, "the script does not load"
+        answer = json.loads(line)
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer["got"]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+
+
+class Node(Script):
+    """Runs compiled functions: `run(program, *arguments)` as in `live_runner`."""
 
     def __init__(self):
         from live.compiler import runtime
 
-        script = f"{runtime.text()}\nglobalThis.live = live;\n{SERVER.replace('CALL', CALL)}"
-        self.process = subprocess.Popen(
-            [NODE, "--no-warnings", "-e", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            encoding="utf-8",
-        )  # fmt: skip
+        super().__init__(
+            f"{runtime.text()}\nglobalThis.live = live;\n{SERVER.replace('CALL', CALL)}"
+        )
 
     def run(self, program, *arguments) -> list[torch.Tensor]:
         """The outputs of a compiled function, as flat float64 tensors."""
         sent = json.dumps(pytree.tree_map(_plain, list(arguments)))
-        self.process.stdin.write(json.dumps([program.code, program.data, sent]) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return [torch.tensor([float(v) for v in a], dtype=torch.float64) for a in answer["got"]]
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(timeout=10)
+        got = self.ask([program.code, program.data, sent])
+        return [torch.tensor([float(v) for v in a], dtype=torch.float64) for a in got]
 
 
 @pytest.fixture(scope="session")

@@ -22,13 +22,13 @@ CURVE = {"x": torch.tensor([-1.0, 0.0, 2.0, 5.0]), "y": torch.tensor([0.5, 2.5, 
 @pytest.fixture(scope="module")
 def colors(canvas):
     """The page's colours, by mode and name."""
-    return canvas.ask("colors")
+    return canvas.ask(["colors"])
 
 
 @pytest.fixture(scope="module")
 def palettes(canvas):
     """64 colours [r, g, b, a] by mode and name."""
-    told = canvas.ask("palettes", ["light", "dark"])
+    told = canvas.ask(["palettes", ["light", "dark"]])
     return {mode: dict(zip(("density", "diverging"), two, strict=True))
             for mode, two in zip(("light", "dark"), told, strict=True)}  # fmt: skip
 
@@ -170,7 +170,7 @@ def test_the_legend_names_marks_in_their_colours(canvas, colors, mode):
     ],
 )  # fmt: skip
 def test_ticks_are_round_numbers_that_have_room(canvas, limits, pixels, need, labels):
-    ticks = canvas.ask("ticks", [limits, pixels, need])
+    ticks = canvas.ask(["ticks", [limits, pixels, need]])
     assert [label for _, label in ticks] == labels
     assert [place for place, _ in ticks] == pytest.approx([as_number(label) for label in labels])
 
@@ -807,7 +807,7 @@ def test_python_and_the_page_say_the_same(canvas, name, form):
     template = f"<{{{name}{form}}}>"
     value = VALUES[name]
     sent = {name: value if math.isfinite(value) else f"{value}"}
-    assert canvas.ask("fill", [template, sent]) == fill(template, {name: value})
+    assert canvas.ask(["fill", [template, sent]]) == fill(template, {name: value})
 
 
 @pytest.mark.parametrize(
@@ -827,4 +827,4 @@ def test_python_and_the_page_say_the_same(canvas, name, form):
 )  # fmt: skip
 def test_what_is_said(canvas, template, said):
     sent = {k: v if math.isfinite(v) else f"{v}" for k, v in VALUES.items()}
-    assert canvas.ask("fill", [template, sent]) == fill(template, VALUES) == said
+    assert canvas.ask(["fill", [template, sent]]) == fill(template, VALUES) == said
