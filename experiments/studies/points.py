@@ -34,9 +34,10 @@ def run(settings: dict, seeds: list[int]) -> list[dict]:
     flows = train_seeds(real_nvp(**SHAPE), draw, seeds, **training)
     rows = []
     for k, (points, flow) in enumerate(zip(data.values(), flows, strict=True)):
-        step, _, stopped = min((now[k] for now in course), key=lambda entry: entry[1])
+        own = [now[k] for now in course]
+        step, _, stopped = min(own, key=lambda entry: entry[1])
         rows.append({
-            "gap": gap_on(judged, flow), "own_gap": gap_on(points, flow),
+            "gap": own[-1][2], "own_gap": gap_on(points, flow),
             "stopped_gap": stopped, "stopped_at": step,
         })  # fmt: skip
     return rows
