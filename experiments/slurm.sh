@@ -20,7 +20,8 @@ mkdir -p .cache
 
 "$PYTHON" -m distributed.cli.dask_scheduler --scheduler-file "$file" --port 0 --no-dashboard &
 scheduler=$!
-trap 'kill $scheduler 2>/dev/null; rm -f "$file"' EXIT
+# The job ends when the scheduler has ended: it stops its workers first.
+trap 'kill $scheduler 2>/dev/null; wait $scheduler || :; rm -f "$file"' EXIT
 srun --ntasks="$SLURM_NTASKS" "$PYTHON" -m distributed.cli.dask_worker --scheduler-file "$file" \
     --nthreads 1 --no-dashboard --death-timeout 120 &
 "$PYTHON" -m experiments --dask "$file" "$@"
