@@ -6,6 +6,7 @@ loops share a nest, and what is stored and read again at the same place stays in
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 
 from .errors import CompileError
@@ -13,6 +14,9 @@ from .expr import LOOP_NAMES, Expr, Expressions, text
 
 LONG = 12  # steps above which each nest becomes a function of its own
 WIDTH = 88  # characters of an expression before part of it gets a name
+# A number with a fraction, as a weight is: it has more or fewer digits by chance.
+FRACTION = re.compile(r"(?<![\w.])\(?-?\d+(?:\.\d+(?:e[-+]?\d+)?|e[-+]?\d+)\)?")
+TYPICAL = "-0.10818930715322495"
 RESERVED = frozenset(
     "arguments await break case catch class const continue data debugger default delete do else "
     "enum eval export extends false finally for function if implements import in instanceof "
@@ -286,6 +290,18 @@ class Writer:
         return nest.text(e)
 
 
+def width(written: str) -> int:
+    """The length of a text, in which all numbers with a fraction count as equally long.
+
+    Else the code would depend on the last digits of weights: on the machine that trained them.
+
+    Example:
+        >>> width("w * 0.5") == width("w * -0.1234567890123456") == width("w * 1e-07")
+        True
+    """
+    return len(FRACTION.sub(TYPICAL, written))
+
+
 class NestWriter:
     """Writes one nest: each part goes as far out of the loops as it can."""
 
@@ -337,7 +353,7 @@ class NestWriter:
             if not self.is_plain(child) and child not in self.names:
                 moves_out = self.level(child) < self.level(e)
                 shared = self.uses.get(child, 0) > 1
-                long = len(text(child, self.names)) > WIDTH
+                long = width(text(child, self.names)) > WIDTH
                 if moves_out or shared or long:
                     self.declare(child)
 
