@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 SITE := _build/html/index.html
 
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
-MODULES := $(wildcard flows.py gen_models_utilities.py experiments/*.py live/*.py live/*/*.py tools/*.py)
+MODULES := $(wildcard flows.py flows_support.py gen_models_utilities.py experiments/*.py live/*.py live/*/*.py tools/*.py)
 
 # Small networks: with more threads they are slower, and sums change in the last digits.
 export OMP_NUM_THREADS := $(THREADS)
@@ -44,7 +44,7 @@ test: $(SITE)  ## Set everything up and run all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 		--nbval --nbval-current-env --nbval-kernel-startup-timeout 600 \
 		--nbval-sanitize-with tests/nbval_sanitize.cfg \
-		tests/test_colab.py tests/test_cpu_path.py $(CHAPTERS) tests $(MODULES)
+		tests/test_colab.py $(CHAPTERS) tests $(MODULES)
 
 zoo: $(READY)  ## Run the chapters that train as other machines would (tools/zoo.py)
 	$(BIN)/python tools/zoo.py --workers $(WORKERS)

@@ -1,9 +1,13 @@
-"""Each chapter runs in Colab: alone in an empty folder, with Colab's older packages.
+"""Each chapter runs in Colab: alone in an empty folder, with Colab's packages, on another CPU.
 
 Colab itself cannot be had here, so a second environment stands in for it: its versions (see
 colab-requirements.txt), a stub of `google.colab`, and git told to find the course's address in a
 copy of this repository. The first cell then does what it does in Colab. For a live figure, a page
 in Chromium stands in for Colab's: it speaks the protocol of ipywidgets 7 with a kernel.
+
+nbval runs the chapters on the machine's own CPU path; here they run as on a machine without vector
+instructions, where sums are taken in another order, and must print the same. `make zoo` tries more
+stand-ins.
 """
 
 import hashlib
@@ -19,6 +23,7 @@ import execute
 import nbformat
 import pytest
 import torch
+import zoo
 from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
@@ -28,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "tests" / "colab-requirements.txt"
 COURSE = "normalizing-flows-course"
 BORROWED = ["torch", "torchgen", "functorch"]
+OTHER_CPU = zoo.SETTINGS["default"]
+SAY_THE_PATH = "print(torch.backends.cpu.get_cpu_capability())"
 
 
 def call(*command, **options) -> str:
@@ -97,6 +104,7 @@ def environment(served_course: Path) -> dict[str, str]:
         "GIT_CONFIG_KEY_0": f"url.{served_course.as_uri()}.insteadOf",
         "GIT_CONFIG_VALUE_0": address(),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        **OTHER_CPU.variables,
     }
 
 
@@ -110,6 +118,11 @@ def kernel_specs(colab: Path, folder: Path) -> KernelSpecManager:
         json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}), encoding="utf-8"
     )
     return KernelSpecManager(kernel_dirs=[str(kernel.parents[1])])
+
+
+def installs(cell) -> bool:
+    """Whether a cell does in Colab what it does nowhere else."""
+    return execute.has_tag(cell, "setup")
 
 
 def add_solutions(notebook) -> None:
@@ -211,12 +224,16 @@ def test_code_compiled_from_other_weights_has_the_same_structure():
 
     def code(scale, shift, sign=1):
         def layer(x):
-            return torch.tanh(x * scale + shift) - sign * torch.exp(x - shift)
+            x = torch.tanh(x * scale + shift) - sign * torch.exp(x - shift)
+            # Long enough for a part of it to get a name, with many digits and with few.
+            inner = torch.exp(-torch.tanh(x * scale + shift)) * (x * shift + scale) * scale
+            return torch.sin(inner)
 
         return compile(layer, torch.zeros(5), dynamic=(), name="layer").code
 
-    first, second = code(0.37, -1.25), code(-2.5e-7, 0.81)
-    assert first != second and structure(first) == structure(second)
+    first = code(0.37, -1.25)
+    for other in (code(-2.5e-7, 0.81), code(0.3712345678901234, -0.1234567890123456)):
+        assert first != other and structure(first) == structure(other)
     assert structure(code(0.37, -1.25, sign=-2)) != structure(first)
 
 
@@ -230,6 +247,8 @@ def test_chapter_runs_in_colab(chapter, colab, served_course, tmp_path):
     folder.mkdir()
     shutil.copy2(chapter, folder)
     notebook = nbformat.read(folder / chapter.name, as_version=4)
+    stored = nbformat.read(chapter, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(SAY_THE_PATH))
     add_solutions(notebook)
     client = NotebookClient(
         notebook,
@@ -249,7 +268,11 @@ def test_chapter_runs_in_colab(chapter, colab, served_course, tmp_path):
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             assert "Something is wrong" not in output.get("text", "")
-    stored = nbformat.read(chapter, as_version=4)
+    own, (path, *_) = notebook.cells[: len(stored.cells)], notebook.cells[len(stored.cells) :]
+    assert path.outputs[0].text.strip() == OTHER_CPU.path
+    pairs = [pair for pair in zip(stored.cells, own, strict=True) if not installs(pair[0])]
+    found = zoo.Result(len(pairs), zoo.faults(*zip(*pairs, strict=True)), {})
+    assert not found.faults, f"\n{zoo.details('default', chapter.stem, found)}"
     assert compiled(notebook, chapter.stem) == compiled(stored, chapter.stem), "run `make execute`"
 
 

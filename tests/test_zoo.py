@@ -104,6 +104,35 @@ def test_what_differs_is_told_with_old_and_new(write):
     assert "-before" in told and "+DEFAULT" in told and "same" not in told
 
 
+def test_cells_that_ran_elsewhere_are_compared_as_nbval_compares_them():
+    v4 = nbformat.v4
+
+    def cell(*outputs, tags=()):
+        return v4.new_code_cell("1", outputs=list(outputs), metadata={"tags": list(tags)})
+
+    def says(text, name="stdout"):
+        return v4.new_output("stream", name=name, text=text)
+
+    def shows(kind, text):
+        return v4.new_output("display_data", {"text/plain": text, kind: "..."})
+
+    text = v4.new_markdown_cell("text")
+    stored = [cell(says("a\nb\n")), text, cell(says(BAND.format(0.1))), cell(says("one")),
+              cell(shows("image/png", "Figure A")), cell(says("x"), tags=["nbval-ignore-output"]),
+              cell(v4.new_output("execute_result", {"text/plain": "3"}))]  # fmt: skip
+    same = [cell(says("a\n"), says("b\n")), text, cell(says(BAND.format(7.2))), cell(says("one")),
+            cell(shows("image/png", "Figure B")), cell(), stored[-1]]  # fmt: skip
+    assert zoo.faults(stored, same) == []
+    four = v4.new_output("execute_result", {"text/plain": "4"})
+    error = v4.new_output("error", ename="NameError", evalue="x", traceback=[])
+    other = [cell(says("a\nB\n")), text, cell(says("gap 0.1")), cell(error),
+             cell(says("more")), cell(), cell(four)]  # fmt: skip
+    found = zoo.faults(stored, other)
+    assert [fault["cell"] for fault in found] == [f"Cell {k}" for k in (0, 1, 2, 3, 5)]
+    assert (found[0]["old"], found[0]["new"]) == (["a", "b"], ["a", "B"])
+    assert found[2]["new"] == ["NameError: x"] and found[3]["new"] == ["more"]
+
+
 def test_two_threads_are_two_whatever_the_notebook_asks_for(write):
     notebook = write("threads", (PRINTS_THREADS, "1\n"))
     result = zoo.replay(notebook, zoo.SETTINGS["two-threads"])

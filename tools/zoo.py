@@ -24,14 +24,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbval.plugin import coalesce_streams, get_sanitize_patterns
 
 ROOT = Path(__file__).resolve().parents[1]
+SANITIZE = ROOT / "tests" / "nbval_sanitize.cfg"
 OLD_TORCH = "2.11.0"  # the oldest that requirements.txt allows
 RESULT, KERNEL, THREADS = "ZOO_RESULT", "ZOO_KERNEL", "ZOO_THREADS"
 SECONDS = 3600  # for one notebook: to end a run that hangs, not to judge a slow machine
@@ -154,6 +157,46 @@ def printed(outputs: list, sanitize) -> list[str]:
     return [line for text in texts for line in sanitize(text).splitlines()]
 
 
+def masked() -> Callable[[str], str]:
+    """Return what takes out of a text the numbers that nbval does not compare either."""
+    rules = get_sanitize_patterns(SANITIZE.read_text(encoding="utf-8"))
+
+    def mask(text: str) -> str:
+        for pattern, replacement in rules:
+            text = re.sub(pattern, replacement, text)
+        return text
+
+    return mask
+
+
+def faults(stored: list, ran: list) -> list[dict]:
+    """Compare what cells print with what they printed before, as nbval does in a kernel of its own.
+
+    Args:
+        stored: the cells of a notebook.
+        ran: the same cells, run again. Pictures and live figures are not compared.
+
+    Returns:
+        For each cell that differs its name, the stored and the new lines, and a message.
+    """
+    mask, found, number = masked(), [], 0
+    for one, other in zip(stored, ran, strict=True):
+        if one.cell_type != "code":
+            continue
+        old, new = ([o for o in cell.outputs if not drawn(o)] for cell in (one, other))
+        old, new = printed(coalesce_streams(old), mask), printed(coalesce_streams(new), mask)
+        if old != new and "nbval-ignore-output" not in one.metadata.get("tags", []):
+            found.append({"cell": f"Cell {number}", "old": old, "new": new, "message": "differs"})
+        number += 1
+    return found
+
+
+def drawn(output) -> bool:
+    """Whether an output is a picture or a widget: its text is only a name for it."""
+    kinds = output.get("data", {})
+    return any(kind.startswith(("image/", "application/")) for kind in kinds)
+
+
 def pytest_configure(config):
     """Register the reporter (pytest calls this where the file is loaded with -p)."""
     config.pluginmanager.register(Reporter(Path(os.environ[RESULT])))
@@ -250,7 +293,7 @@ def replay(notebook: Path, setting: Setting, python: str = sys.executable) -> Re
         command = [
             python, "-m", "pytest", "-q", "-p", "zoo", "-p", "no:cacheprovider", "--color=no",
             "--nbval", "--nbval-current-env", "--nbval-kernel-startup-timeout=600",
-            "--nbval-sanitize-with", str(ROOT / "tests" / "nbval_sanitize.cfg"), str(notebook),
+            "--nbval-sanitize-with", str(SANITIZE), str(notebook),
         ]  # fmt: skip
         try:
             done = subprocess.run(
