@@ -65,21 +65,35 @@ def cpu_path() -> dict[str, str]:
     """What decides the last digits on this machine.
 
     Returns:
-        The processor's kind, torch's version, the instructions that torch uses, and the
-        environment variables of `PATHS` that are set.
+        The processor's kind, the environment variables of `PATHS` that are set, and, if torch is
+        in use, its version and the instructions that it uses.
 
     Example:
+        >>> import torch
         >>> sorted(cpu_path())
         ['instructions', 'machine', 'torch', 'variables']
     """
-    import torch
-
-    return {
+    found = {
         "machine": platform.machine(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "torch": torch.__version__.split("+")[0],
         "variables": " ".join(f"{k}={os.environ[k]}" for k in VARIABLES if k in os.environ),
     }
+    if torch := sys.modules.get("torch"):
+        found["instructions"] = torch.backends.cpu.get_cpu_capability()
+        found["torch"] = torch.__version__.split("+")[0]
+    return found
+
+
+def _own_stream_on_one_thread() -> contextlib.AbstractContextManager:
+    """Hold torch to one thread and give back its random stream.
+
+    A run that does without torch need not wait for it: if it is not imported yet, it will read the
+    number of its threads when it is.
+    """
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+        return torch.random.fork_rng(devices=[])
+    os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return contextlib.nullcontext()
 
 
 def run_name(settings: dict, seeds: Sequence[int], code: str) -> str:
@@ -152,14 +166,11 @@ def work(run: Callable, settings: dict, seeds: Sequence[int], limit: float | Non
     Returns:
         What is stored, less the code's hash.
     """
-    import torch
-
-    torch.set_num_threads(1)
     if limit is not None:
         faulthandler.dump_traceback_later(limit, exit=True, file=sys.__stderr__)
     start, record = time.process_time(), {"settings": settings, "seeds": list(seeds)}
     try:
-        with torch.random.fork_rng(devices=[]):
+        with _own_stream_on_one_thread():
             rows = run(dict(settings), list(seeds))
         if len(rows) != len(seeds):
             raise ValueError(f"the run gave {len(rows)} rows for {len(seeds)} seeds")

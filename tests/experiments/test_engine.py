@@ -32,8 +32,8 @@ def importable(monkeypatch):
 
 
 def test_parallel_runs_equal_serial_ones_bit_for_bit(tmp_path):
-    serial = sweep(runs.train, SETTINGS, SEEDS, tmp_path / "a", n_jobs=1, **QUIET)
-    parallel = sweep(runs.train, SETTINGS, SEEDS, tmp_path / "b", n_jobs=2, **QUIET)
+    serial = sweep(runs.with_torch, SETTINGS, SEEDS, tmp_path / "a", n_jobs=1, **QUIET)
+    parallel = sweep(runs.with_torch, SETTINGS, SEEDS, tmp_path / "b", n_jobs=2, **QUIET)
     assert rows(serial) == rows(parallel)
     assert [(r["settings"]["a"], r["seeds"]) for r in serial] == [
         (a, [seed]) for a in (1, 2, 3) for seed in SEEDS
@@ -198,7 +198,9 @@ def test_a_bad_grid_is_refused_before_anything_runs(tmp_path, settings, seeds, t
 def test_cpu_paths_reach_the_workers_and_leave_this_process_alone(tmp_path):
     paths = {"own": {}, "default": {"ATEN_CPU_CAPABILITY": "default"}}
     before = dict(os.environ)
-    records = sweep(runs.train, grid(a=[1]), [0, 1, 2, 3], tmp_path, paths=paths, n_jobs=2, **QUIET)
+    records = sweep(
+        runs.with_torch, grid(a=[1]), range(4), tmp_path, paths=paths, n_jobs=2, **QUIET
+    )
     assert [r["cpu"] for r in records] == ["own", "default"] * 2
     for record in records:
         wanted = "ATEN_CPU_CAPABILITY=default" if record["cpu"] == "default" else ""
