@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import flows
+import flows_support
 
 NAN, INF = math.nan, math.inf
 quick = settings(
@@ -328,10 +329,10 @@ def test_check_number(value, least, whole):
     real = isinstance(value, (int, float)) and not isinstance(value, bool)
     good = real and math.isfinite(value) and value >= least
     if good and not (whole and not isinstance(value, int)):
-        flows.check_number("answer", value, least, whole)
+        flows_support.check_number("answer", value, least, whole)
     else:
         with pytest.raises(ValueError, match="answer must be") as caught:
-            flows.check_number("answer", value, least, whole)
+            flows_support.check_number("answer", value, least, whole)
         assert repr(value) in str(caught.value)
 
 
@@ -345,12 +346,12 @@ def test_check_points(shape, dtype, dim):
     points = torch.zeros(shape, dtype=dtype)
     if not dtype.is_floating_point:
         with pytest.raises(TypeError, match="x must be a floating-point"):
-            flows.check_points("x", points, dim)
+            flows_support.check_points("x", points, dim)
     elif len(shape) == 2 and (shape[1] == dim if dim else shape[1] >= 2):
-        flows.check_points("x", points, dim)
+        flows_support.check_points("x", points, dim)
     else:
         with pytest.raises(ValueError, match="x must have shape") as caught:
-            flows.check_points("x", points, dim)
+            flows_support.check_points("x", points, dim)
         assert str(tuple(shape)) in str(caught.value)
 
 
@@ -361,10 +362,10 @@ def test_check_domain(values):
     outside = [v for v in values if not -1 < v < 1]
     if outside:
         with pytest.raises(ValueError, match=f"{len(outside)} of {len(values)} values") as caught:
-            flows.check_domain("x", t(*values), -1.0, 1.0)
+            flows_support.check_domain("x", t(*values), -1.0, 1.0)
         assert f"first: {outside[0]:.7g}" in str(caught.value)
     else:
-        flows.check_domain("x", t(*values), -1.0, 1.0)
+        flows_support.check_domain("x", t(*values), -1.0, 1.0)
 
 
 @quick

@@ -114,7 +114,13 @@ def test_what_the_modules_import_is_declared():
     """So that `pip install` of the course, without --no-deps, gives something that imports."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
-    modules = imported("flows.py", "gen_models_utilities.py", "experiments/**/*.py", "live/**/*.py")
+    modules = imported(
+        "flows.py",
+        "flows_support.py",
+        "gen_models_utilities.py",
+        "experiments/**/*.py",
+        "live/**/*.py",
+    )
     optional = {"ipywidgets", "distributed"}  # (each says so, where it is missing)
     assert modules - optional <= declared
 
@@ -125,7 +131,9 @@ def test_what_tools_and_tests_import_is_required():
     assert imported(*ours) <= required
 
 
-@pytest.mark.parametrize("module", ["experiments", "flows", "gen_models_utilities", "live"])
+@pytest.mark.parametrize(
+    "module", ["experiments", "flows", "flows_support", "gen_models_utilities", "live"]
+)
 def test_docstrings_are_complete(module):
     """Arguments, result, errors and an example of all that the course offers."""
     module = importlib.import_module(module)

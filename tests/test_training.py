@@ -7,18 +7,19 @@ import pytest
 import torch
 
 import flows
+import flows_support
 import gen_models_utilities as gmu
 
 
 def test_eight_bits_stay_within_half_a_step():
     flow, other = hero.new_flow(), hero.new_flow()
     flows.train(flow, lambda n, g: gmu.sample_ring(n, g)[0], steps=3, batch_size=32)
-    packed = flows.to_eight_bits(flow)
-    flows.from_eight_bits(other, packed)
+    packed = flows_support.to_eight_bits(flow)
+    flows_support.from_eight_bits(other, packed)
     for (name, value), near in zip(flow.named_parameters(), other.parameters(), strict=True):
         assert ((near - value).abs() <= 0.501 * packed[name][1]).all()
     with pytest.raises(ValueError, match="packed"):
-        flows.from_eight_bits(other, {})
+        flows_support.from_eight_bits(other, {})
 
 
 def test_without_a_schedule_the_rate_stays():

@@ -19,7 +19,7 @@ import safely
 from execute import ROOT, chapters, has_tag
 
 TARGET = ROOT / "flows.py"
-# flows.py stands alone: it may be copied without the rest.
+# flows.py stands alone, but for flows_support.py: the two may be copied without the rest.
 OWN_MODULES = {"flows", "gen_models_utilities", "live"}
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 WIDTH = 96

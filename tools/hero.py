@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import flows  # noqa: E402
+import flows_support  # noqa: E402
 import gen_models_utilities as gmu  # noqa: E402
 import live  # noqa: E402
 from live.figure.reference import reference  # noqa: E402
@@ -63,7 +64,7 @@ def trained_flow(checkpoint: int = -1) -> flows.RealNVP:
         n, rows = value.numel(), value[..., :1].numel()
         packed[name] = numbers[:n].reshape(value.shape), scale[:rows].reshape(*value.shape[:-1], 1)
         numbers, scale = numbers[n:], scale[rows:]
-    flows.from_eight_bits(flow, packed)
+    flows_support.from_eight_bits(flow, packed)
     return flow
 
 

@@ -1,0 +1,674 @@
+"""What flows.py needs and no chapter teaches: checks of input, derivatives of a root, checkpoints.
+
+The chapters import it and `flows.py` does; it imports neither. Copy the two files together.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable
+from numbers import Integral, Real
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+# ----------------------------------------------------------------------- points, numbers and shapes
+
+
+def check_domain(name: str, value: Tensor, low: float, high: float) -> None:
+    """Raise if any entry of `value` lies outside the open interval (low, high).
+
+    Inside `torch.func` (vmap, grad, jacrev, ...) all points of the batch are checked. While torch
+    traces a function into a graph there is no number to look at: nothing is checked.
+
+    Args:
+        name: What to call the value in the message.
+        value: Points, any shape.
+        low: Lower end, not allowed itself.
+        high: Upper end, not allowed itself.
+
+    Raises:
+        ValueError: If an entry is outside or NaN.
+
+    Example:
+        >>> check_domain("x", torch.tensor([0.5, 1.5]), -1.0, 1.0)
+        Traceback (most recent call last):
+        ValueError: x must lie strictly between -1.0 and 1.0, but 1 of 2 values do not (first: 1.5)
+    """
+    if torch.compiler.is_compiling():
+        return
+    functorch = torch._C._functorch  # has no public name; torch's own code asks it the same
+    while functorch.is_functorch_wrapped_tensor(value):
+        value = functorch.get_unwrapped(value)
+    kinds = {type(value), type(torch.empty(()))}  # while tracing, a new tensor is a stand-in
+    if kinds - {Tensor, nn.Parameter}:
+        return
+    outside = ~((value > low) & (value < high))  # NaN counts as outside
+    if outside.any():
+        raise ValueError(
+            f"{name} must lie strictly between {low} and {high}, but {int(outside.sum())} of "
+            f"{value.numel()} values do not (first: {value[outside].flatten()[0].item():.7g})"
+        )
+
+
+def check_points(name: str, points: Tensor, dim: int | None = None) -> None:
+    """Raise unless `points` is a floating tensor of shape (n, D), with D = `dim` if given.
+
+    Args:
+        name: What to call the points in the message.
+        points: What was passed.
+        dim: The number of coordinates D that is needed, or None for any D >= 2.
+
+    Raises:
+        TypeError: If it is not a floating-point tensor.
+        ValueError: If the shape is wrong.
+
+    Example:
+        >>> check_points("x", torch.zeros(5), 2)
+        Traceback (most recent call last):
+        ValueError: x must have shape (n, 2), but has shape (5,)
+    """
+    if not isinstance(points, Tensor) or not points.is_floating_point():
+        kind = points.dtype if isinstance(points, Tensor) else type(points).__name__
+        raise TypeError(f"{name} must be a floating-point torch tensor, but is {kind}")
+    if points.ndim != 2 or (points.shape[1] != dim if dim else points.shape[1] < 2):
+        wanted = f"(n, {dim})" if dim else "(n, D) with D >= 2"
+        raise ValueError(f"{name} must have shape {wanted}, but has shape {tuple(points.shape)}")
+
+
+def check_number(name: str, value: float, least: float = -math.inf, whole: bool = False) -> None:
+    """Raise unless `value` is a finite number, `least` or more.
+
+    Args:
+        name: What to call the value in the message.
+        value: What was passed.
+        least: The smallest value allowed.
+        whole: Whether only whole numbers are allowed.
+
+    Raises:
+        ValueError: If it is not.
+
+    Example:
+        >>> check_number("n_layers", 0, least=1, whole=True)
+        Traceback (most recent call last):
+        ValueError: n_layers must be a whole number >= 1, but is 0
+    """
+    kind, words = (Integral, "a whole") if whole else (Real, "a finite")
+    good = isinstance(value, kind) and not isinstance(value, bool)
+    if not (good and math.isfinite(value) and value >= least):
+        limit = f" >= {least}" if math.isfinite(least) else ""
+        raise ValueError(f"{name} must be {words} number{limit}, but is {value!r}")
+
+
+def check_linear(matrix: Tensor, shift: Tensor | None) -> tuple[Tensor, Tensor, float]:
+    """The matrix and the shift in double precision, and log|det| of the matrix.
+
+    Args:
+        matrix: Shape (D, D).
+        shift: Shape (D,), or None for zeros.
+
+    Returns:
+        The matrix, the shift, and the log-determinant.
+
+    Raises:
+        ValueError: If the matrix is not square or not invertible, or the shift does not fit or is
+            not finite.
+
+    Example:
+        >>> check_linear(torch.zeros(2, 2), None)
+        Traceback (most recent call last):
+        ValueError: matrix must be invertible and finite, but is [[0.0, 0.0], [0.0, 0.0]]
+    """
+    matrix = torch.as_tensor(matrix, dtype=torch.float64)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"matrix must have shape (D, D), but has {tuple(matrix.shape)}")
+    shift = torch.zeros(len(matrix)) if shift is None else torch.as_tensor(shift)
+    if shift.shape != matrix.shape[:1] or not shift.isfinite().all():
+        given = f"{shift.tolist()} has shape {tuple(shift.shape)}"
+        raise ValueError(f"shift must have shape ({len(matrix)},) and be finite, but {given}")
+    log_abs_det = torch.linalg.slogdet(matrix).logabsdet.item()
+    # Rounding may leave a tiny determinant where it is 0: the condition number is the better judge.
+    if not (matrix.isfinite().all() and torch.linalg.cond(matrix) < 1e12):
+        raise ValueError(f"matrix must be invertible and finite, but is {matrix.tolist()}")
+    return matrix, shift.double(), log_abs_det
+
+
+def check_planar(w: Tensor, u: Tensor, b: float, least: float) -> tuple[Tensor, Tensor, Tensor]:
+    """w, u and b as tensors of the default dtype, if they make an invertible planar map.
+
+    Args:
+        w: Shape (D,), not 0.
+        u: Shape (D,), with 1 + w.u > least.
+        b: A finite number.
+        least: How near 0 the determinant may come.
+
+    Returns:
+        The two vectors, and b as a scalar.
+
+    Raises:
+        ValueError: If w is 0, the shapes differ, 1 + w.u <= least, or b is not finite.
+
+    Example:
+        >>> check_planar([1.0, 0.0], [-2.0, 0.0], b=0.0, least=0.001)
+        Traceback (most recent call last):
+        ValueError: w.u must be above -1 + 0.001 for an invertible map, but is -2
+    """
+    w, u = (torch.as_tensor(v, dtype=torch.get_default_dtype()) for v in (w, u))
+    if w.ndim != 1 or w.shape != u.shape or not (w @ w) > 0:
+        raise ValueError(f"w and u must be vectors of one length, w not 0; got {w} and {u}")
+    if not 1 + w @ u > least:
+        limit = f"-1 + {least}"
+        raise ValueError(f"w.u must be above {limit} for an invertible map, but is {w @ u:.4g}")
+    b = torch.tensor(float(b), dtype=w.dtype)
+    check_domain("b", b, -math.inf, math.inf)
+    return w, u, b
+
+
+def check_radial(center: Tensor, alpha: float, beta: float, least: float) -> tuple[Tensor, Tensor]:
+    """The numbers of a radial flow as tensors of the default dtype, if they make it invertible.
+
+    Args:
+        center: Shape (D,).
+        alpha: Above `least`.
+        beta: With 1 + beta / alpha > least.
+        least: How near 0 the two may come.
+
+    Returns:
+        The centre, and alpha and 1 + beta / alpha, shape (2,).
+
+    Raises:
+        ValueError: If alpha or 1 + beta / alpha is `least` or less, or center is not a vector of
+            finite numbers.
+
+    Example:
+        >>> check_radial([0.0, 0.0], 2.0, -1.0, least=0.001)[1]
+        tensor([2.0000, 0.5000])
+    """
+    center = torch.as_tensor(center, dtype=torch.get_default_dtype())
+    if center.ndim != 1:
+        raise ValueError(f"center must have shape (D,), but has {tuple(center.shape)}")
+    check_domain("center", center, -math.inf, math.inf)
+    if not (least < alpha < math.inf and least < 1 + beta / alpha < math.inf):
+        wanted = f"alpha > 0 and beta > -alpha, that is alpha and 1 + beta / alpha > {least},"
+        raise ValueError(f"{wanted} are needed; got {alpha} and {beta}")
+    return center, torch.tensor([alpha, 1 + beta / alpha], dtype=center.dtype)
+
+
+def check_conditioned(changed: Tensor, s: Tensor, t: Tensor) -> None:
+    """Raise unless s and t have one entry for each coordinate that they change.
+
+    One of shape (n, 1) would broadcast: right points, and a log-det that is wrong.
+
+    Args:
+        changed: The half that changes, shape (n, D - k).
+        s: Log-scales, from a conditioner.
+        t: Shifts, from a conditioner.
+
+    Raises:
+        ValueError: If s or t has another shape than the half that changes.
+
+    Example:
+        >>> check_conditioned(torch.zeros(4, 2), torch.zeros(4, 1), torch.zeros(4, 2))
+        Traceback (most recent call last):
+        ValueError: the conditioner's s must have shape (4, 2), but has shape (4, 1)
+    """
+    wanted = tuple(changed.shape)
+    for name, value in (("s", s), ("t", t)):
+        given = tuple(value.shape) if isinstance(value, Tensor) else None
+        if given != wanted:
+            what = f"has shape {given}" if given is not None else f"is {value!r}"
+            raise ValueError(f"the conditioner's {name} must have shape {wanted}, but {what}")
+
+
+def fit_inputs(flow: nn.Module, name: str, points: Tensor, context: Tensor | None) -> Tensor | None:
+    """Check the points that a flow is given, and bring their context to shape (n, C).
+
+    Args:
+        flow: The flow: it knows D, C and its dtype.
+        name: What to call the points in a message.
+        points: Shape (n, D).
+        context: Shape (n, C), or (C,) for one context shared by all points; None if C = 0. Class
+            numbers are not a context: `F.one_hot(labels, C).float()` is.
+
+    Returns:
+        The context, shape (n, C), with the dtype and device of the points; None if C = 0.
+
+    Raises:
+        TypeError: If the points are no floating-point tensor, or of another dtype than the flow;
+            if a context of one dimension holds integers, or a context is complex.
+        ValueError: If a shape is wrong, or a context is missing or not wanted.
+
+    Example:
+        >>> from flows import RealNVP
+        >>> flow = RealNVP(dim=2, context_dim=4)
+        >>> fit_inputs(flow, "x", torch.zeros(3, 2), torch.tensor([0.0, 1.0, 0.0, 0.0])).shape
+        torch.Size([3, 4])
+    """
+    check_points(name, points, flow.dim)
+    dtype, context_dim = flow.like.dtype, flow.context_dim
+    if points.dtype != dtype:
+        advice = "convert the points, or the flow with flow.double() or flow.float()"
+        raise TypeError(f"{name} must be {dtype} as the flow is, not {points.dtype}: {advice}")
+    if context_dim == 0:
+        if context is not None:
+            raise ValueError("context must not be given: this flow has context_dim=0")
+        return None
+    n = points.shape[0]  # not len(points), which would fix the size while torch traces
+    advice = f"class numbers become contexts by F.one_hot(labels, {context_dim}).float()"
+    rows = context.shape if isinstance(context, Tensor) else ()
+    if rows[-1:] != (context_dim,) or len(rows) > 2 or (len(rows) == 2 and rows[0] != n):
+        given = tuple(context.shape) if isinstance(context, Tensor) else repr(context)
+        raise ValueError(
+            f"context must be a tensor of shape {(n, context_dim)} or {(context_dim,)}, as this "
+            f"flow has context_dim={context_dim}; but it is {given} ({advice})"
+        )
+    # A vector of integers may be one class number a point that happens to have the length C.
+    if context.is_complex() or (context.ndim == 1 and not context.is_floating_point()):
+        raise TypeError(f"context must be floating-point, not {context.dtype}: {advice}")
+    return context.to(points).expand(n, -1)
+
+
+# ------------------------------------------------------------------------ the derivatives of a root
+
+
+class ImplicitRoot(torch.autograd.Function):
+    """Derivatives of a root, in reverse mode and to every order: see `implicit_root`.
+
+    Example:
+        >>> ImplicitRoot.apply(torch.sqrt, lambda s, a: s * s - a, torch.tensor(4.0)).item()
+        2.0
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(find, residual, *parameters):
+        """The root, found in whatever way, without gradients."""
+        return find(*parameters)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        """Keep what the derivatives need."""
+        ctx.residual = inputs[1]
+        ctx.save_for_backward(output, *inputs[2:])
+
+    @staticmethod
+    def backward(ctx, gradient):
+        """residual = 0 whatever p is, so d root / dp = -(d residual / dp) / (d residual / ds).
+
+        The saved root knows that it depends on p: so this can be differentiated again.
+        """
+        root, *parameters = ctx.saved_tensors
+        _, pull = torch.func.vjp(ctx.residual, root, *parameters)
+        slope = pull(torch.ones_like(root))[0]
+        return None, None, *pull(-gradient / slope)[1:]
+
+
+def implicit_root(find: Callable, residual: Callable, *parameters: Tensor) -> Tensor:
+    """The s with residual(s, *parameters) = 0, and the derivatives of s with respect to them.
+
+    In reverse mode they are right to every order. In forward mode (`torch.func.jacfwd` and
+    `hessian`) four Newton steps carry them, each of which doubles the order that is right: to 15.
+
+    Args:
+        find: Gets the parameters, returns the root to the last digits, by any method.
+        residual: Smooth function of the root and the parameters. Each entry of its result belongs
+            to one entry of the root, and its slope there is not 0.
+        parameters: Tensors that broadcast to the shape of the root.
+
+    Returns:
+        The root, of the shape that `find` gives it.
+
+    Example:
+        >>> root = lambda a: implicit_root(torch.sqrt, lambda s, a: s * s - a, a)
+        >>> torch.func.grad(torch.func.grad(root))(torch.tensor(4.0))  # -a^(-3/2) / 4
+        tensor(-0.0312)
+    """
+    wanted = torch.is_grad_enabled() and any(p.requires_grad for p in parameters)
+    if torch.compiler.is_compiling() and not wanted:  # torch.compile cannot take the class then
+        return find(*parameters)
+    try:
+        return ImplicitRoot.apply(find, residual, *parameters)
+    except (NotImplementedError, AssertionError):  # so torch refuses forward mode, and it nested
+        pass
+    root = find(*(p.detach() for p in parameters))
+    for _ in range(4):
+        value, pull = torch.func.vjp(lambda s: residual(s, *parameters), root)
+        root = root - value / pull(torch.ones_like(value))[0]
+    return root
+
+
+# ------------------------------------------------ a training: its settings, its batches, its report
+
+
+def check_settings(draw, steps, batch_size, lr, clip, seed, schedule) -> dict:
+    """Look at the settings of a training, and make plain numbers of them.
+
+    Args:
+        draw, steps, batch_size, lr, clip, seed, schedule: See `Trainer`.
+
+    Returns:
+        The settings that a checkpoint stores.
+
+    Raises:
+        TypeError: If draw is no function, or schedule neither True nor False.
+        ValueError: If a number is not allowed.
+
+    Example:
+        >>> check_settings(torch.zeros(5, 2), 10, 10, 0.1, 1.0, 0, True)
+        Traceback (most recent call last):
+        TypeError: draw must be a function (batch_size, generator) -> points, but is a Tensor: ...
+    """
+    if not callable(draw):
+        advice = "for a fixed set of points, draw=resample(points)"
+        kind = type(draw).__name__
+        raise TypeError(
+            f"draw must be a function (batch_size, generator) -> points, but is a {kind}: {advice}"
+        )
+    if not isinstance(schedule, bool):
+        raise TypeError(f"schedule must be True or False, but is {schedule!r}")
+    for name, value in {"steps": steps, "batch_size": batch_size}.items():
+        check_number(name, value, least=1, whole=True)
+    for name, value in {"lr": lr, "clip": clip}.items():
+        check_number(name, value, least=1e-12)
+    check_number("seed", seed, least=0, whole=True)
+    if seed >= 2**31:  # from there on lie the seeds of points that nothing may be trained on
+        raise ValueError(f"seed must be a whole number below 2^31, but is {seed}")
+    whole = {"steps": int(steps), "batch_size": int(batch_size), "seed": int(seed)}
+    return whole | {"lr": float(lr), "clip": float(clip), "schedule": schedule}
+
+
+@torch.no_grad()
+def check_training(flow, held_out, report_every, on_report, checkpoint) -> None:
+    """Find before the first step what would stop a training later.
+
+    Args:
+        flow, held_out, report_every, on_report, checkpoint: See `train`.
+
+    Raises:
+        TypeError, ValueError: If one of them is not allowed.
+
+    Example:
+        >>> from flows import RealNVP
+        >>> check_training(RealNVP(), None, 10, None, "no-such-folder/run.pt")
+        Traceback (most recent call last):
+        ValueError: checkpoint must be a file in a folder that exists, but is no-such-folder/run.pt
+    """
+    check_number("report_every", report_every, least=1, whole=True)
+    if on_report is not None and not callable(on_report):
+        raise TypeError(f"on_report must be a function (step, history), but is {on_report!r}")
+    if checkpoint is not None:
+        file = Path(checkpoint)
+        if file.is_dir() or not file.parent.is_dir():
+            raise ValueError(f"checkpoint must be a file in a folder that exists, but is {file}")
+    if held_out is not None:
+        parts = held_out if isinstance(held_out, tuple | list) else (held_out,)
+        if not all(isinstance(part, Tensor) for part in parts):
+            raise TypeError("held_out must be a tensor of points, or a pair with their contexts")
+        if not all(part.isfinite().all() for part in parts):
+            raise ValueError("held_out must not hold NaN or infinity, but does")
+        context = parts[1] if len(parts) == 2 else None
+        fit_inputs(flow, "held_out", parts[0].to(flow.like), context)
+
+
+def fingerprint(values) -> str:
+    """A short hash of tensors, numbers and texts, in order.
+
+    Args:
+        values: What to hash.
+
+    Returns:
+        16 hexadecimal digits.
+
+    Example:
+        >>> fingerprint([torch.zeros(2)]) == fingerprint([torch.zeros(2)])
+        True
+    """
+    digest = hashlib.sha256()
+    for value in values:
+        if isinstance(value, Tensor):
+            value = (tuple(value.shape), value.detach().cpu().flatten().tolist())
+        digest.update(repr(value).encode())
+    return digest.hexdigest()[:16]
+
+
+def next_batch(trainer) -> Tensor | tuple[Tensor, Tensor]:
+    """Draw a batch, and look at it before it can spoil the weights.
+
+    Args:
+        trainer: The training.
+
+    Returns:
+        What `draw` gave.
+
+    Raises:
+        ValueError: If it holds a NaN or an infinity; the weights are as they were.
+
+    Example:
+        >>> from flows import RealNVP, Trainer
+        >>> next_batch(Trainer(RealNVP(), lambda n, generator: torch.full((n, 2), math.nan)))
+        Traceback (most recent call last):
+        ValueError: draw gave points with a NaN or an infinity for batch 1: mend the data
+    """
+    batch = trainer.draw(trainer.settings["batch_size"], trainer.generator)
+    parts = batch if isinstance(batch, tuple | list) else (batch,)
+    if all(isinstance(part, Tensor) and part.device.type == "cpu" for part in parts):
+        if not all(part.isfinite().all() for part in parts):
+            raise ValueError(f"draw gave points with a NaN or an infinity for batch "
+                             f"{trainer.done + 1}: mend the data")  # fmt: skip
+    if trainer.done == 0:
+        trainer.first_batch = fingerprint(parts)
+    return batch
+
+
+@torch.no_grad()
+def report(trainer, losses: list[Tensor], held_out=None) -> None:
+    """Add one entry to the history; stop with a clear error if the loss is no number.
+
+    Args:
+        trainer: The training.
+        losses: The losses since the last report, scalars.
+        held_out: Points (n, D), a pair with contexts, or None.
+
+    Raises:
+        FloatingPointError: If a loss is infinite or NaN. The flow then has the weights of the last
+            report again.
+
+    Example:
+        >>> from flows import RealNVP, Trainer, resample
+        >>> trainer = Trainer(RealNVP(n_layers=2), resample(torch.randn(9, 2)), batch_size=9)
+        >>> report(trainer, [torch.tensor(1.0), torch.tensor(3.0)])
+        >>> trainer.history.train_nll
+        [2.0]
+    """
+    loss = torch.stack(losses).mean().item()
+    if not math.isfinite(loss):
+        back, good = "", trainer.good
+        if good is not None:
+            trainer.flow.load_state_dict(good["flow"])
+            back = f"; the flow is back at step {good['step']}"
+        raise FloatingPointError(
+            f"the loss is {loss} at step {trainer.done}: try a smaller lr{back}"
+        )
+    weights = {name: value.clone() for name, value in trainer.flow.state_dict().items()}
+    trainer.good = {"step": trainer.done, "flow": weights}
+    trainer.history.steps.append(trainer.done)
+    trainer.history.train_nll.append(loss)
+    if held_out is not None:
+        trainer.history.held_out_nll.append(trainer.nll(held_out).mean().item())
+
+
+# ----------------------------------------------------------------------------- a training in a file
+
+
+def what_it_is(flow: nn.Module) -> str:
+    """Fingerprint of all that defines a flow's density beside its weights.
+
+    Args:
+        flow: The flow.
+
+    Returns:
+        A hash of its layers, their plain settings, and the tensors that its state leaves out.
+
+    Example:
+        >>> from flows import RealNVP
+        >>> what_it_is(RealNVP(turn=30.0)) == what_it_is(RealNVP(turn=45.0))
+        False
+    """
+    plain, values = (bool, int, float, str, tuple), []
+    for name, module in flow.named_modules():
+        kept = {k: v for k, v in vars(module).items() if k[0] != "_" and isinstance(v, plain)}
+        kept.pop("training", None)
+        values += [name, type(module).__qualname__, sorted(kept.items())]
+        values += [
+            module.get_buffer(key).double() for key in sorted(module._non_persistent_buffers_set)
+        ]
+    return fingerprint(values)
+
+
+def save_training(trainer, path: str | Path) -> None:
+    """Write a training to a file: beside it first, so that the file itself is always whole.
+
+    Args:
+        trainer: The training.
+        path: The file; an older one is replaced.
+
+    Raises:
+        OSError: If it cannot be written; an older file stays, and nothing beside it.
+
+    Example:
+        >>> import tempfile
+        >>> from flows import RealNVP, Trainer, resample
+        >>> trainer = Trainer(RealNVP(n_layers=2), resample(torch.randn(9, 2)), batch_size=9)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_training(trainer, f"{folder}/run.pt")
+        ...     load_training(trainer, f"{folder}/run.pt")
+    """
+    state = {
+        "settings": trainer.settings, "done": trainer.done, "history": vars(trainer.history),
+        "flow": trainer.flow.state_dict(), "adam": trainer.adam.state_dict(),
+        "generator": trainer.generator.get_state(), "what": what_it_is(trainer.flow),
+        "first_batch": trainer.first_batch, "way_back": trainer.way_back.state(),
+    }  # fmt: skip
+    temporary = Path(f"{path}.part")
+    try:
+        torch.save(state, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:  # torch's writer gives a RuntimeError for a full disk
+        temporary.unlink(missing_ok=True)
+        raise OSError(f"{path} could not be written: {error}") from error
+
+
+def read_checkpoint(path: str | Path, device) -> dict:
+    """What `save_training` wrote.
+
+    Args:
+        path: The file.
+        device: Where its tensors go.
+
+    Returns:
+        The state.
+
+    Raises:
+        ValueError: If it is no such file, or a damaged one.
+
+    Example: see `save_training`.
+    """
+    try:
+        state = torch.load(path, weights_only=True, map_location=device)
+        wanted = {
+            "settings", "done", "history", "flow", "adam", "generator", "what", "first_batch",
+            "way_back",
+        }  # fmt: skip
+        if not isinstance(state, dict) or set(state) != wanted:
+            raise ValueError("it holds something else")
+    except Exception as error:  # torch.load has many ways to say that a file is not its own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path} is no checkpoint that can be read ({reason}): "
+                         "name another file, or delete it") from error  # fmt: skip
+    return state
+
+
+def load_training(trainer, path: str | Path) -> None:
+    """Go back to what `save_training` wrote. Nothing is changed if the file does not fit.
+
+    Args:
+        trainer: A training with the same settings, flow and data; changed in place.
+        path: The file.
+
+    Raises:
+        ValueError: If the file is damaged, or belongs to other settings, another flow, or other
+            data (also if `draw` gives other points for the same generator).
+
+    Example: see `save_training`.
+    """
+    state, now = read_checkpoint(path, trainer.flow.like.device), trainer.settings
+    problem = ""
+    if state["settings"] != now:
+        problem = f"a training with {state['settings']}, this one has {now}"
+    elif state["what"] != what_it_is(trainer.flow):
+        problem = "a flow of another shape or with other fixed parts (such as turn)"
+    elif state["done"] and state["first_batch"] is not None:
+        again = type(trainer)(trainer.flow, trainer.draw, **now)
+        next_batch(again)
+        if again.first_batch != state["first_batch"]:
+            problem = "other data, or `draw` does not use the generator that it is given"
+    if problem:
+        raise ValueError(
+            f"{path} belongs to {problem}: name another checkpoint, or delete the file"
+        )
+    trainer.flow.load_state_dict(state["flow"])
+    trainer.adam.load_state_dict(state["adam"])
+    trainer.generator.set_state(state["generator"].cpu())
+    trainer.done, trainer.history = state["done"], type(trainer.history)(**state["history"])
+    trainer.first_batch = state["first_batch"]
+    trainer.way_back.load(state["way_back"], trainer.history.went_back)
+
+
+# ---------------------------------------------------------------------------- weights in eight bits
+
+
+def to_eight_bits(flow: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
+    """A flow's weights as whole numbers from -127 to 127 and one scale a row.
+
+    Args:
+        flow: The flow.
+
+    Returns:
+        For each parameter its numbers, int8, and the scales that they are to be multiplied by.
+
+    Example:
+        >>> packed = to_eight_bits(nn.Linear(3, 2))
+        >>> packed["weight"][0].dtype, packed["weight"][1].shape
+        (torch.int8, torch.Size([2, 1]))
+    """
+    packed = {}
+    for name, value in flow.named_parameters():
+        value = value.detach().cpu()
+        scale = value.abs().amax(dim=-1, keepdim=True).clamp_min(1e-30) / 127
+        packed[name] = (value / scale).round().to(torch.int8), scale
+    return packed
+
+
+@torch.no_grad()
+def from_eight_bits(flow: nn.Module, packed: dict[str, tuple[Tensor, Tensor]]) -> None:
+    """Put weights from `to_eight_bits` into a flow of the same shape, in place.
+
+    Args:
+        flow: The flow.
+        packed: What `to_eight_bits` returned.
+
+    Raises:
+        ValueError: If the names do not fit.
+
+    Example:
+        >>> a, b = nn.Linear(3, 2), nn.Linear(3, 2)
+        >>> from_eight_bits(b, to_eight_bits(a))
+        >>> bool((a.weight - b.weight).abs().max() < 0.01)
+        True
+    """
+    parameters = dict(flow.named_parameters())
+    if set(parameters) != set(packed):
+        raise ValueError(f"packed must hold {sorted(parameters)}, but holds {sorted(packed)}")
+    for name, (numbers, scale) in packed.items():
+        parameters[name].copy_(numbers * scale)
