@@ -1406,15 +1406,11 @@ class Trainer:
         self.adam = torch.optim.Adam(self.weights, lr=self.settings["lr"], **self.ADAM)
         self.way_back = WayBack(flow, self.adam, self.history.went_back)
 
-    def nll(self, batch) -> Tensor:
-        """Negative log-likelihood of each point of a batch, nats."""
-        return point_nll(self.flow, batch)
-
     def step(self) -> Tensor:
         """One step of maximum likelihood; returns the mean NLL before it."""
         now, done = self.settings, self.done
         rate = learning_rate(done, now["steps"], now["lr"]) if now["schedule"] else now["lr"]
-        nll = self.nll(next_batch(self))
+        nll = point_nll(self.flow, next_batch(self))
         loss = careful_mean(nll, self.flow.dim)
         self.done += 1
         if self.way_back.needed(self.done, loss.detach()):
@@ -1467,7 +1463,7 @@ def train(
         while trainer.done < trainer.settings["steps"]:
             losses.append(trainer.step())
             if trainer.done % report_every == 0 or trainer.done == trainer.settings["steps"]:
-                report(trainer, losses, held_out)
+                report(trainer, losses, mean_nll, held_out)
                 losses = []
                 if on_report is not None:
                     on_report(trainer.done, history)

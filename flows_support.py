@@ -462,12 +462,13 @@ def next_batch(trainer) -> Tensor | tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def report(trainer, losses: list[Tensor], held_out=None) -> None:
+def report(trainer, losses: list[Tensor], measure: Callable, held_out=None) -> None:
     """Add one entry to the history; stop with a clear error if the loss is no number.
 
     Args:
         trainer: The training.
         losses: The losses since the last report, scalars.
+        measure: Function (flow, held_out) -> the NLL of the held-out points, a scalar.
         held_out: Points (n, D), a pair with contexts, or None.
 
     Raises:
@@ -475,9 +476,9 @@ def report(trainer, losses: list[Tensor], held_out=None) -> None:
             report again.
 
     Example:
-        >>> from flows import RealNVP, Trainer, resample
+        >>> from flows import RealNVP, Trainer, mean_nll, resample
         >>> trainer = Trainer(RealNVP(n_layers=2), resample(torch.randn(9, 2)), batch_size=9)
-        >>> report(trainer, [torch.tensor(1.0), torch.tensor(3.0)])
+        >>> report(trainer, [torch.tensor(1.0), torch.tensor(3.0)], mean_nll)
         >>> trainer.history.train_nll
         [2.0]
     """
@@ -495,7 +496,7 @@ def report(trainer, losses: list[Tensor], held_out=None) -> None:
     trainer.history.steps.append(trainer.done)
     trainer.history.train_nll.append(loss)
     if held_out is not None:
-        trainer.history.held_out_nll.append(trainer.nll(held_out).mean().item())
+        trainer.history.held_out_nll.append(measure(trainer.flow, held_out).item())
 
 
 # ----------------------------------------------------------------------------- a training in a file

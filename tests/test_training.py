@@ -15,6 +15,7 @@ def test_eight_bits_stay_within_half_a_step():
     flow, other = hero.new_flow(), hero.new_flow()
     flows.train(flow, lambda n, g: gmu.sample_ring(n, g)[0], steps=3, batch_size=32)
     packed = flows_support.to_eight_bits(flow)
+    assert {int(n.abs().max()) for n, _ in packed.values() if n.any()} == {127}
     flows_support.from_eight_bits(other, packed)
     for (name, value), near in zip(flow.named_parameters(), other.parameters(), strict=True):
         assert ((near - value).abs() <= 0.501 * packed[name][1]).all()
