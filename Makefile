@@ -25,6 +25,9 @@ export OPENBLAS_NUM_THREADS := $(THREADS)
 export PYTHONPATH := $(CURDIR)
 # Names and texts are UTF-8, whatever the machine's locale says.
 export PYTHONUTF8 := 1
+# Some machines forbid to keep compiled modules: then each of the many processes of the tests compiles
+# torch again, which takes three times as long as to import it.
+unexport PYTHONDONTWRITEBYTECODE
 # An address is handed over as it was typed: neither make nor a shell evaluates it.
 override URL := $(value URL)
 export URL

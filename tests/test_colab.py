@@ -53,7 +53,8 @@ def colab() -> Path:
         shutil.rmtree(place, ignore_errors=True)
         call(sys.executable, "-m", "venv", place)
         python = place / "bin" / "python"
-        call(python, "-m", "pip", "install", "--disable-pip-version-check", "-r", REQUIREMENTS)
+        install = ["-m", "pip", "install", "--disable-pip-version-check", "--no-compile"]
+        call(python, *install, "-r", REQUIREMENTS)
         site = Path(call(python, "-c", "import site; print(site.getsitepackages()[0])").strip())
         installed = Path(torch.__file__).parents[1]
         for name in [*BORROWED, *(path.name for path in installed.glob("torch-*.dist-info"))]:
