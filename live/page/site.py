@@ -21,6 +21,8 @@ import json
 import logging
 import re
 import sys
+import zlib
+from collections.abc import Iterator
 from html import escape, unescape
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote
@@ -41,23 +43,50 @@ def figures(notebook: dict) -> dict[str, dict]:
         notebook: The notebook as parsed JSON.
 
     Returns:
-        SHA-256 of the stored PNG -> the widget's state ("code", "spec", "data").
+        Name of the picture's file on the page -> the widget's state ("code", "spec", "data").
+    """
+    return {
+        picture_name(output["data"]): model
+        for _, output, model in live_outputs(notebook)
+        if model and "image/png" in output["data"]
+    }
+
+
+def live_outputs(notebook: dict) -> Iterator[tuple[int, dict, dict | None]]:
+    """The outputs that show a widget, less those of sliders that need a kernel.
+
+    Args:
+        notebook: The notebook as parsed JSON.
+
+    Yields:
+        The cell's number, from 1; the output; the state of its live figure, None without one.
     """
     saved = notebook["metadata"].get("widgets", {}).get(STATE, {}).get("state", {})
-    found = {}
-    for cell in notebook["cells"]:
+    for number, cell in enumerate(notebook["cells"], start=1):
+        if "interactive" in cell.get("metadata", {}).get("tags", []):
+            continue
         for output in cell.get("outputs", []):
-            bundle_ = output.get("data", {})
-            model = saved.get(bundle_.get(VIEW, {}).get("model_id"), {}).get("state", {})
-            if "image/png" in bundle_ and {"code", "spec", "data"} <= set(model):
-                found[png_hash(bundle_["image/png"])] = model
-    return found
+            if VIEW in (shown := output.get("data", {})):
+                model = saved.get(shown[VIEW].get("model_id"), {}).get("state", {})
+                yield number, output, model if {"code", "spec", "data"} <= set(model) else None
 
 
-def png_hash(encoded) -> str:
-    """The name that MyST-NB gives the image file: the hash of its bytes."""
-    text = "".join(encoded) if isinstance(encoded, list) else encoded
-    return hashlib.sha256(base64.b64decode(text)).hexdigest()
+def named_png(shown: dict) -> bytes:
+    """The picture of a widget, with the widget's id written into it.
+
+    MyST-NB names an image file by the hash of its bytes. Two figures may look the same before they
+    are moved: with their ids in them, their files differ all the same.
+    """
+    encoded = shown["image/png"]
+    png = base64.b64decode("".join(encoded) if isinstance(encoded, list) else encoded)
+    body = b"tEXtwidget\0" + shown[VIEW]["model_id"].encode("latin-1", "replace")
+    chunk = (len(body) - 4).to_bytes(4) + body + zlib.crc32(body).to_bytes(4)
+    return png[:33] + chunk + png[33:]  # (after the signature and the header)
+
+
+def picture_name(shown: dict) -> str:
+    """The name, less its ending, of the picture's file on the page."""
+    return hashlib.sha256(named_png(shown)).hexdigest()
 
 
 def strip_widgets(app, docname, source) -> None:
@@ -65,10 +94,16 @@ def strip_widgets(app, docname, source) -> None:
     if not app.env.doc2path(docname).endswith(".ipynb"):
         return
     notebook = json.loads(source[0])
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                output["data"].pop(VIEW, None)
+    for number, output, model in live_outputs(notebook):
+        missing = "picture" if "image/png" not in output["data"] else "" if model else "state"
+        if missing:
+            LOGGER.warning(
+                "%s, cell %d: a widget was saved without its %s, as Colab does, and cannot be "
+                "shown on the page: run `make execute`", docname, number, missing,
+            )  # fmt: skip
+        else:
+            output["data"]["image/png"] = base64.b64encode(named_png(output["data"])).decode()
+            del output["data"][VIEW]
     notebook["metadata"].pop("widgets", None)
     source[0] = json.dumps(notebook)
 

@@ -14,7 +14,7 @@ from test_live_figure import agree, alive, settled
 from live.compiler import runtime
 from live.figure.controls import argument
 from live.figure.reference import between, states
-from live.page.site import figures, png_hash
+from live.page.site import figures, picture_name
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("COURSE_SITE", ROOT / "_build" / "html"))
@@ -50,7 +50,7 @@ def stored(path: Path) -> dict[str, dict]:
     for cell in content["cells"]:
         for output in cell.get("outputs", []):
             if "live_reference" in output.get("metadata", {}):
-                name = png_hash(output["data"]["image/png"])
+                name = picture_name(output["data"])
                 found[name]["reference"] = json.loads(output["metadata"]["live_reference"])
     return found
 

@@ -1,18 +1,25 @@
 """Live figures on a built page: under a strict policy, over http and from file://."""
 
+import io
 import json
+import re
+from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 from browser import serve_folder
+from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
 from test_live_figure import PICTURE, alive, settled, squash, trained
+from traitlets.config import Config
 
 from benchmarks import examples
-from live import live_figure
+from live import line, live_figure, panel
 from live.page.site import STATE, VIEW, figures
 
+README = Path(__file__).resolve().parents[2] / "live" / "figure" / "README.md"
 POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
@@ -138,3 +145,81 @@ def test_large_constants_are_files_of_their_own(built):
 
 def test_figures_of_a_notebook_without_any():
     assert figures({"metadata": {}, "cells": [{"cell_type": "markdown"}]}) == {}
+
+
+def build(source, notebook):
+    """Build a page from a notebook; returns its HTML and what Sphinx warned of."""
+    (source / "index.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    (source / "conf.py").write_text(
+        "extensions = ['myst_nb', 'live.page.site']\nnb_execution_mode = 'off'\n"
+        "nb_ipywidgets_js = {}\nhtml_theme = 'basic'\n", encoding="utf-8",
+    )  # fmt: skip
+    told = io.StringIO()
+    with docutils_namespace():
+        app = Sphinx(source, source, source / "out", source / "doctrees", "html", status=None,
+                     warning=told, freshenv=True)  # fmt: skip
+        app.build()
+    return (source / "out" / "index.html").read_text(encoding="utf-8"), told.getvalue()
+
+
+def test_figures_that_look_the_same_stay_apart(tmp_path):
+    """Their pictures have the same pixels; each place gets its own figure."""
+    grid = torch.linspace(-1, 1, 20)
+
+    def tilted(alpha, beta):
+        return {"z": grid, "x": torch.tanh(alpha * grid) + beta}
+
+    curve = panel(line("z", "x"))
+    one = live_figure(lambda alpha: tilted(alpha, 0.0), curve, alpha=(0.1, 3.0, 1.0))
+    two = live_figure(tilted, curve, alpha=(0.1, 3.0, 1.0), beta=(-1.0, 1.0, 0.0))
+    assert one.png() == two.png()
+    made = notebook([one, two])
+    made["cells"] = made["cells"][1:]
+    html, told = build(tmp_path, made)
+    scripts = re.findall(r'data-live="([^"]+)"', html)
+    assert len(scripts) == 2 and "live" not in told
+    folder = tmp_path / "out" / "_static" / "live"
+    texts = [(folder / f"figure-{name}.js").read_text(encoding="utf-8") for name in scripts]
+    assert ['"name":"beta"' in text.replace(" ", "") for text in texts] == [False, True], (
+        "in the order of the cells"
+    )
+    pictures = {f.read_bytes() for f in (tmp_path / "out" / "_images").glob("*.png")}
+    seen = {Image.open(io.BytesIO(picture)).tobytes() for picture in pictures}
+    assert len(pictures) == 2 and len(seen) == 1
+
+
+@pytest.mark.parametrize("missing", ["picture", "state", "all state"])
+def test_a_widget_saved_without_its_picture_or_state_is_named(tmp_path, missing):
+    made = notebook([live_figure(squash, alpha=(0.1, 3.0))])
+    made["cells"][0]["source"] = "# Saved by Colab"
+    if missing == "picture":
+        del made["cells"][1]["outputs"][0]["data"]["image/png"]
+    elif missing == "state":
+        made["metadata"]["widgets"][STATE]["state"] = {}
+    else:
+        made["metadata"]["widgets"] = {}
+    html, told = build(tmp_path, made)
+    assert "data-live" not in html
+    what = missing.split()[-1]
+    assert f"index, cell 2: a widget was saved without its {what}" in told and "execute" in told
+
+
+def test_sliders_that_need_a_kernel_are_no_complaint(tmp_path):
+    made = notebook([live_figure(squash, alpha=(0.1, 3.0))])
+    made["cells"][0]["source"] = "# Sliders"
+    made["cells"][1]["metadata"]["tags"] = ["interactive"]
+    del made["cells"][1]["outputs"][0]["data"]["image/png"]
+    assert "widget" not in build(tmp_path, made)[1]
+
+
+@pytest.mark.parametrize("kind", ["html", "slides"])
+def test_nbconvert_shows_the_picture_when_it_is_told_to(kind):
+    """Else it takes the widget, which needs a kernel or another host: live/figure/README.md."""
+    from nbconvert import HTMLExporter, SlidesExporter
+
+    made = nbformat.reads(json.dumps(notebook([live_figure(squash, alpha=(0.1, 3.0))])), 4)
+    first = re.search(r"display_data_priority=(\S+)", README.read_text(encoding="utf-8"))[1]
+    config = Config({"NbConvertBase": {"display_data_priority": json.loads(first.strip("'"))}})
+    exporter = (HTMLExporter if kind == "html" else SlidesExporter)(config=config)
+    html, _ = exporter.from_notebook_node(made)
+    assert "data:image/png;base64" in html and VIEW not in html.split("</head>")[1]

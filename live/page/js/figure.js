@@ -124,7 +124,7 @@ function mountFigure(root, { spec, data, make }, model, link) {
     if (entries.some((entry) => entry.isIntersecting)) { holder.classList.add("live-seen"); seen.disconnect(); }
   }, { threshold: 0.5 });
   seen.observe(holder);
-  stops.push(watchMode(redraw), () => {
+  stops.push(watchMode(redraw), watchDensity(redraw), () => {
     size.disconnect(); seen.disconnect(); cancelAnimationFrame(scheduled); clearTimeout(speak);
     removeEventListener("beforeprint", beforePrint); removeEventListener("afterprint", afterPrint);
   });

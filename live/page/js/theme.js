@@ -41,6 +41,19 @@ function pageMode() {
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
 
+// Calls back when the density of pixels has changed (zoom, another monitor); returns what stops it.
+function watchDensity(callback) {
+  let query;
+  const changed = () => { stop(); start(); callback(); };
+  const start = () => {
+    query = matchMedia(`(resolution: ${window.devicePixelRatio || 1}dppx)`);
+    query.addEventListener("change", changed);
+  };
+  const stop = () => query.removeEventListener("change", changed);
+  start();
+  return () => stop();
+}
+
 // Calls back when the mode may have changed; returns what stops it.
 function watchMode(callback) {
   const watcher = new MutationObserver(callback);
