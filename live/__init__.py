@@ -3,6 +3,7 @@
 from .compiler import CompileError, Program, call_with, compile, stack_weights
 from .figure import (
     bars,
+    fold,
     grid,
     heat,
     line,
@@ -16,6 +17,6 @@ from .figure import (
 )
 
 __all__ = [
-    "CompileError", "Program", "bars", "call_with", "compile", "grid", "heat", "line",
-    "live_figure", "mesh", "panel", "points", "rule", "stack_weights", "text", "waterfall",
+    "CompileError", "Program", "bars", "call_with", "compile", "fold", "grid", "heat",
+    "line", "live_figure", "mesh", "panel", "points", "rule", "stack_weights", "text", "waterfall",
 ]  # fmt: skip

@@ -78,6 +78,54 @@ def test_the_slice_keeps_its_mass_and_the_naive_area_stays_below_one(loc, scale)
         assert shown["naive_area"] <= 2 / math.sqrt(2 * math.pi)
 
 
+KNOTS = ["far_left", "left", "middle", "right", "far_right"]
+
+
+def own_sand(heights, slices=50.0, z=1.0, curve=5):
+    """The picture of the sand with a curve of one's own."""
+    given = {name: torch.tensor(height) for name, height in zip(KNOTS, heights, strict=True)}
+    return chapter(1)["sand"](torch.tensor(slices), torch.tensor(curve), torch.tensor(z), **given)
+
+
+def test_a_curve_of_ones_own_never_turns_back():
+    """Whatever the knots: it climbs, through the knots, smoothly; and says when it holds one."""
+    names, draw = chapter(1), torch.Generator().manual_seed(0)
+    settings = [-0.96 + 1.92 * torch.rand(5, generator=draw) for _ in range(30)]
+    settings += [torch.full((5,), v) for v in (-0.96, 0.0, 0.96)]
+    settings += [torch.linspace(0.96, -0.96, 5), torch.linspace(-0.9, 0.9, 5)]
+    z = torch.linspace(-6, 6, 2401)
+    for wanted in settings:
+        heights = names["in_order"](wanted)
+        x = names["through_knots"](z, heights)
+        assert (x.diff() > 0).all() and x[0] == -1 and abs(x[-1] - 1) < 1e-6
+        at, step = names["KNOTS"][1:-1], 1e-3
+        before, here, after = (names["through_knots"](at + k * step, heights) for k in (-1, 0, 1))
+        assert torch.allclose(here, heights, atol=1e-6), "through the knots"
+        kink = (after - 2 * here + before).abs().max() / step
+        assert kink < 0.02, "smooth"
+        seen = own_sand(wanted.tolist())
+        assert (seen["knots"][:, 1] == heights).all() and seen["own"]
+        assert bool(seen["held"]) is not torch.equal(heights, wanted)
+        assert not own_sand(wanted.tolist(), curve=0)["held"]
+        low, high = seen["bar_x"][:50, 1], seen["bar_x"][:50, 2]
+        assert ((high - low) * seen["bar_p"][:50, 1]).sum() == pytest.approx(1, abs=1e-4)
+    assert not own_sand(list(names["HEIGHTS"].values()))["held"], "as it begins"
+
+
+def test_the_answer_of_the_level_heap_is_level():
+    """The link in the answer, and the curve that it names."""
+    text = next(c.source for c in read(1).cells if "[level heap]" in c.source)
+    (query,) = re.findall(r"\[level heap\]\(#fig-mass\?(.*?)\)", text)
+    state = dict(pair.split("=") for pair in query.split("&"))
+    heights = own_sand([float(state[name]) for name in KNOTS])["bar_p"][:50, 1]
+    assert ((heights > 0.4) & (heights < 0.6)).all()
+    first = own_sand(list(chapter(1)["HEIGHTS"].values()))["bar_p"][:50, 1]
+    assert ((first > 0.4) & (first < 0.6)).float().mean() < 0.5
+    z = torch.tensor([-2.2, -1.1, 0.0, 1.1, 2.2])
+    wanted = 2 * PHI(z) - 1
+    assert all(abs(float(state[n]) - x) < 0.03 for n, x in zip(KNOTS, wanted, strict=True))
+
+
 def test_a_slice_can_come_out_wider():
     """The caption asks for such a setting: there is one among the sliders' values."""
     shown = chapter(1)["moving_slice"](*(torch.tensor(v) for v in (0.0, 1.6, 0.0)))

@@ -483,3 +483,82 @@ def test_the_waterfall_reaches_as_far_as_the_probe_can_go():
         bars = base + torch.stack(log_dets[::-1], dim=1).cumsum(dim=1)
     ends = torch.cat([base, bars], dim=1)
     assert low <= ends.min() and ends.max() <= high and ends.min() < low + 3
+
+
+# ----------------------------------------------------------------- two figures on the page
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    """The scene functions of two figures, run as they stand in the chapter."""
+    space = {"torch": torch, "math": math, "SEED": 0, **vars(flows)}
+    cells = nbformat.read(CHAPTER, as_version=4).cells
+    for name in ("def bend(a", "def stack_up(", "def made_of_a_cloud(", "def both_signs("):
+        (source,) = [c.source for c in cells if c.cell_type == "code" and name in c.source]
+        exec(source, space)
+    return space
+
+
+def layers_of(scenes, pattern, n_layers):
+    """The same stack from the course's own classes."""
+    alternates, turns = scenes["PATTERNS"][pattern]
+    made = []
+    for k in range(n_layers):
+        made += [flows.Linear(flows.rotation(45.0))] if k and turns else []
+        made.append(scenes["bent"](alternates and k % 2 == 1))
+    return flows.Compose(made)
+
+
+PATTERNS = ["the same half", "alternate", "same half, turns", "alternate, turns"]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_what_layers_make_of_a_cloud(scenes, pattern):
+    """Only two kinds of stack mix what they keep; the figure's layers are the course's own."""
+    z, cloud = scenes["round_cloud"], scenes["made_of_a_cloud"]
+    assert list(scenes["PATTERNS"]) == PATTERNS
+    for n_layers in range(1, 5):
+        seen = cloud(torch.tensor(PATTERNS.index(pattern)), torch.tensor(float(n_layers)))
+        wanted, _ = layers_of(scenes, pattern, n_layers).decode(z)
+        assert torch.allclose(seen["x"], wanted, atol=1e-3, rtol=1e-3)
+        mixes = pattern != "the same half" and n_layers > 1
+        assert bool(seen["x1_mixes"]) is mixes and bool(seen["x2_mixes"])
+        x1_to_z1, x1_to_z2 = seen["slopes"][:2].tolist()
+        off = (seen["first"] - seen["bell"]).abs().max().item()
+        if mixes:
+            assert x1_to_z2 > 0.5 and off > 0.03
+        else:
+            assert torch.equal(seen["x"][:, 0], z[:, 0])
+            assert (x1_to_z1, x1_to_z2) == (1, 0) and off < 0.01
+    start = cloud(torch.tensor(PATTERNS.index(pattern)), torch.tensor(0.0))
+    assert torch.equal(start["x"], z) and not start["x2_mixes"]
+
+
+def test_the_right_integral_is_1_in_every_setting_and_the_wrong_one_is_not(scenes):
+    signs = scenes["both_signs"]
+    z = normal(200_000, 2, seed=4).float()
+    for bends in (0.0, 0.5, 1.0):
+        for size in (0.7, 1.0, 1.2):
+            seen = signs(torch.tensor(bends), torch.tensor(size))
+            right, wrong = seen["areas"].tolist()
+            assert abs(right - 1) < 2e-3
+            weaker = [
+                flows.AffineCoupling(
+                    2,
+                    flip=flip,
+                    conditioner=lambda a, context, b=bends, c=size: (
+                        b * scenes["bend"](a)[0] - math.log(c), b * scenes["bend"](a)[1]
+                    ),
+                )
+                for flip in (False, True)
+            ]  # fmt: skip
+            expected = (2 * flows.Compose(weaker).decode(z)[1]).exp().mean().item()
+            assert abs(wrong / expected - 1) < 0.05
+            verdict = 1 if (bends, size) == (0.0, 1.0) else 2 if wrong > 1 else 0
+            assert seen["verdict"] == verdict
+    assert wrong > 4, "the largest setting"
+    assert signs(torch.tensor(1.0), torch.tensor(0.7))["areas"][1] < 0.6
+    seen = signs(torch.tensor(1.0), torch.tensor(1.0))
+    right, wrong = seen["right"].flatten(), seen["wrong"].flatten()
+    assert wrong[right.argmax()] < 0.5 * right.max() and right[wrong.argmax()] < 0.5 * right.max()
+    assert max(right.max(), wrong.max()) < 0.25, "within the colours"

@@ -1,5 +1,7 @@
 """Chapter 5 says of its stored runs what they bear out, and of its formulas what is true."""
 
+import base64
+import json
 import math
 
 import execute
@@ -162,3 +164,55 @@ def test_what_is_said_of_the_precautions():
         assert arm == "both" or abs(runs.effect(arm, "both").median) < 0.005
     bad = {arm: int((runs.values(arm) > 0.2).sum()) for arm in runs.arms}
     assert sum(bad.values()) == 1 and bad["both"] == bad["go back"] == 0
+
+
+# ------------------------------------------------------------------ memory that grows, on the page
+
+
+@pytest.fixture(scope="module")
+def overfit(cells):
+    """The stored figure of three trainings: its states, and its pictures of densities."""
+    (cell,) = [c for c in cells if c.metadata.get("mystnb", {}).get("figure", {}).get("name")
+               == "fig-overfit"]  # fmt: skip
+    state = nbformat.read(CHAPTER, as_version=4).metadata["widgets"]
+    models = state["application/vnd.jupyter.widget-state+json"]["state"].values()
+    (model,) = [m["state"] for m in models if "its density" in str(m["state"].get("spec"))]
+    pictures = [
+        torch.frombuffer(bytearray(base64.b64decode(c["values"])), dtype=torch.uint8).float()
+        for c in model["data"].values()
+        if c["kind"] == "Uint8Array"
+    ]
+    exact, portraits = sorted(pictures, key=len)
+    (output,) = cell.outputs
+    entries = json.loads(output.metadata["live_reference"])
+    seen = {(e["set"]["training"], e["set"]["moment"]): e for e in entries}
+    return seen, portraits.reshape(3, -1, len(exact)), exact
+
+
+def test_streaks_grow_on_fixed_points_and_not_on_fresh_ones(overfit):
+    """The caption's words, on the stored pictures: 250 points, 2000 points, fresh points."""
+    _, portraits, exact = overfit
+    off = (portraits - exact).abs().sum(dim=2) / exact.sum()  # (training, moment)
+    assert (off[:, 0] > 1.5).all() and (off[1:, -1] < 0.3 * off[1:, 0]).all(), "out of the fog"
+    assert off[1, -1] > 1.4 * off[2, -1], "2000 points: frayed"
+    assert off[0, -1] > 1.05 * off[0].min() and off[0, -1] > 2 * off[1, -1], "250: worse again"
+
+    def rough(pictures):
+        pictures = pictures.view(-1, 68, 68)
+        return sum(pictures.diff(dim=k).abs().sum(dim=(1, 2)) for k in (1, 2))
+
+    specks, frayed, smooth = rough(portraits).view(3, -1)
+    assert smooth[-1] < 1.2 * rough(exact) < frayed[-1] < specks[-1]
+    dark = (portraits[0] > exact.max()).sum(dim=1)  # darker than the truth is anywhere
+    assert dark[-1] > 2 * dark[3] > 0
+
+
+def test_the_figure_of_memory_says_in_words_what_its_losses_say(overfit):
+    seen, portraits, _ = overfit
+    last = portraits.shape[1] - 1
+    own, held = ([seen[k, last]["tensors"][name][3] for k in range(3)]
+                 for name in ("own_gap", "held_gap"))  # fmt: skip
+    words = [seen[k, last]["readout"] for k in range(3)]
+    assert "by heart" in words[0] and "by heart" in words[1] and "learns the ring" in words[2]
+    assert all("learns the ring" in seen[k, 0]["readout"] for k in range(3))
+    assert own[0] < own[1] < -0.05 < 0 < own[2] and held[0] > held[1] > 2 * held[2] > 0

@@ -113,7 +113,7 @@ TABLE = {
         ("old pictures shine through", "ctx.clearRect(0, 0, this.width, this.height)", "void 0"),
         ("the colours of the first mode stay", "if (mode !== this.mode) {", "if (!this.mode) {"),
         ("hidden marks are shown", "if (mark.show && !+values[mark.show]) continue;", ""),
-        ("marks shown where they are hidden", "!+values[mark.show]", "+values[mark.show]"),
+        ("marks shown where they are hidden", "&& !+values[mark.show])", "&& +values[mark.show])"),
         ("marks beyond the axes", "box.w, box.h); ctx.clip()", "box.w, box.h)"),
         ("all marks as pale as the one before", "      ctx.globalAlpha = 1;\n", ""),
         ("a probe as pale as the last mark", "    ctx.restore();\n    if (spec.probe)",

@@ -94,6 +94,61 @@ def _pairs(options):
     return list(options.items()) if isinstance(options, dict) else list(options)
 
 
+def fold(label, *names, when=None) -> dict:
+    """Controls that are put away under a line of text, which opens them.
+
+    Args:
+        label: The line.
+        names: Of the parameters.
+        when: (menu, value): the line is there only while the menu has this value, for the
+            parameters do nothing while it has another.
+
+    Returns:
+        What `live_figure` takes as `fold`.
+
+    Raises:
+        ValueError: If there is no label or no name.
+
+    Example:
+        >>> fold("all knots", "a", "b", when=("curve", 5))["names"]
+        ['a', 'b']
+    """
+    texts = (label, *names)
+    if not names or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise ValueError("fold takes a label and the names of parameters, such as "
+                         f'fold("all knots", "a", "b"), but got {texts!r}')  # fmt: skip
+    return {"label": label, "names": list(names), "when": list(when) if when else None}
+
+
+def folded(declared, fold) -> list[dict]:
+    """The declarations, of which those that are put away know when they count.
+
+    Args:
+        declared: From `control`.
+        fold: From `fold`, or None.
+
+    Returns:
+        The same, with "when": {menu: value} for those that count only then.
+
+    Raises:
+        ValueError: If a name is none of theirs, or the menu has no such value.
+    """
+    if fold is None:
+        return declared
+    by_name = {c["name"]: c for c in declared}
+    if unknown := [name for name in fold["names"] if name not in by_name]:
+        raise ValueError(f"fold names {', '.join(map(repr, unknown))}, but the parameters are "
+                         f"{', '.join(by_name)}")  # fmt: skip
+    if fold["when"] is None:
+        return declared
+    menu, value = fold["when"]
+    known = by_name.get(menu, {}).get("values", [])
+    if value not in known or menu in fold["names"]:
+        raise ValueError(f"fold: when must be (menu, value) of another parameter, but is "
+                         f"({menu!r}, {value!r}); {menu} has {known}")  # fmt: skip
+    return [c | {"when": {menu: value}} if c["name"] in fold["names"] else c for c in declared]
+
+
 def trait(c):
     """The synced trait of a control; a value outside the range is refused."""
     if c["kind"] == "float":

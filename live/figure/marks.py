@@ -53,7 +53,7 @@ def line(x, y=None, *, color="blue", width=2.0, dash=False, fill=False, label=No
 
 
 def points(xy, y=None, *, color="blue", value=None, palette=None, limits=None, size=1.6, alpha=0.7,
-           label=None, show=None, choose=None):  # fmt: skip
+           label=None, show=None, choose=None, drag=None):  # fmt: skip
     """Dots.
 
     Args:
@@ -69,6 +69,8 @@ def points(xy, y=None, *, color="blue", value=None, palette=None, limits=None, s
         show: Name of a number: the mark is drawn only where it is not 0.
         choose: Name of a menu, or of a whole-number slider: a click on the k-th point sets it to
             its k-th value.
+        drag: Names of sliders, one for each point: the k-th point is dragged up and down, and so
+            sets its slider to its height.
 
     Returns:
         A mark for `panel`.
@@ -79,7 +81,8 @@ def points(xy, y=None, *, color="blue", value=None, palette=None, limits=None, s
     """
     palette = palette or ("diverging" if value else None)
     return _mark("points", color, palette, xy=xy, y=y, value=value, limits=limits, size=size,
-                 alpha=alpha, label=label, show=show, choose=choose)  # fmt: skip
+                 alpha=alpha, label=label, show=show, choose=choose,
+                 drag=list(drag) if drag else None)  # fmt: skip
 
 
 def grid(xy, *, every=1, color="gray", width=0.8, alpha=0.8, label=None):

@@ -120,6 +120,8 @@ def in_precisions(scene, examples: list, *dtypes: torch.dtype) -> list:
 def states(params: list[dict]) -> list[tuple[str | None, dict]]:
     """The default; each control alone at its ends and middle; all corners; some at random.
 
+    A control that counts only while a menu has some value (see `fold`) is moved then.
+
     Args:
         params: The declarations, as in a figure's spec.
 
@@ -131,10 +133,16 @@ def states(params: list[dict]) -> list[tuple[str | None, dict]]:
         [(None, {'a': 1}), ('a', {'a': 0}), ('a', {'a': 4})]
     """
     default = {p["name"]: p["value"] for p in params}
-    ends = {p["name"]: _ends(p) for p in params}
-    alone = [(p["name"], default | {p["name"]: v}) for p in params
-             for v in dict.fromkeys([*_ends(p), *between(p, 0.5)]) if v != p["value"]]  # fmt: skip
-    corners = [dict(zip(ends, c, strict=True)) for c in itertools.product(*ends.values())]
+    alone = [(p["name"], default | p.get("when", {}) | {p["name"]: v}) for p in params
+             for v in dict.fromkeys([*_ends(p), *between(p, 0.5)])
+             if "when" in p or v != p["value"]]  # fmt: skip
+    ends, more = ({p["name"]: _ends(p) for p in params if ("when" in p) == later}
+                  for later in (False, True))  # fmt: skip
+    corners = [default | dict(zip(ends, c, strict=True)) for c in itertools.product(*ends.values())]
+    when = {name: value for p in params for name, value in p.get("when", {}).items()}
+    if more:
+        corners += [default | when | dict(zip(more, c, strict=True))
+                    for c in itertools.product(*more.values())]  # fmt: skip
     draw = random.Random(0)
     anywhere = [{p["name"]: draw.choice(between(p, draw.random()) or _ends(p)) for p in params}
                 for _ in range(N_RANDOM)]  # fmt: skip

@@ -14,7 +14,7 @@ import traitlets
 
 from ..compiler import CONVENTION, compile
 from ..page import bundle
-from .controls import argument, control, trait
+from .controls import argument, control, folded, trait
 from .reference import SWITCH, checksum, readout, reference
 from .render import draw, resolve_limits
 from .template import names as template_names
@@ -26,7 +26,7 @@ TAKEN = frozenset(dir(anywidget.AnyWidget)) | OWN
 
 
 def live_figure(function, *panels, readout="", alt="", caption="", play=None, labels=None,
-                **controls):  # fmt: skip
+                fold=None, **controls):  # fmt: skip
     """A figure that moves with its parameters: in a notebook, and on a page with no kernel.
 
     Without panels, `function(z, **parameters)` is a transform: it takes z of shape (n,) or (n, 2)
@@ -44,6 +44,7 @@ def live_figure(function, *panels, readout="", alt="", caption="", play=None, la
         play: Name of a slider; a button then lets it run from end to end.
         labels: Name of a parameter -> what its control is called, such as {"px": "x1 of the
             point"}. Without one, the name itself.
+        fold: Controls that are put away under a line of text, see `live.fold`.
         **controls: One per parameter, e.g. `alpha=(0.1, 3.0, 1.0)` for low, high, value; a list
             for a menu; or an ipywidgets slider. See `live.figure.controls.control`.
 
@@ -66,10 +67,10 @@ def live_figure(function, *panels, readout="", alt="", caption="", play=None, la
         raise TypeError(f"live_figure takes a function, but got {function!r}")
     if not controls:
         raise ValueError("live_figure needs a parameter to move, such as alpha=(0.1, 3.0, 1.0)")
-    declared = _labelled(_controls(function, controls), labels)
+    declared = folded(_labelled(_controls(function, controls), labels), fold)
     if not panels:
         function, panels, readout, alt = default_view(function, declared, readout, alt)
-    return _class_of(declared)(function, list(panels), declared, readout, alt, caption, play)
+    return _class_of(declared)(function, list(panels), declared, readout, alt, caption, play, fold)
 
 
 def _controls(function, controls):
@@ -122,7 +123,7 @@ class _LiveFigure(anywidget.AnyWidget):
     data = traitlets.Dict(help="Its constants and weights.").tag(sync=True)
     spec = traitlets.Dict(help="Parameters, panels, readout.").tag(sync=True)
 
-    def __init__(self, function, panels, declared, readout, alt, caption, play):
+    def __init__(self, function, panels, declared, readout, alt, caption, play, fold):
         self._function, self._declared = function, declared
         start = {c["name"]: c["value"] for c in declared}
         self.scene = _scene(function, declared)
@@ -141,6 +142,7 @@ class _LiveFigure(anywidget.AnyWidget):
                 "params": declared, "panels": panels, "readout": readout, "alt": alt,
                 "caption": caption, "play": play, "shapes": shapes,
                 "check": checksum(values, shapes), "convention": CONVENTION,
+                **({"fold": fold} if fold else {}),
             },
         )  # fmt: skip
 
@@ -255,6 +257,13 @@ def _check_names(panels, readout, values, declared, play):
     for mark in (mark for panel in panels for mark in panel["marks"]):
         if "choose" in mark:
             _check_choice(mark, values, declared)
+        if "drag" in mark:
+            n = values[mark["xy"]].shape[0]
+            if len(mark["drag"]) != n or not set(mark["drag"]) <= sliders:
+                raise ValueError(
+                    f"drag takes a slider for each of the {n} points, but got "
+                    f"{mark['drag']}; the sliders are {', '.join(sorted(sliders))}"
+                )
         if mark["kind"] in ("bars", "waterfall"):
             n, extra = values[mark["value"]].numel(), mark["kind"] == "waterfall"
             if len(mark["labels"]) - extra != n:

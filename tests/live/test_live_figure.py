@@ -87,6 +87,14 @@ def test_errors_name_what_is_wrong():
         ),
         (lambda: scene_of(play="k"), ["play", "sliders", "k"]),
         (lambda: scene_of(labels=["one"]), ["v", "3 entries", "1 labels"]),
+        (lambda: live.fold("more"), ["fold", "names", "'more'"]),
+        (lambda: live.fold("", "a"), ["label", "''"]),
+        (lambda: scene_of(fold=live.fold("more", "b")), ["fold", "'b'", "a, k"]),
+        (lambda: scene_of(fold=live.fold("more", "a", when=("k", 2))), ["when", "2", "[0, 1]"]),
+        (lambda: scene_of(fold=live.fold("more", "k", when=("k", 1))), ["when", "another"]),
+        (lambda: scene_of(fold=live.fold("more", "k", when=("a", 1))), ["when", "'a'"]),
+        (lambda: dragged("a"), ["drag", "3 points", "['a']"]),
+        (lambda: dragged("aka"), ["drag", "'k'", "sliders are a"]),
     ],
 )
 def test_bad_declarations_are_named(make, words):
@@ -96,10 +104,16 @@ def test_bad_declarations_are_named(make, words):
         assert word in str(caught.value)
 
 
-def scene_of(probe=None, labels=("a", "b", "c"), play=None):
+def dragged(names):
+    function = lambda a, k: {"v": a * torch.ones(3, 2) + k}  # noqa: E731
+    knots = panel(points("v", drag=names))
+    return live_figure(function, knots, a=(0.0, 1.0), k=[("x", 0), ("y", 1)])
+
+
+def scene_of(probe=None, labels=("a", "b", "c"), play=None, fold=None):
     bars = panel(live.bars("v", labels), probe=probe)
     function = lambda a, k: {"v": a * torch.ones(3) + k}  # noqa: E731
-    return live_figure(function, bars, play=play, a=(0.0, 1.0), k=[("x", 0), ("y", 1)])
+    return live_figure(function, bars, play=play, fold=fold, a=(0.0, 1.0), k=[("x", 0), ("y", 1)])
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)

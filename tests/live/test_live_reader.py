@@ -10,7 +10,7 @@ from test_live_figure import agree, alive, settled, squash, trained
 from test_live_site import built, notebook  # noqa: F401 (a fixture)
 
 from benchmarks import examples
-from live import bars, live_figure, panel, points, waterfall
+from live import bars, fold, line, live_figure, panel, points, waterfall
 from live.figure.render import resolve_limits
 from live.figure.template import number
 from live.page import bundle
@@ -28,7 +28,7 @@ def saved(tmp_path_factory):
     """Addresses of pages that `save_html` wrote."""
     folder = tmp_path_factory.mktemp("saved")
     figures = {"tanh": examples.tanh(), "trained": trained(), "six": examples.six(),
-               "radial": examples.radial(500), "choice": choice()}  # fmt: skip
+               "radial": examples.radial(500), "choice": choice(), "knots": knots()}  # fmt: skip
     for name, figure in figures.items():
         figure.save_html(folder / f"{name}.html")
     return {name: (folder / f"{name}.html").as_uri() for name in figures}
@@ -50,6 +50,25 @@ def choice():
         panel(bars("far", [f"mode {k}" for k in range(8)], choose="layer"), xlim=(0, 8)),
         mode=[f"mode {k}" for k in range(8)], layer=(0, 7, 0), px=(-4.0, 4.0, 0.5),
         py=(-4.0, 4.0, 0.5), labels={"px": "x1 of the point"},
+    )  # fmt: skip
+
+
+def knots():
+    """A broken line of one's own, of three knots, beside a straight one."""
+    x = torch.linspace(0, 2, 3)
+
+    def scene(kind, a, b, c):
+        mine = torch.stack([a, b, c])
+        return {"x": x, "y": torch.stack([x - 1, mine])[kind], "knots": torch.stack([x, mine], 1)}
+
+    return live_figure(
+        scene,
+        panel(line("x", "y"), points("knots", drag="abc", size=6, show="kind"), xlim=(-1, 3),
+              ylim=(-2, 2), title="the line"),
+        panel(line("x", "y"), xlim=(-1, 3), ylim=(-2, 2)),
+        readout="{a:.2f} {b:.2f} {c:.2f}", kind=[("straight", 0), ("mine", 1)],
+        a=(-2.0, 2.0, 0.1, -1.0), b=(-2.0, 2.0, 0.1, 0.5), c=(-2.0, 2.0, 0.1, 1.0),
+        fold=fold("all knots", "a", "b", "c", when=("kind", 1)),
     )  # fmt: skip
 
 
@@ -244,6 +263,47 @@ def test_only_the_probe_takes_the_thumb(saved, visit):
     assert float(value_of(page, "cx")) - before == pytest.approx(32 * 8 / across, abs=0.4)
 
 
+def test_knots_are_dragged_and_their_sliders_are_put_away(saved, visit):
+    page = visit(saved["knots"])
+    alive(page)
+    handles, away = page.locator(".live-knot"), page.locator("details.live-fold")
+    assert handles.count() == 3 and not handles.first.is_visible() and not away.is_visible()
+    page.locator("[data-param=kind]").select_option("mine")
+    settled(page)
+    assert away.is_visible() and not page.locator("[data-param=b]").is_visible()
+    assert page.get_by_text("drag me").is_visible()
+
+    def pull(k, by):
+        box = handles.nth(k).bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 + 9  # off its middle
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x, y + by / 2)
+        page.mouse.move(x + 60, y + by)  # a neighbour stays where it is
+        page.mouse.up()
+        page.mouse.move(x, y - by)  # let go
+        settled(page)
+
+    unit = (handles.nth(1).bounding_box()["y"] - handles.nth(2).bounding_box()["y"]) / 0.5
+    pull(1, 1.2 * unit)
+    assert [value_of(page, name) for name in "abc"] == ["-1", "-0.7", "1"]
+    pull(0, -99 * unit)  # as far as the slider goes
+    assert [value_of(page, name) for name in "abc"] == ["2", "-0.7", "1"]
+    assert page.get_by_text("drag me").count() == 0
+    # By keyboard: the line of text opens, and there are the sliders.
+    away.locator("summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowUp")
+    assert value_of(page, "b") == "-0.6"
+    settled(page)
+    assert page.locator(".live-readout").text_content() == "2.00 −0.60 1.00"
+    page.locator("[data-param=kind]").select_option("straight")
+    settled(page)
+    assert not away.is_visible() and not handles.first.is_visible()
+
+
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
 def test_the_hint_is_calm_for_those_who_ask(saved, motion, visit):
     page = visit(saved["tanh"], reduced_motion=motion)
@@ -423,7 +483,7 @@ def test_labels_of_axes_are_whole(bench, limits, width):
 # Room ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["tanh", "trained", "six", "radial", "choice"])
+@pytest.mark.parametrize("name", ["tanh", "trained", "six", "radial", "choice", "knots"])
 @pytest.mark.parametrize("width", [360, 390, 430])
 def test_a_figure_and_its_controls_fit_a_phone(saved, name, width, visit):
     page = visit(saved[name], viewport={"width": width, "height": 844}, is_mobile=True,
@@ -440,6 +500,11 @@ def test_a_figure_and_its_controls_fit_a_phone(saved, name, width, visit):
         assert play["y"] < first["y"], "Play first"
     tops = [c.bounding_box() for c in page.locator("canvas").all()]
     assert abs(tops[0]["y"] - tops[1]["y"]) < 2, "two panels in a row"
+    if name == "knots":  # put away under a line of text
+        page.locator("[data-param=kind]").select_option("mine")
+        page.locator("summary").click()
+    for slider in page.locator("input[type=range]").all():
+        assert slider.bounding_box()["width"] >= 0.4 * figure["width"], "for a thumb"
 
 
 @pytest.mark.parametrize("width", [700, 820, 1100])

@@ -105,6 +105,47 @@ function addProbe(plot, params, model) {
   return () => { for (const p of [px, py]) if (p) model.off(`change:${p.name}`, moved); };
 }
 
+// Dots that are dragged up and down: the k-th sets the k-th slider of `mark.drag`.
+function addKnots(plot, mark, params, model) {
+  const sliders = mark.drag.map((name) => params.find((p) => p.name === name));
+  const handles = sliders.map((p) => {
+    const handle = element("div", "live-handle live-knot", plot.stage);
+    let grip = 0; // from the pointer to the dot
+    const y = () => { const [, , Y] = coordinates(mark, plot.values); return plot.Y(Y(sliders.indexOf(p))); };
+    handle.addEventListener("pointerdown", (e) => {
+      if (e.button) return;
+      grip = y() - plot.placeOf(e)[1];
+      handle.setPointerCapture(e.pointerId);
+      e.preventDefault(); e.stopPropagation();
+    });
+    handle.addEventListener("pointermove", (e) => {
+      if (!handle.hasPointerCapture(e.pointerId)) return;
+      setParam(model, p, (plot.placeOf(e)[1] + grip - plot.by) / plot.ay);
+      model.save_changes();
+    });
+    return handle;
+  });
+  const hint = element("span", "live-hint", handles[0], "drag me");
+  hint.setAttribute("aria-hidden", "true");
+  plot.knots.push([mark, handles]);
+  const moved = () => hint.remove();
+  for (const p of sliders) model.on(`change:${p.name}`, moved);
+  return () => { for (const p of sliders) model.off(`change:${p.name}`, moved); };
+}
+
+// Controls that are put away under a line of text; it is there while they count. Returns [where
+// they go, stop].
+function addFold({ label, when }, model, parent) {
+  const fold = element("details", "live-fold", parent);
+  element("summary", "", fold, label).dataset.lmSuppressShortcuts = "true";
+  const inner = element("div", "live-controls", fold);
+  if (!when) return [inner, () => {}];
+  const [menu, value] = when, show = () => { fold.hidden = model.get(menu) !== value; };
+  model.on(`change:${menu}`, show);
+  show();
+  return [inner, () => model.off(`change:${menu}`, show)];
+}
+
 // Marks that choose: a click on the k-th dot (or bar) sets a menu or a whole number to its k-th value.
 function addChoice(plot, params, model) {
   const { stage } = plot, marks = plot.spec.marks.filter((mark) => mark.choose);

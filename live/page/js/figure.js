@@ -94,21 +94,30 @@ function mountFigure(root, { spec, data, make }, model, link) {
     for (const p of spec.params) model.set(p.name, p.value);
     model.save_changes();
   } });
-  const stops = spec.params.map((p) => {
+  const stops = [];
+  const put = (p, parent) => {
     model.on(`change:${p.name}`, redraw);
-    const stop = addControl(p, model, tools);
-    return () => { model.off(`change:${p.name}`, redraw); stop(); };
-  });
+    const stop = addControl(p, model, parent);
+    stops.push(() => { model.off(`change:${p.name}`, redraw); stop(); });
+  };
+  const away = spec.fold?.names ?? [];
+  for (const p of spec.params) if (!away.includes(p.name)) put(p, tools);
+  if (spec.fold) {
+    const [inner, stop] = addFold(spec.fold, model, tools);
+    for (const p of spec.params) if (away.includes(p.name)) put(p, inner);
+    stops.push(stop);
+  }
   for (const plot of plots) {
     if (plot.spec.marks.some((mark) => mark.choose)) addChoice(plot, spec.params, model);
     if (plot.spec.probe) stops.push(addProbe(plot, spec.params, model));
+    for (const mark of plot.spec.marks) if (mark.drag) stops.push(addKnots(plot, mark, spec.params, model));
   }
   stops.push(() => buttons.stop());
   // What the reader takes in hand is the reader's: nothing else moves it.
   for (const kind of ["pointerdown", "keydown", "input", "click"]) {
     holder.addEventListener(kind, (e) => {
       const scrolls = kind === "pointerdown" && e.pointerType === "touch" && e.target.matches("canvas");
-      if (!scrolls && e.key !== "Tab" && e.target.closest("[data-param], .live-probed, .live-choice")) buttons.stop();
+      if (!scrolls && e.key !== "Tab" && e.target.closest("[data-param], .live-probed, .live-knot, .live-choice")) buttons.stop();
     }, true);
   }
   if (readout) readout.setAttribute("aria-live", "off");

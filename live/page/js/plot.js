@@ -35,6 +35,7 @@ function ticksThatFit(limits, pixels, need) {
 class Plot {
   constructor(spec, parent) {
     this.spec = spec;
+    this.knots = []; // see addKnots
     this.root = element("div", "live-panel", parent);
     element("div", "live-title", this.root, spec.title);
     this.stage = element("div", "live-stage", this.root); // what lies over the canvas, too
@@ -120,6 +121,16 @@ class Plot {
     }
     ctx.restore();
     if (spec.probe) this.drawProbe(values);
+    for (const [mark, handles] of this.knots) this.placeKnots(mark, handles, values);
+  }
+
+  // What takes hold of dots that can be dragged stands over them.
+  placeKnots(mark, handles, values) {
+    const [, X, Y] = coordinates(mark, values);
+    handles.forEach((handle, k) => {
+      handle.hidden = !!mark.show && !+values[mark.show];
+      handle.style.transform = `translate(${this.X(X(k))}px, ${this.Y(Y(k))}px)`;
+    });
   }
 
   axes() {
