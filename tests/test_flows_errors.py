@@ -230,8 +230,8 @@ CASES = {
         ValueError,
         ["context", "[1.0]"],
     ),
-    "sample, none": (lambda: flow().sample(0), ValueError, ["n ", ">= 1", "0"]),
-    "sample, a half": (lambda: flow().sample(2.5), ValueError, ["n ", "whole", "2.5"]),
+    "sample, none": (lambda: flow().sample(0), ValueError, ["n", ">= 1", "0"]),
+    "sample, a half": (lambda: flow().sample(2.5), ValueError, ["n", "whole", "2.5"]),
     "sample, generator a seed": (
         lambda: flow().sample(3, generator=0),
         TypeError,
@@ -288,7 +288,7 @@ def test_bad_input_gets_a_clear_error(label):
         call()
     assert type(caught.value) is error
     for word in words:  # whole: "scale" is not in "scales"
-        whole = rf"(?<!\w){re.escape(word)}(?!\w)"
+        whole = rf"(?<![A-Za-z_]){re.escape(word)}(?![A-Za-z_])"
         assert re.search(whole, str(caught.value)), f"the message does not say {word!r}"
 
 
