@@ -2,11 +2,11 @@
 
     python tools/mutants.py flows.py --n 60 --seed 0
     python tools/mutants.py live/compiler --n 60 --quick
-    python tools/mutants.py gen_models_utilities.py tests/test_utilities.py --lines 745-1330
+    python tools/mutants.py gen_models_utilities.py --by tests/test_utilities.py --lines 745-1330
 
-The tests that guard a module are named, or stand in `tools/guards.toml`. A change (a "mutant")
-that the tests notice is killed. One that survives shows a line whose effect no test looks at, or
-that has no effect. Each survivor is printed as `file:line: before -> after`.
+The tests that guard a module are named (`--by`), or stand in `tools/guards.toml`. A change (a
+"mutant") that the tests notice is killed. One that survives shows a line whose effect no test looks
+at, or that has no effect. Each survivor is printed as `file:line: before -> after`.
 
 All happens in a copy of the repository; each run of the tests is forked from a process that has
 imported the libraries already, which takes longer than many a test. First come those tests that
@@ -601,9 +601,9 @@ def guards(root: Path) -> dict[str, list[str]]:
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """What was asked for on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("module", help="the module to change, or a folder of such")
+    parser.add_argument("modules", nargs="+", help="what to change: modules, or folders of such")
     parser.add_argument(
-        "guards", nargs="*", help="the tests that guard it (default: see tools/guards.toml)"
+        "--by", nargs="+", dest="guards", help=f"the tests that guard them (default: see {TABLE})"
     )
     parser.add_argument("--n", type=int, default=60, help="how many to try; 0: all (default 60)")
     parser.add_argument("--seed", type=int, default=0, help="which ones (default 0)")
@@ -624,15 +624,18 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"--lines must be as 745-1330, got {options.lines}")
     if options.workers < 1 or options.n < 0:
         parser.error("--workers must be at least 1, and --n at least 0")
-    table, folder = guards(options.root), options.module.rstrip("/") + "/"
-    options.modules = [name for name in table if name.startswith(folder)] or [options.module]
+    table = guards(options.root)
+    asked = {name: name.rstrip("/") + "/" for name in options.modules}
+    inside = {a: [n for n, by in table.items() if n.startswith(f) and by] for a, f in asked.items()}
+    options.modules = [name for a, found in inside.items() for name in found or [a]]
     of_table = [guard for name in options.modules for guard in table.get(name, [])]
     options.guards = options.guards or list(dict.fromkeys(of_table))
     for name in (*options.modules, *options.guards):
         if not (options.root / name).is_file():
             parser.error(f"there is no file {name} in the repository")
     if not options.guards:
-        parser.error(f"name the tests that guard {options.module}, or add them to {TABLE}")
+        names = " ".join(options.modules)
+        parser.error(f"name the tests that guard {names} (--by), or add them to {TABLE}")
     return options
 
 
@@ -647,12 +650,13 @@ def main(given: list[str] | None = None) -> int:
     """
     options = arguments(given)
     modules = {name: (options.root / name).read_text("utf-8") for name in options.modules}
-    every = [(name, m) for name, text in modules.items() for m in mutants(text, *options.lines)]
+    python = {name: text for name, text in modules.items() if name.endswith(".py")}
+    every = [(name, m) for name, text in python.items() for m in mutants(text, *options.lines)]
     chosen = every
     if 0 < options.n < len(every):
         picked = sorted(random.Random(options.seed).sample(range(len(every)), options.n))
         chosen = [every[k] for k in picked]
-    print(f"{options.module}: {len(chosen)} of {len(every)} mutants", flush=True)
+    print(f"{len(chosen)} of {len(every)} mutants, by {' '.join(options.guards)}", flush=True)
     if not chosen:
         return 2
     try:

@@ -5,7 +5,7 @@
 
 tools/mutants.py changes Python at random; JavaScript it cannot read. Here each change is written
 down: a file, a text that stands in it once, and what takes its place. A test that guards the file
-must fail. `tests/test_mutants.py` sees to it that each text is there.
+(tools/guards.toml) must fail. `tests/test_mutants.py` sees to it that each text is there.
 """
 
 import argparse
@@ -18,24 +18,7 @@ import mutants
 
 ROOT = Path(__file__).resolve().parents[1]
 JS = "live/page/js/"
-DRAWING, CONTROLS, READER, ESCAPE = (
-    f"tests/live/test_live_{name}.py" for name in ("drawing", "controls", "reader", "escape")
-)
-# File -> the tests that guard it.
-GUARDS = {
-    f"{JS}theme.js": [DRAWING],
-    f"{JS}template.js": [DRAWING],
-    f"{JS}plot.js": [DRAWING],
-    f"{JS}marks.js": [DRAWING],
-    f"{JS}controls.js": [CONTROLS, READER],
-    f"{JS}figure.js": [CONTROLS, READER],
-    f"{JS}site.js": [READER],
-    "live/page/bundle.py": [ESCAPE],
-    "live/page/site.py": [ESCAPE],
-    "live/figure/render.py": ["tests/live/test_live_picture.py"],
-    "live/figure/views.py": ["tests/live/test_live_views.py"],
-    "live/compiler/js/matmul.js": ["tests/live/test_live_matmul.py"],
-}
+GUARDS = mutants.guards(ROOT)
 # File -> (what a reader would see, old text, new text).
 TABLE = {
     f"{JS}theme.js": [

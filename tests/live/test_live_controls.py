@@ -296,13 +296,16 @@ def test_the_probe_goes_where_it_is_put(page):
      ("ArrowDown", "py", -1)],
 )  # fmt: skip
 def test_arrow_keys_move_the_probe(page, key, name, sign):
+    page.set_viewport_size(SIZE | {"height": 300})
     page.locator("canvas").nth(1).focus()
+    page.evaluate("scrollTo(0, 99)")
     for _ in range(5):
         page.keyboard.press(key)
     settled(page)
     width = 8 if name == "px" else 4
     assert 0.02 * width < sign * value(page, name) < 0.2 * width
     assert value(page, "py" if name == "px" else "px") == 0
+    assert page.evaluate("scrollY") == 99, "the page stays"
     page.keyboard.press("Enter")
     settled(page)
     assert 0.02 * width < sign * value(page, name) < 0.2 * width
