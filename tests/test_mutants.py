@@ -145,7 +145,7 @@ def test_a_mutant_without_end_is_ended(toy, capsys):
     test = "from toy import count\ndef test():\n    assert count(3) == 0\n"
     (toy / "toy.py").write_text(code, encoding="utf-8")
     (toy / "test_toy.py").write_text(test, encoding="utf-8")
-    options = ["--seed", "1", "--lines", "3-3", "--n", "1", "--limit", "20"]
+    options = ["--seed", "1", "--lines", "3-3", "--n", "1", "--limit", "3"]
     assert mutants.main(command(toy, *options)) == 0
     told = capsys.readouterr().out
     assert "toy.py:3: n -= 3 -> n += 3: killed by the time limit" in told
@@ -254,15 +254,15 @@ def test_quick_leaves_out_the_tests_that_do_not_run_the_line(toy, capsys):
     """Such as one that starts another process: without it the change survives, and is not held
     to be known when all tests are asked."""
     (toy / "test_toy.py").write_text(
-        "import subprocess, sys\nfrom toy import clip\ndef test():\n    assert clip(4) == 4\n"
+        "import subprocess, sys\nfrom toy import clip\ndef test():\n    assert clip(9) == 9\n"
         "def test_process():\n    code = 'from toy import clip; assert clip(12) == 9'\n"
         "    assert subprocess.run([sys.executable, '-c', code]).returncode == 0\n",
         encoding="utf-8",
     )
-    asked = command(toy, "--n", "1", "--seed", "1", "--lines", "8-8")
-    assert mutants.main([*asked, "--quick"]) == 1
-    assert "min(x, high) -> max(x, high): killed" not in capsys.readouterr().out
-    assert mutants.main(asked) == 0, capsys.readouterr().out
+    asked = command(toy, "--n", "0", "--lines", "8-8", "--at-least", "0.5")
+    assert mutants.main([*asked, "--quick"]) == 1 and "0 of 2 killed" in capsys.readouterr().out
+    assert mutants.main(asked) == 0
+    assert "min(x, high) -> max(x, high): killed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

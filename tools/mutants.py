@@ -52,11 +52,12 @@ COMPARISONS = {
 EXTREMES = {"min": "max", "minimum": "maximum", "argmin": "argmax", "amin": "amax"}
 EXTREMES |= {high: low for low, high in EXTREMES.items()}
 LIBRARIES = (
-    "torch", "scipy.stats", "matplotlib.pyplot", "seaborn", "hypothesis.strategies", "nbformat",
-    "nbclient", "ipywidgets", "anywidget", "playwright.sync_api", "bs4", "PIL.Image",
+    "torch", "scipy.stats", "matplotlib.pyplot", "seaborn", "hypothesis.strategies", "nbclient",
+    "ipywidgets", "anywidget", "playwright.sync_api", "bs4", "PIL.Image",
     "sphinx.application", "torch.fx.experimental.proxy_tensor", "torch.distributions",
 )  # fmt: skip
-PLUGINS = ["pytest", "coverage", "nbval.plugin", "_hypothesis_pytestplugin", "anyio.pytest_plugin"]
+NEEDED = ["pytest", "coverage", "nbformat"]  # by each run, and by this tool
+PLUGINS = ["nbval.plugin", "_hypothesis_pytestplugin", "anyio.pytest_plugin"]
 BRACKETED = (ast.UnaryOp, ast.BinOp, ast.BoolOp)  # what their change binds may differ
 
 
@@ -256,7 +257,7 @@ def libraries(root: Path, names: list[str]) -> list[str]:
     files = [root / name for name in (*names, "tests/conftest.py")]
     text = " ".join(path.read_text(encoding="utf-8") for path in files if path.exists())
     plugins = [] if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") else PLUGINS
-    return [*plugins, *(name for name in LIBRARIES if name.split(".")[0] in text)]
+    return [*NEEDED, *plugins, *(name for name in LIBRARIES if name.split(".")[0] in text)]
 
 
 class Watch:
