@@ -331,7 +331,8 @@ def test_check_number(value, least, whole):
     if good and not (whole and not isinstance(value, int)):
         flows.check_number("answer", value, least, whole)
     else:
-        with pytest.raises(ValueError, match="answer must be") as caught:
+        words = f"^answer must be a {'whole' if whole else 'finite'} number >= "
+        with pytest.raises(ValueError, match=words) as caught:
             flows.check_number("answer", value, least, whole)
         assert repr(value) in str(caught.value)
 
@@ -353,6 +354,24 @@ def test_check_points(shape, dtype, dim):
         with pytest.raises(ValueError, match="x must have shape") as caught:
             flows.check_points("x", points, dim)
         assert str(tuple(shape)) in str(caught.value)
+
+
+MAPS = {
+    "Linear": lambda: flows.Linear(flows.rotation(45)),
+    "Planar": lambda: flows.Planar(t(1.0, 0.0), t(1.0, 0.0)),
+    "Radial": lambda: flows.Radial(t(0.0, 0.0), 1.0, 1.0),
+    "AffineCoupling": lambda: flows.AffineCoupling(2, 4),
+    "RealNVP": flow,
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+@pytest.mark.parametrize(("direction", "points"), [("decode", "z"), ("encode", "x")])
+def test_each_direction_names_its_points(name, direction, points):
+    with pytest.raises(TypeError, match=f"^{points} must be a floating-point"):
+        getattr(MAPS[name](), direction)([[1.0, 2.0]])
+    with pytest.raises(ValueError, match=f"^{points} must have shape"):
+        getattr(MAPS[name](), direction)(torch.zeros(2))
 
 
 @quick
