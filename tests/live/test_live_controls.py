@@ -61,9 +61,10 @@ def page(open_tab, address, request):
 
 
 @pytest.fixture
-def timed(open_tab, address):
+def timed(open_tab, address, request):
     """The same, and time goes on only where the test says so: `clock.run_for`."""
-    tab = open_tab(address, lambda tab: tab.clock.install(), viewport=SIZE)
+    more = getattr(request, "param", {})
+    tab = open_tab(address, lambda tab: tab.clock.install(), **{"viewport": SIZE} | more)
     alive(tab)
     tab.clock.pause_at(tab.evaluate("Date.now()") / 1000 + 1)
     return tab
@@ -208,6 +209,18 @@ def test_play_runs_to_the_end_and_stops(timed):
     rest = value(timed, "t")
     timed.clock.run_for(3000)
     assert value(timed, "t") == rest and button.text_content() == "Play"
+
+
+@pytest.mark.parametrize("timed", [{"reduced_motion": "reduce"}], indirect=True, ids=["calm"])
+def test_play_takes_few_steps_where_motion_is_reduced(timed):
+    timed.locator(".live-buttons button").first.click()
+    seen = [value(timed, "t")]
+    for _ in range(6):
+        timed.clock.run_for(300)
+        seen.append(value(timed, "t"))
+    assert sorted(set(seen)) == [3, 4, 5, 6], "an eighth of the range each time, two in a second"
+    timed.clock.run_for(3000)
+    assert value(timed, "t") == 8
 
 
 def test_reset_stops_play(timed):
