@@ -360,6 +360,7 @@ MAPS = {
     "Linear": lambda: flows.Linear(flows.rotation(45)),
     "Planar": lambda: flows.Planar(t(1.0, 0.0), t(1.0, 0.0)),
     "Radial": lambda: flows.Radial(t(0.0, 0.0), 1.0, 1.0),
+    "Coupling": lambda: flows.Coupling(lambda kept, context: (kept, kept), False),
     "AffineCoupling": lambda: flows.AffineCoupling(2, 4),
     "RealNVP": flow,
 }
