@@ -183,9 +183,9 @@ def test_a_radius_is_traced_as_it_is_computed(shape):
     """A live figure, or torch's compiler, asks with numbers that are not known yet."""
     x = torch.linspace(-4, 4, 12).reshape(6, 2)
     radius = torch.linspace(1, 4, 6).reshape(shape) if shape else torch.tensor(2.0)
-    traced = make_fx(
-        lambda x, radius: gmu.ring_log_prob(x, radius=radius), tracing_mode="fake"
-    )(x, radius)
+    traced = make_fx(lambda x, radius: gmu.ring_log_prob(x, radius=radius), tracing_mode="fake")(
+        x, radius
+    )
     assert torch.equal(traced(x, radius), gmu.ring_log_prob(x, radius=radius))
 
 
