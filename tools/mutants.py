@@ -25,6 +25,7 @@ import os
 import queue
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -356,7 +357,10 @@ class Runner:
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(libraries(root, [*modules, *guards]))
         for k in range(workers):
-            self.folders.put(hardships.copy(base / str(k), root))
+            folder = hardships.copy(base / str(k), root)
+            # (Some tests ask git for the names of the files.)
+            subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+            self.folders.put(folder)
 
     def watch(self) -> tuple[str, float, str]:
         """Run all tests without a change, and note which of them run which line.
