@@ -395,7 +395,7 @@ def test_a_click_chooses(saved, visit):
 @pytest.mark.parametrize(
     "mark, words",
     [
-        (lambda: points("p", choose="a"), ["choose", "menu", "k", "'a'"]),
+        (lambda: points("p", choose="a"), ["choose", "menu", "(k)", "'a'"]),
         (lambda: points("p", choose="z"), ["choose", "'z'"]),
         (lambda: points("p", choose="k"), ["k has 3 values", "2"]),
     ],
