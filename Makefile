@@ -4,9 +4,8 @@ PYTHON ?= python3
 PORT ?= 8000
 THREADS ?= 1
 WORKERS ?= 2
-# What `make mutants` changes, the tests that guard it, how many changes, and which.
+# What `make mutants` changes (tools/guards.toml says which tests guard it), how often, and where.
 OF ?= gen_models_utilities.py
-BY ?= $(sort $(wildcard tests/test_utilities*.py))
 N ?= 60
 SEED ?= 0
 
@@ -96,8 +95,8 @@ repository: $(READY)  ## Point the whole course at your repository (URL=https://
 hardships: $(READY)  ## Try the build under hardship: killed, twice at once, without room, ...
 	$(BIN)/python tools/hardships.py
 
-mutants: $(READY)  ## Change a module at random and see whether its tests notice (OF=... BY="..." N=60)
-	$(BIN)/python tools/mutants.py $(OF) $(BY) --n $(N) --seed $(SEED)
+mutants: $(READY)  ## Change a module at random and see whether its tests notice (OF=flows.py N=60)
+	$(BIN)/python tools/mutants.py $(OF) --n $(N) --seed $(SEED)
 
 faults: $(READY)  ## Put faults into the page of a live figure, and see whether the tests notice
 	$(BIN)/python tools/page_mutants.py

@@ -1,6 +1,7 @@
 """Training: what is resumed, watched or interrupted gives the same flow as what is left alone."""
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -269,6 +270,26 @@ def test_a_draw_that_ignores_the_generator_is_not_resumed_wrongly(tmp_path):
     flows.train(new_flow(), stubborn, **SETTINGS, checkpoint=file, on_report=stop_at(2 * EVERY))
     with pytest.raises(ValueError, match="does not use the generator"):
         flows.train(new_flow(), stubborn, **SETTINGS, checkpoint=file)
+
+
+class Touch:
+    """A pickle of it makes a folder where it is read."""
+
+    def __init__(self, path: str):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_a_checkpoint_runs_no_code(tmp_path):
+    file, made = tmp_path / "run.pt", tmp_path / "made"
+    torch.save({"settings": Touch(str(made))}, file)
+    with pytest.raises(ValueError, match="is no checkpoint that can be read"):
+        trained(checkpoint=file)
+    assert not made.exists()
+    torch.load(file, weights_only=False)
+    assert made.exists(), "it would have"
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", None])

@@ -14,6 +14,7 @@ import page_mutants
 import pytest
 
 TOOLS = Path(mutants.__file__).parent
+ROOT = TOOLS.parent
 
 MODULE = '''"""A text: 1 < 2."""
 
@@ -49,7 +50,7 @@ def toy(tmp_path, monkeypatch):
 
 
 def command(folder, *options) -> list[str]:
-    return ["toy.py", "test_toy.py", "--root", str(folder), *options]
+    return ["toy.py", "--by", "test_toy.py", "--root", str(folder), *options]
 
 
 def changes(source: str) -> list[tuple[int, str, str]]:
@@ -70,6 +71,7 @@ def changes(source: str) -> list[tuple[int, str, str]]:
         ("f(*a, b)", ["pass"]), ("f(a, a)", ["pass"]), ("f(a=2)", ["pass", "a=3", "a=1"]),
         ("x = y[a:b]", ["a + 1:b", "a:b + 1"]), ("x = y[:2]", ["3", "1"]),
         ("x = f'{a + 1}'", []), ("raise ValueError(a + 1)", []), ("x: 'int'", []),
+        ("__all__ = ['a', 'b']", []),
         ("def f(a: 'int' = 2) -> 'int':\n    'A text.'", ["3", "1"]),
         ("if __name__ == '__main__':\n    f()", []), ("import a", []),
     ],
@@ -89,7 +91,7 @@ def test_a_change_is_put_in_its_place():
     assert [m.line for m in mutants.mutants("x = 1\ny = 2\nz = 3\n", 2, 2)] == [2, 2]
 
 
-@pytest.mark.parametrize("name", ["safely", "mutants"])
+@pytest.mark.parametrize("name", ["safely", "book"])
 def test_every_mutant_of_a_real_module_compiles_and_differs(name):
     source = (TOOLS / f"{name}.py").read_text(encoding="utf-8")
     found = mutants.mutants(source)
@@ -105,7 +107,7 @@ def test_survivors_are_named_and_the_second_time_is_free(toy, capsys, tmp_path):
     asked = command(toy, "--n", "0", "--lines", "8-8")
     assert mutants.main(asked) == 1
     told = capsys.readouterr().out.splitlines()
-    assert told[0] == "toy.py: 2 of 2 mutants" and told[1].startswith("0 of 2 are known")
+    assert told[0] == "2 of 2 mutants, by test_toy.py" and told[1].startswith("0 of 2 are known")
     assert told[-2:] == [
         "toy.py:8: min(x, high) -> min(high, x)",
         "1 of 2 killed (50.0%), 0 of them by the time limit",
@@ -116,7 +118,8 @@ def test_survivors_are_named_and_the_second_time_is_free(toy, capsys, tmp_path):
     # Nothing was changed, and only what is known stays.
     assert (toy / "toy.py").read_text(encoding="utf-8") == MODULE
     assert (toy / "test_toy.py").read_text(encoding="utf-8") == WEAK
-    assert not os.listdir(tmp_path / "temporary")
+    left = os.listdir(tmp_path / "temporary")
+    assert not [name for name in left if not name.startswith("pymp-")], "(multiprocessing's own)"
     names = {path.name for path in toy.iterdir()}
     assert names == {".git", ".gitignore", ".cache", "toy.py", "test_toy.py"}
 
@@ -124,10 +127,10 @@ def test_survivors_are_named_and_the_second_time_is_free(toy, capsys, tmp_path):
 def test_a_sample_repeats_and_another_seed_gives_another(toy, monkeypatch):
     tried = []
 
-    def note(chosen, source, runner, memory, options):
-        tried.append([mutant.after for mutant in chosen])
-        for mutant in chosen:
-            memory.known[memory.key(mutant)] = "failed"
+    def note(chosen, runner, memories, options):
+        tried.append([mutant.after for _, mutant in chosen])
+        for module, mutant in chosen:
+            memories[module].known[mutants.Memory.key(mutant)] = "failed"
 
     monkeypatch.setattr(mutants, "try_all", note)
     for seed in (0, 0, 1):
@@ -142,17 +145,17 @@ def test_a_mutant_without_end_is_ended(toy, capsys):
     test = "from toy import count\ndef test():\n    assert count(3) == 0\n"
     (toy / "toy.py").write_text(code, encoding="utf-8")
     (toy / "test_toy.py").write_text(test, encoding="utf-8")
-    options = ["--seed", "1", "--lines", "3-3", "--n", "1", "--limit", "20"]
+    options = ["--seed", "1", "--lines", "3-3", "--n", "1", "--limit", "3"]
     assert mutants.main(command(toy, *options)) == 0
     told = capsys.readouterr().out
-    assert "3: n -= 3 -> n += 3: killed by the time limit" in told
+    assert "toy.py:3: n -= 3 -> n += 3: killed by the time limit" in told
     assert told.endswith("1 of 1 killed (100.0%), 1 of them by the time limit\n")
 
 
 @pytest.mark.parametrize(
     ("test", "said"),
     [("def test():\n    assert 1 == 2\n", "fail without any change"),
-     ("def test():\n    pass\n", "pass without the module")],
+     ("def test():\n    pass\n", "pass without toy.py")],
 )  # fmt: skip
 def test_tests_that_prove_nothing_are_refused(toy, capsys, test, said):
     (toy / "test_toy.py").write_text(test, encoding="utf-8")
@@ -160,10 +163,11 @@ def test_tests_that_prove_nothing_are_refused(toy, capsys, test, said):
     assert said in capsys.readouterr().err and not (toy / ".cache").exists()
 
 
-@pytest.mark.parametrize("bad", [["--lines", "a-b"], ["--workers", "0"], ["no.py"]])
+@pytest.mark.parametrize("bad", [["--lines", "a-b"], ["--workers", "0"], ["no.py"], "unnamed"])
 def test_a_bad_command_line_is_refused(toy, bad, capsys):
+    asked = ["toy.py", "--root", str(toy)] if bad == "unnamed" else [*bad, *command(toy)]
     with pytest.raises(SystemExit) as refused:
-        mutants.main(command(toy)[:2] + bad + command(toy)[2:])
+        mutants.main(asked)
     assert refused.value.code == 2 and "usage" in capsys.readouterr().err
 
 
@@ -193,12 +197,85 @@ def test_an_interruption_leaves_nothing_and_loses_nothing(toy, tmp_path, kind):
         os.kill(int(note.read_text(encoding="utf-8")), 0)
     assert not os.listdir(tmp_path / "temporary")
     # x - x was tried before y / y, which was cut off.
-    assert "[1/2] 2: x + x -> x - x: killed" in told
+    assert "[1/2] toy.py:2: x + x -> x - x: killed" in told
     known = mutants.Memory(toy, "toy.py", ["test_toy.py"]).known
     assert list(known.values()) == ["failed"]
 
 
-@pytest.mark.parametrize("path", page_mutants.GUARDS)
+def test_every_module_has_guards_that_are_there():
+    table = mutants.guards(ROOT)
+    patterns = ("*.py", "live/**/*.py", "experiments/**/*.py", "tools/*.py")
+    modules = {path for pattern in patterns for path in ROOT.glob(pattern)}
+    wanted = {
+        path.relative_to(ROOT).as_posix() for path in modules
+        if mutants.mutants(path.read_text(encoding="utf-8"))
+    }  # fmt: skip
+    assert wanted == {name for name in table if name.endswith(".py")}
+    assert page_mutants.TABLE.keys() <= table.keys()
+    for module, guards in table.items():
+        assert (ROOT / module).is_file(), module
+        assert len(guards) == len(set(guards)), module
+        for guard in guards:
+            assert (ROOT / guard).is_file(), f"{module}: {guard}"
+            is_test = guard.startswith("tests/") and Path(guard).name.startswith("test_")
+            assert is_test or ">>> " in (ROOT / guard).read_text(encoding="utf-8"), guard
+    by_hand = {"tools/audit.py", "tools/hardships.py"}
+    assert {module for module, guards in table.items() if not guards} == by_hand
+
+
+def test_a_folder_is_tried_by_the_tables_guards(toy, capsys):
+    """Each test runs on the changes of the lines that it runs, and no other."""
+    (toy / "tools").mkdir()
+    (toy / "tools" / "guards.toml").write_text(
+        '"room/one.py" = ["test_one.py"]\n"room/two.py" = ["test_two.py"]\n', encoding="utf-8"
+    )
+    (toy / "room").mkdir()
+    (toy / "room" / "one.py").write_text("def one(x):\n    return x + 1\n", encoding="utf-8")
+    (toy / "room" / "two.py").write_text("def two(x):\n    return -x\n", encoding="utf-8")
+    counts = "from pathlib import Path\ndef count(name):\n    with Path(%r).open('a') as file:\n"
+    counts = counts % str(toy / "count") + "        file.write(name)\n"
+    for name, wanted in (("one", 3), ("two", -2)):
+        (toy / f"test_{name}.py").write_text(
+            f"from room.{name} import {name}\n{counts}"
+            f"def test():\n    count('{name[0]}')\n    assert {name}(2) == {wanted}\n"
+            f"def test_other():\n    count('{name[0].upper()}')\n", encoding="utf-8",
+        )  # fmt: skip
+    assert mutants.main(["room", "--quick", "--n", "0", "--root", str(toy)]) == 0
+    told = capsys.readouterr().out
+    assert (
+        "4 of 4 mutants, by test_one.py test_two.py\n" in told and "4 of 4 killed (100.0%)" in told
+    )
+    assert "] room/one.py:2: x + 1 -> x - 1: killed" in told
+    assert "] room/two.py:2: -x -> x: killed" in told
+    assert (toy / "count").read_text(encoding="utf-8") == "oOtT" + "ooo" + "t"
+
+
+def test_quick_leaves_out_the_tests_that_do_not_run_the_line(toy, capsys):
+    """Such as one that starts another process: without it the change survives, and is not held
+    to be known when all tests are asked."""
+    (toy / "test_toy.py").write_text(
+        "import subprocess, sys\nfrom toy import clip\ndef test():\n    assert clip(9) == 9\n"
+        "def test_process():\n    code = 'from toy import clip; assert clip(12) == 9'\n"
+        "    assert subprocess.run([sys.executable, '-c', code]).returncode == 0\n",
+        encoding="utf-8",
+    )
+    asked = command(toy, "--n", "0", "--lines", "8-8", "--at-least", "0.5")
+    assert mutants.main([*asked, "--quick"]) == 1 and "0 of 2 killed" in capsys.readouterr().out
+    assert mutants.main(asked) == 0
+    assert "min(x, high) -> max(x, high): killed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"),
+    [(1, [1]), (2, [2, 3]), (3, [2, 3]), (4, [4]), (5, [5, 6]), (6, [5, 6]), (7, [7]), (8, [8])],
+)
+def test_the_statement_of_a_line(line, lines):
+    code = "def f(a):\n    g(1,\n      2)\n    if a:\n        h(\n        )\n"
+    code += "    else:\n        a = 1\n"
+    assert list(mutants.statement(ast.parse(code), line)) == lines
+
+
+@pytest.mark.parametrize("path", page_mutants.TABLE)
 def test_each_fault_of_the_page_can_be_made(path):
     """Its text stands in the file once: whoever changes the line changes the table too."""
     source = (TOOLS.parent / path).read_text(encoding="utf-8")
@@ -207,8 +284,6 @@ def test_each_fault_of_the_page_can_be_made(path):
     assert faults and len({source, *made}) == len(faults) + 1, "each is another change"
     for fault, text in zip(faults, made, strict=True):
         assert text == source.replace(fault.old, fault.new)
-    for guard in page_mutants.GUARDS[path]:
-        assert (TOOLS.parent / guard).is_file()
 
 
 def test_a_fault_whose_text_is_gone_or_stands_there_twice_is_named():

@@ -6,9 +6,7 @@ import zipfile
 from functools import cache
 from pathlib import Path
 
-import book
 import course_site
-import found
 import nbformat
 import paper
 import pytest
@@ -36,10 +34,6 @@ def cells(name: str, tag: str = "") -> list:
     notebook = nbformat.read(ROOT / f"{name}.ipynb", as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return [cell for cell in code if not tag or tag in cell.metadata.get("tags", [])]
-
-
-def page(body: str) -> BeautifulSoup:
-    return BeautifulSoup(f'<article class="bd-article">{body}</article>', "html.parser")
 
 
 # -- Code --------------------------------------------------------------------------------------
@@ -83,39 +77,6 @@ def test_most_of_the_exported_code_that_is_seen_is_no_docstring():
     assert seen < total * 0.6
 
 
-@pytest.mark.parametrize(
-    ("code", "folded"),
-    [
-        ('def f():\n    """One.\n\n    Two.\n    """\n    return 1', {2: 0, 3: 1, 4: 1, 5: 1}),
-        ('def f():\n    """One.\n    Two."""\n    return 1', {}),
-        ("def f(x):\n    check_a(x)\n    check_b(x)\n    return x", {2: 1, 3: 1}),
-        ("def f(x):\n    check_a(x)\n    return x", {}),
-        ("def f(x):\n    # Why.\n    if x:\n        raise E\n    return x", {2: 1, 3: 1, 4: 1}),
-        ("def f(x):\n    if x:\n        raise E\n    else:\n        x = 1\n    return x", {}),
-        (
-            "def f(x):\n    a = g(x)\n    if a:\n        raise E(a)\n    return x",
-            {2: 1, 3: 1, 4: 1},
-        ),
-        ("def f(x):\n    a = g(x)\n    if a:\n        raise E(a)\n    return a", {3: 1, 4: 1}),
-        ("def check_x(x):\n    y = x\n    return y", {2: 1, 3: 1}),
-        ("x = 1\nif x:\n    raise E\n", {}),
-        ("%pip install x\n", {}),
-    ],
-)
-def test_what_is_folded(code, folded):
-    wanted = {line for line, is_folded in folded.items() if is_folded}
-    assert set(short_form.folded_lines(code)) == wanted
-
-
-def test_a_fold_keeps_the_text_and_its_markup():
-    code = 'def f(x):\n    """One &amp; two.\n\n    Three.\n    """\n    <b>return</b> x\n'
-    made = BeautifulSoup(f"<pre><span></span>{code}</pre>", "html.parser").pre
-    before = made.get_text()
-    short_form.shorten(made)
-    assert made.get_text() == before and made.b.get_text() == "return"
-    assert made.select_one("details.rest").get_text() == '\n    Three.\n    """\n'
-
-
 @each_chapter
 def test_the_set_up_is_one_fold_before_the_first_section(name):
     folds = soup(name).select(".bd-article > section > div.cell > details.fold")
@@ -143,23 +104,6 @@ def test_folded_code_names_what_it_is(name):
         alone = not fold.find_parent(class_="cell").select_one(".cell_output")
         if alone and after is not None and "tag_hide-input" in after.get("class", []):
             pytest.fail(f"two folds in a row: {title}")
-
-
-def test_folds_in_a_row_become_one():
-    def cell(code, output=""):
-        return (
-            '<div class="cell tag_hide-input"><details class="hide"><summary>Show</summary>'
-            f'<div class="cell_input"><pre>{code}</pre></div></details>{output}</div>\n'
-        )
-
-    caption = '<figcaption><span class="caption-number">Fig. 3.7 </span></figcaption>'
-    figure = f'<div class="cell_output"><figure>{caption}</figure></div>'
-    made = page(cell("a = 1") + cell("b = 2", figure) + "<p>text</p>" + cell("def f(): pass"))
-    reading.name_folds(made)
-    folds = made.select("details.fold")
-    assert [fold.summary.get_text() for fold in folds] == ["Code of Fig. 3.7", "Code: f"]
-    assert [pre.get_text() for pre in folds[0].select("pre")] == ["a = 1", "b = 2"]
-    assert len(made.select("div.cell")) == 2
 
 
 # -- Text --------------------------------------------------------------------------------------
@@ -337,44 +281,7 @@ def test_the_landing_page_has_a_card_with_a_picture_for_each_chapter():
     assert len(starts) == 2 and starts[0]["href"] == f"{CHAPTERS[0]}.html"
 
 
-def test_a_picture_is_whole_on_its_card(tmp_path):
-    Image.new("RGB", (900, 100), "red").save(tmp_path / "wide.png")
-    found.draw_card(tmp_path / "wide.png", tmp_path / "out" / "card.png", (1200, 630))
-    card = Image.open(tmp_path / "out" / "card.png").convert("RGB")
-    assert card.size == (1200, 630)
-    assert card.getpixel((600, 315)) == (255, 0, 0)
-    assert card.getpixel((5, 315)) == card.getpixel((600, 20)) == (255, 255, 255)
-
-
-# -- Publishing, paper, archive ----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("owner", ["example", "you"])
-def test_a_placeholders_links_are_not_published(tmp_path, owner, monkeypatch):
-    settings = f"repository:\n  url: https://github.com/{owner}/course\n"
-    (tmp_path / "_config.yml").write_text(settings, encoding="utf-8")
-    monkeypatch.setattr(book, "why_not_current", lambda root: "")
-    with pytest.raises(SystemExit) as stopped:
-        book.main(["--publish"], tmp_path)
-    told = str(stopped.value.code)
-    if owner == "example":
-        assert "must not be published" in told and "make repository URL=" in told
-    else:
-        assert told == "0"
-
-
-def test_an_old_site_is_not_published(tmp_path):
-    settings = "repository:\n  url: https://github.com/you/course\n"
-    (tmp_path / "_config.yml").write_text(settings, encoding="utf-8")
-    with pytest.raises(SystemExit) as stopped:
-        book.main(["--publish"], tmp_path)
-    assert "has to be built first" in str(stopped.value.code)
-
-
-def test_the_workflow_asks_before_it_publishes():
-    steps = (ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8")
-    ask, upload = steps.index("tools/book.py --publish"), steps.index("upload-pages-artifact")
-    assert ask < upload
+# -- Paper, archive ----------------------------------------------------------------
 
 
 def test_the_book_is_one_page_whose_links_arrive():

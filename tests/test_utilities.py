@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_hex
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.data import DataLoader
 
 import flows
@@ -175,6 +176,17 @@ def test_one_radius_per_point():
         torch.cat([gmu.ring_log_prob(p[None], radius=float(r)) for p, r in zip(x, radius)]),  # noqa: B905
         atol=1e-4,
     )
+
+
+@pytest.mark.parametrize("shape", [(), (6,), (6, 1)])
+def test_a_radius_is_traced_as_it_is_computed(shape):
+    """A live figure, or torch's compiler, asks with numbers that are not known yet."""
+    x = torch.linspace(-4, 4, 12).reshape(6, 2)
+    radius = torch.linspace(1, 4, 6).reshape(shape) if shape else torch.tensor(2.0)
+    traced = make_fx(lambda x, radius: gmu.ring_log_prob(x, radius=radius), tracing_mode="fake")(
+        x, radius
+    )
+    assert torch.equal(traced(x, radius), gmu.ring_log_prob(x, radius=radius))
 
 
 # ------------------------------------------------------------------------- exact facts

@@ -38,17 +38,20 @@ def copy(folder: Path, root: Path = ROOT) -> Path:
     return folder
 
 
-def start(folder: Path, *command: str, limit: int | None = None, **variables: str):
+def variables() -> dict[str, str]:
+    """The environment's variables, less those of a make that called this."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "PYTHONP"))}
+
+
+def start(folder: Path, *command: str, limit: int | None = None, **own: str):
     """Start a command there, in a process group of its own."""
 
     def prepare() -> None:
         if limit:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    # Whoever called this through make has set make's own variables.
-    ours = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "PYTHONP"))}
     return subprocess.Popen(
-        command, cwd=folder, env=ours | variables, preexec_fn=prepare, start_new_session=True,
+        command, cwd=folder, env=variables() | own, preexec_fn=prepare, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
     )  # fmt: skip
 

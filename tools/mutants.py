@@ -1,12 +1,16 @@
 """Change a module in small ways, one at a time, and see whether its tests notice: `make mutants`.
 
-    python tools/mutants.py flows.py tests/test_laws.py tests/test_flows_errors.py --n 60 --seed 0
-    python tools/mutants.py gen_models_utilities.py tests/test_utilities*.py --lines 745-1330
+    python tools/mutants.py flows.py --n 60 --seed 0
+    python tools/mutants.py live/compiler --n 60 --quick
+    python tools/mutants.py gen_models_utilities.py --by tests/test_utilities.py --lines 745-1330
 
-A change (a "mutant") that the tests notice is killed. One that survives shows a line whose effect
-no test looks at, or that has no effect. Each survivor is printed as `file:line: before -> after`.
+The tests that guard a module are named (`--by`), or stand in `tools/guards.toml`. A change (a
+"mutant") that the tests notice is killed. One that survives shows a line whose effect no test looks
+at, or that has no effect. Each survivor is printed as `file:line: before -> after`.
 
-All happens in a copy of the repository. What was found is kept in `.cache/mutants`, by the content
+All happens in a copy of the repository; each run of the tests is forked from a process that has
+imported the libraries already, which takes longer than many a test. First come those tests that
+run the changed line, the shortest first. What was found is kept in `.cache/mutants`, by the content
 of the module and of its tests: the same command goes on where an earlier one was stopped.
 """
 
@@ -16,6 +20,7 @@ import contextlib
 import copy
 import hashlib
 import json
+import multiprocessing
 import os
 import queue
 import random
@@ -25,6 +30,7 @@ import sys
 import tempfile
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +39,7 @@ from pathlib import Path
 import hardships
 
 ROOT = Path(__file__).resolve().parents[1]
+TABLE = "tools/guards.toml"
 OPERATORS = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult,
     ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult, ast.MatMult: ast.Mult, ast.BitAnd: ast.BitOr,
@@ -45,6 +52,13 @@ COMPARISONS = {
 }  # fmt: skip
 EXTREMES = {"min": "max", "minimum": "maximum", "argmin": "argmax", "amin": "amax"}
 EXTREMES |= {high: low for low, high in EXTREMES.items()}
+LIBRARIES = (
+    "torch", "scipy.stats", "matplotlib.pyplot", "seaborn", "hypothesis.strategies", "nbclient",
+    "ipywidgets", "anywidget", "playwright.sync_api", "bs4", "PIL.Image",
+    "sphinx.application", "torch.fx.experimental.proxy_tensor", "torch.distributions",
+)  # fmt: skip
+NEEDED = ["pytest", "coverage", "nbformat"]  # by each run, and by this tool
+PLUGINS = ["nbval.plugin", "_hypothesis_pytestplugin", "anyio.pytest_plugin"]
 BRACKETED = (ast.UnaryOp, ast.BinOp, ast.BoolOp)  # what their change binds may differ
 
 
@@ -145,11 +159,14 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
-    """What of a node is tried: no docstring, annotation, f-string, error or program's entry."""
+    """What of a node is tried: no docstring, annotation, f-string, error or program's entry, and no
+    name in `__all__` (the linter looks at those)."""
     skipped = {"annotation", "returns"}
     if isinstance(node, (ast.Raise, ast.JoinedStr, ast.Import, ast.ImportFrom)) or _is_text(node):
         return
     if isinstance(node, ast.If) and "'__main__'" in ast.unparse(node.test):
+        return
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
         return
     for name, value in ast.iter_fields(node):
         if name not in skipped:
@@ -206,72 +223,232 @@ def mutants(source: str, first: int = 1, last: int | None = None) -> list[Mutant
 # ----------------------------------------------------------------------------------- the tests
 
 
+def statement(tree: ast.Module, line: int) -> range:
+    """Find the lines of the innermost statement that a line belongs to.
+
+    Args:
+        tree: The module.
+        line: A line of it.
+
+    Returns:
+        The statement's lines; of one that holds others, those before them.
+
+    Example:
+        >>> statement(ast.parse("if a:\\n    f(1,\\n      2)"), 3)
+        range(2, 4)
+    """
+    found = range(line, line + 1)
+    for node in ast.walk(tree):  # (outer ones come first)
+        if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno:
+            body = getattr(node, "body", None)
+            found = range(node.lineno, body[0].lineno if body else node.end_lineno + 1)
+    return found if line in found else range(line, line + 1)
+
+
+def libraries(root: Path, names: list[str]) -> list[str]:
+    """What the tests import from elsewhere and load slowly: it is loaded once, before all runs.
+
+    Args:
+        root: The repository.
+        names: The module and the files that guard it.
+
+    Returns:
+        Names of modules.
+    """
+    files = [root / name for name in (*names, "tests/conftest.py")]
+    text = " ".join(path.read_text(encoding="utf-8") for path in files if path.exists())
+    plugins = [] if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") else PLUGINS
+    return [*NEEDED, *plugins, *(name for name in LIBRARIES if name.split(".")[0] in text)]
+
+
+class Watch:
+    """Which lines of some modules each test runs, and how long it takes (a plugin of pytest).
+
+    Args:
+        folder: The folder that the modules' names count from.
+        modules: Their names.
+    """
+
+    def __init__(self, folder: Path, modules: list[str]):
+        import coverage
+
+        self.files, self.start = {name: str(folder / name) for name in modules}, 0.0
+        self.seconds: dict[str, float] = {}
+        include = list(self.files.values())
+        self.coverage = coverage.Coverage(data_file=None, config_file=False, include=include)
+        self.coverage.start()
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test begins."""
+        self.coverage.switch_context(nodeid)
+        self.start = time.monotonic()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """It has ended."""
+        self.seconds[nodeid] = time.monotonic() - self.start
+
+    def found(self) -> dict[str, dict[int, list[str]]]:
+        """Module -> line -> the tests that run it, shortest first."""
+        self.coverage.stop()
+        data = self.coverage.get_data()
+        return {
+            name: {
+                line: sorted(self.seconds.keys() & tests, key=self.seconds.get)
+                for line, tests in data.contexts_by_lineno(file).items()
+            }
+            for name, file in self.files.items()
+        }
+
+
+def _run_tests(
+    folder: str, tests: list[str], variables: dict[str, str], note: str, watched: list[str]
+) -> None:
+    """What a forked process does: `python -m pytest` in that folder, as if it were a new one."""
+    os.setsid()
+    with open(note, "wb", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.clear()
+    os.environ.update(variables)
+    os.chdir(folder)
+    tempfile.tempdir = None
+
+    def ours(place: str | None) -> bool:
+        """Whether this lies in the repository that is copied, and not in its environment."""
+        path, environment = Path(place or "/").resolve(), Path(sys.prefix).resolve()
+        return path.is_relative_to(ROOT) and not path.is_relative_to(environment)
+
+    sys.path[:] = [folder, *(place for place in sys.path if place and not ours(place))]
+    for name, loaded in list(sys.modules.items()):
+        if ours(getattr(loaded, "__file__", None)) and not name.startswith("__"):
+            del sys.modules[name]
+    import pytest
+
+    plugins = [Watch(Path(folder), watched)] if watched else []
+    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests], plugins=plugins)
+    for watch in plugins:
+        Path(note).with_suffix(".json").write_text(json.dumps(watch.found()), encoding="utf-8")
+    sys.exit(code)
+
+
 class Runner:
     """Run tests in copies of the repository, and end them when there is no time left.
 
     Args:
         root: The repository; it is only read.
         base: An empty folder, for the copies and for the tests' own temporary files.
-        module: The module that is changed, by its name in the repository.
+        modules: The modules that are changed: name in the repository -> text.
         guards: The tests' files, by theirs.
         workers: How many copies to make, one for each that runs at once.
     """
 
-    def __init__(self, root: Path, base: Path, module: str, guards: list[str], workers: int):
-        self.module, self.guards = module, guards
+    def __init__(
+        self, root: Path, base: Path, modules: dict[str, str], guards: list[str], workers: int
+    ):
+        self.modules, self.guards = modules, guards
         self.folders: queue.Queue[Path] = queue.Queue()
-        self.running: set[subprocess.Popen] = set()
+        self.running: set[multiprocessing.Process] = set()
         self.stopped = False
+        self.known: dict[str, dict[str, list[str]]] = {}  # module -> line -> tests that run it
         self.lock = threading.Lock()
-        self.temporary = base / "tmp"
-        self.temporary.mkdir()
+        self.temporary, self.notes = base / "tmp", base / "notes"
+        for folder in (self.temporary, self.notes):
+            folder.mkdir()
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(libraries(root, [*modules, *guards]))
         for k in range(workers):
-            self.folders.put(hardships.copy(base / str(k), root))
+            folder = hardships.copy(base / str(k), root)
+            # (Some tests ask git for the names of the files.)
+            subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+            self.folders.put(folder)
 
-    def run(self, source: str, limit: float | None) -> tuple[str, float, str]:
-        """Run the tests with this text of the module.
+    def watch(self) -> tuple[str, float, str]:
+        """Run all tests without a change, and note which of them run which line.
+
+        Returns:
+            See `run`.
+        """
+        # Of a program in another language nobody knows which lines are run.
+        modules = [name for name in self.modules if name.endswith(".py")]
+        result = self.run(*next(iter(self.modules.items())), None, watched=modules)
+        for note in self.notes.glob("*.json"):
+            self.known = json.loads(note.read_text(encoding="utf-8"))
+        return result
+
+    def run_first(
+        self, module: str, line: range, source: str, limit: float, quick: bool
+    ) -> tuple[str, float, str]:
+        """Run the tests that run a line, shortest first; if they all pass, all tests.
 
         Args:
+            module: The module that is changed.
+            line: Where the changed statement stands.
+            source: The module's text.
+            limit: Seconds after which the tests are ended.
+            quick: Not all tests, where some run the line.
+
+        Returns:
+            See `run`.
+        """
+        known = self.known.get(module, {})
+        tests = list(dict.fromkeys(test for k in line for test in known.get(str(k), [])))
+        files = dict.fromkeys(test.split("::")[0] for test in tests)
+        tests = [test for file in files for test in tests if test.split("::")[0] == file]
+        result = self.run(module, source, limit, tests) if tests else ("passed", 0.0, "")
+        done = result[0] != "passed" or (tests and quick)
+        return result if done else self.run(module, source, limit)
+
+    def run(
+        self, module: str, source: str, limit: float | None, tests: list[str] | None = None,
+        watched: list[str] | None = None,
+    ) -> tuple[str, float, str]:  # fmt: skip
+        """Run the tests with this text of a module.
+
+        Args:
+            module: The module that is changed.
             source: The module's text.
             limit: Seconds after which the tests are ended; None waits.
+            tests: Which ones; by default all that guard the modules.
+            watched: The modules whose lines are noted (see `watch`).
 
         Returns:
             "passed", "failed" or "late"; the seconds it took; what pytest said.
         """
         folder = self.folders.get()
         try:
-            (folder / self.module).write_text(source, encoding="utf-8", newline="")
+            (folder / module).write_text(source, encoding="utf-8", newline="")
             # Compiled files are told apart by second and size: too coarse for mutants.
             own = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
             own["TMPDIR"] = str(self.temporary)
-            command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+            note = self.notes / f"{folder.name}.txt"
+            own = hardships.variables() | own
+            given = str(folder), tests or self.guards, own, str(note), watched or []
+            process = self.context.Process(target=_run_tests, args=given)
             start = time.monotonic()
             with self.lock:
                 if self.stopped:
                     raise InterruptedError
-                process = hardships.start(folder, *command, *self.guards, **own)
+                process.start()
                 self.running.add(process)
             try:
-                told = process.communicate(timeout=limit)[0]
+                process.join(limit)
                 if self.stopped:
                     raise InterruptedError
-                if process.returncode in (-signal.SIGKILL, -signal.SIGTERM):
+                if process.exitcode in (-signal.SIGKILL, -signal.SIGTERM):
                     raise RuntimeError("something outside has ended the tests")
-                result = "failed" if process.returncode else "passed"
-            except subprocess.TimeoutExpired:
-                result, told = "late", ""
+                result = {None: "late", 0: "passed"}.get(process.exitcode, "failed")
             finally:
                 self._end(process)
+            told = note.read_text(encoding="utf-8", errors="replace") if note.exists() else ""
             return result, time.monotonic() - start, told
         finally:
+            (folder / module).write_text(self.modules[module], encoding="utf-8", newline="")
             self.folders.put(folder)
 
-    def _end(self, process: subprocess.Popen) -> None:
+    def _end(self, process: multiprocessing.Process) -> None:
         """End a run with all that it has started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        _kill(process)
+        process.join()
         self.running.discard(process)
 
     def stop(self) -> None:
@@ -279,8 +456,14 @@ class Runner:
         with self.lock:
             self.stopped = True
             for process in list(self.running):
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                _kill(process)
+
+
+def _kill(process: multiprocessing.Process) -> None:
+    """End a process with its group; it has none in its first moment."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
 
 
 class Memory:
@@ -290,11 +473,12 @@ class Memory:
         root: The repository; the file lies in its `.cache`, which git ignores.
         module: The module that is changed.
         guards: The files that guard it. With other contents all is to be tried again.
+        quick: Whether some of the tests decide (see `Runner.run_first`).
     """
 
-    def __init__(self, root: Path, module: str, guards: list[str]):
+    def __init__(self, root: Path, module: str, guards: list[str], quick: bool = False):
         parts = [(root / name).read_bytes() for name in (module, *guards)]
-        digest = hashlib.sha256(repr((module, guards, parts)).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(repr((module, guards, parts, quick)).encode()).hexdigest()[:16]
         self.path = root / ".cache" / "mutants" / f"{digest}.jsonl"
         self.known: dict[str, str] = {}
         if self.path.exists():
@@ -319,43 +503,59 @@ class Memory:
 # ------------------------------------------------------------------------------------- the tool
 
 
-def try_all(chosen: list[Mutant], source: str, runner: Runner, memory: Memory, options) -> None:
+def try_all(
+    chosen: list[tuple[str, Mutant]], runner: Runner, memories: dict[str, Memory], options
+) -> None:
     """Try the mutants that are not known yet, and tell of each.
 
     Args:
-        chosen: The mutants.
-        source: The module's text.
+        chosen: The modules and their mutants.
         runner: Runs the tests.
-        memory: What is known; it grows.
-        options: The tool's options: `workers` and `limit`.
+        memories: Module -> what is known of its mutants; they grow.
+        options: The tool's options: `workers`, `limit` and `quick`.
 
     Raises:
-        RuntimeError: The tests fail without any change, or do not see the module, or were ended.
+        RuntimeError: The tests fail without any change, or do not see a module, or were ended.
     """
-    new = [mutant for mutant in chosen if memory.key(mutant) not in memory.known]
+
+    def is_known(module: str, mutant: Mutant) -> bool:
+        return Memory.key(mutant) in memories[module].known
+
+    new = [pair for pair in chosen if not is_known(*pair)]
     print(f"{len(chosen) - len(new)} of {len(chosen)} are known from an earlier run", flush=True)
     if not new:
         return
 
-    def attempt(mutant: Mutant, limit: float) -> None:
-        result, seconds, _ = runner.run(mutant.applied(source), limit)
+    def attempt(pair: tuple[str, Mutant], limit: float) -> None:
+        (module, mutant), source = pair, runner.modules[pair[0]]
+        where = range(mutant.line, mutant.line + 1)
+        if module.endswith(".py"):
+            where = statement(ast.parse(source), mutant.line)
+        changed = mutant.applied(source)
+        result, seconds, _ = runner.run_first(module, where, changed, limit, options.quick)
         word = {"passed": "SURVIVED", "failed": "killed", "late": "killed by the time limit"}[
             result
         ]
         with runner.lock:
-            memory.add(mutant, result)
-            tried = sum(memory.key(mutant) in memory.known for mutant in chosen)
-            what = f"{mutant.line}: {mutant.before} -> {mutant.after}"
+            memories[module].add(mutant, result)
+            tried = sum(is_known(*pair) for pair in chosen)
+            what = f"{module}:{mutant.line}: {mutant.before} -> {mutant.after}"
             print(f"[{tried}/{len(chosen)}] {what}: {word} ({seconds:.0f} s)", flush=True)
 
     with ThreadPoolExecutor(options.workers) as pool:
         try:
             # In the pool's threads, which no Ctrl-C interrupts: `stop` knows all that runs.
-            result, seconds, told = pool.submit(runner.run, source, None).result()
+            result, seconds, told = pool.submit(runner.watch).result()
             if result != "passed":
                 raise RuntimeError(f"the tests fail without any change:\n{told[-3000:]}")
-            if pool.submit(runner.run, "raise ImportError\n", None).result()[0] == "passed":
-                raise RuntimeError("the tests pass without the module: do they import another one?")
+            for module in dict.fromkeys(module for module, _ in new):
+                bad = module, "raise ImportError\n", None
+                if not runner.known.get(module) and pool.submit(runner.run, *bad).result()[0] == (
+                    "passed"
+                ):
+                    raise RuntimeError(
+                        f"the tests pass without {module}: do they import another one?"
+                    )
             limit = options.limit or 30 + 5 * seconds
             print(f"without a change: {seconds:.0f} s; time limit: {limit:.0f} s", flush=True)
             for _ in pool.map(attempt, new, [limit] * len(new)):
@@ -366,15 +566,16 @@ def try_all(chosen: list[Mutant], source: str, runner: Runner, memory: Memory, o
             raise
 
 
-def results_of(chosen: list[Mutant], source: str, module: str, guards: list[str], options) -> list:
-    """Try mutants of a module in copies of the repository, those that are not known yet.
+def results_of(
+    chosen: list[tuple[str, Mutant]], modules: dict[str, str], guards: list[str], options
+) -> list[str]:
+    """Try mutants of modules in copies of the repository, those that are not known yet.
 
     Args:
-        chosen: The mutants.
-        source: The module's text.
-        module: Its name in the repository.
+        chosen: The modules and their mutants.
+        modules: The modules' names in the repository -> their texts.
         guards: The tests' files, by theirs.
-        options: The tool's options: `root`, `workers` and `limit`.
+        options: The tool's options: `root`, `workers`, `limit` and `quick`.
 
     Returns:
         For each mutant "passed", "failed" or "late".
@@ -382,22 +583,41 @@ def results_of(chosen: list[Mutant], source: str, module: str, guards: list[str]
     Raises:
         RuntimeError: See `try_all`.
     """
-    memory = Memory(options.root, module, guards)
+    memories = {module: Memory(options.root, module, guards, options.quick) for module in modules}
     with tempfile.TemporaryDirectory(prefix="mutants-") as base:
-        runner = Runner(options.root, Path(base), module, guards, options.workers)
-        try_all(chosen, source, runner, memory, options)
-    return [memory.known[memory.key(mutant)] for mutant in chosen]
+        runner = Runner(options.root, Path(base), modules, guards, options.workers)
+        try_all(chosen, runner, memories, options)
+    return [memories[module].known[Memory.key(mutant)] for module, mutant in chosen]
+
+
+def guards(root: Path) -> dict[str, list[str]]:
+    """Read the table of guards.
+
+    Args:
+        root: The repository.
+
+    Returns:
+        Module -> the test files that guard it.
+    """
+    path = root / TABLE
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """What was asked for on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("module", help="the module to change")
-    parser.add_argument("guards", nargs="+", help="the test files that guard it")
+    parser.add_argument("modules", nargs="+", help="what to change: modules, or folders of such")
+    parser.add_argument(
+        "--by", nargs="+", dest="guards", help=f"the tests that guard them (default: see {TABLE})"
+    )
     parser.add_argument("--n", type=int, default=60, help="how many to try; 0: all (default 60)")
     parser.add_argument("--seed", type=int, default=0, help="which ones (default 0)")
     parser.add_argument("--lines", default="1-", help="only these lines, as 745-1330")
     parser.add_argument("--limit", type=float, help="seconds a mutant (default 30 + 5 x unchanged)")
+    parser.add_argument(
+        "--quick", action="store_true",
+        help="not all tests on a survivor, only those that run its line in this process",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=1, help="how many at once (default 1)")
     parser.add_argument("--at-least", type=float, default=0.95, help="share to kill (default 0.95)")
     parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
@@ -409,14 +629,23 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"--lines must be as 745-1330, got {options.lines}")
     if options.workers < 1 or options.n < 0:
         parser.error("--workers must be at least 1, and --n at least 0")
-    for name in (options.module, *options.guards):
+    table = guards(options.root)
+    asked = {name: name.rstrip("/") + "/" for name in options.modules}
+    inside = {a: [n for n, by in table.items() if n.startswith(f) and by] for a, f in asked.items()}
+    options.modules = [name for a, found in inside.items() for name in found or [a]]
+    of_table = [guard for name in options.modules for guard in table.get(name, [])]
+    options.guards = options.guards or list(dict.fromkeys(of_table))
+    for name in (*options.modules, *options.guards):
         if not (options.root / name).is_file():
             parser.error(f"there is no file {name} in the repository")
+    if not options.guards:
+        names = " ".join(options.modules)
+        parser.error(f"name the tests that guard {names} (--by), or add them to {TABLE}")
     return options
 
 
 def main(given: list[str] | None = None) -> int:
-    """Try mutants of a module.
+    """Try mutants of a module, or of those in a folder.
 
     Args:
         given: The command line; by default the program's own.
@@ -425,23 +654,24 @@ def main(given: list[str] | None = None) -> int:
         0 if enough were killed, 1 if not, 2 if they could not be tried.
     """
     options = arguments(given)
-    source = (options.root / options.module).read_text(encoding="utf-8")
-    every = mutants(source, *options.lines)
+    modules = {name: (options.root / name).read_text("utf-8") for name in options.modules}
+    python = {name: text for name, text in modules.items() if name.endswith(".py")}
+    every = [(name, m) for name, text in python.items() for m in mutants(text, *options.lines)]
     chosen = every
     if 0 < options.n < len(every):
         picked = sorted(random.Random(options.seed).sample(range(len(every)), options.n))
         chosen = [every[k] for k in picked]
-    print(f"{options.module}: {len(chosen)} of {len(every)} mutants", flush=True)
+    print(f"{len(chosen)} of {len(every)} mutants, by {' '.join(options.guards)}", flush=True)
     if not chosen:
         return 2
     try:
-        results = results_of(chosen, source, options.module, options.guards, options)
+        results = results_of(chosen, modules, options.guards, options)
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 2
-    for mutant, result in zip(chosen, results, strict=True):
+    for (module, mutant), result in zip(chosen, results, strict=True):
         if result == "passed":
-            print(f"{options.module}:{mutant.line}: {mutant.before} -> {mutant.after}")
+            print(f"{module}:{mutant.line}: {mutant.before} -> {mutant.after}")
     killed, late = len(results) - results.count("passed"), results.count("late")
     share = killed / len(results)
     print(f"{killed} of {len(results)} killed ({share:.1%}), {late} of them by the time limit")

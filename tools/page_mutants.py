@@ -5,7 +5,7 @@
 
 tools/mutants.py changes Python at random; JavaScript it cannot read. Here each change is written
 down: a file, a text that stands in it once, and what takes its place. A test that guards the file
-must fail. `tests/test_mutants.py` sees to it that each text is there.
+(tools/guards.toml) must fail. `tests/test_mutants.py` sees to it that each text is there.
 """
 
 import argparse
@@ -18,23 +18,7 @@ import mutants
 
 ROOT = Path(__file__).resolve().parents[1]
 JS = "live/page/js/"
-DRAWING, CONTROLS, ESCAPE = (
-    f"tests/live/test_live_{name}.py" for name in ("drawing", "controls", "escape")
-)
-# File -> the tests that guard it.
-GUARDS = {
-    f"{JS}theme.js": [DRAWING],
-    f"{JS}template.js": [DRAWING],
-    f"{JS}plot.js": [DRAWING],
-    f"{JS}marks.js": [DRAWING],
-    f"{JS}controls.js": [CONTROLS],
-    f"{JS}figure.js": [CONTROLS],
-    "live/page/bundle.py": [ESCAPE],
-    "live/page/site.py": [ESCAPE],
-    "live/figure/render.py": ["tests/live/test_live_picture.py"],
-    "live/figure/views.py": ["tests/live/test_live_views.py"],
-    "live/compiler/js/matmul.js": ["tests/live/test_live_matmul.py"],
-}
+GUARDS = mutants.guards(ROOT)
 # File -> (what a reader would see, old text, new text).
 TABLE = {
     f"{JS}theme.js": [
@@ -280,6 +264,66 @@ TABLE = {
         ("the button says Pause for ever", 'play.textContent = "Play"; };', "};"),
         ("Play from the end stays there", "? p.min : model.get(p.name);\n",
          "? p.max : model.get(p.name);\n"),
+        ("Play hurries those who asked for calm", "const pause = calm ? 600 : 16",
+         "const pause = 16"),
+        ("the page scrolls while arrow keys move the probe",
+         "e.preventDefault(); e.stopPropagation();", "void 0;"),
+        # A link to what is seen.
+        ("Copy link copies nothing", "await navigator.clipboard.writeText(address);", "void 0;"),
+        ("Copy link copies the default state", "asText(p, model.get(p.name))",
+         "asText(p, p.value)"),
+        ("a copied link holds a menu's place", "p.options[p.values.indexOf(value)] : String",
+         "p.values.indexOf(value) : String"),
+        ("Copied for ever", 'copy.textContent = "Copy link"; }, 2000)',
+         'copy.textContent = "Copied"; }, 2000)'),
+        ("Copied at once, though nothing was", 'copy.textContent = "Copied";', "void 0;"),
+        ("who does not see hears nothing of the link", 'say("Link to this state copied");', ""),
+        ("nor of one that is shown", 'say("Link to this state, selected: copy it");', ""),
+        ("a link that may not be copied is not shown",
+         'shown = Object.assign(element("input", "live-link", parent)',
+         'shown = Object.assign(document.createElement("input")'),
+        ("a link that may not be copied is not selected", "shown.select();", ""),
+        ("old links stay beside the new", "shown?.remove();", ""),
+        # Links that set a state.
+        ("a link leaves the range", "Number.isFinite(+text)) setParam(model, p, +text)",
+         "Number.isFinite(+text)) model.set(p.name, +text)"),
+        ("an empty number is 0", "text.trim() && Number.isFinite", "Number.isFinite"),
+        ("a link with capitals finds no option", "const low = text.toLowerCase()",
+         "const low = text"),
+        ("a link sets no menu", "if (at >= 0) model.set(p.name, p.values[at])",
+         "if (at > 9) model.set(p.name, p.values[at])"),
+        ("a link finds no value of a menu", "String(value) === text)", "false)"),
+        ("a link sets no check box", 'model.set(p.name, text === "1" || text === "true")',
+         "void 0"),
+        ("a link only unchecks", 'model.set(p.name, text === "1" || text === "true")',
+         "model.set(p.name, false)"),
+        ("any word checks a box", "if (/^(1|0|true|false)$/.test(text))", "if (text)"),
+        # A mode is chosen by a click.
+        ("a click chooses the next mode", "p.values[k] : p.min", "p.values[k + 1] : p.min"),
+        ("a click on a bar chooses the first", "p.min + k * p.step]", "p.min]"),
+        ("a click on a bar chooses it from below",
+         "Math.abs(plot.Y(k) - y) - Math.abs(plot.ay) / 2)",
+         "Math.abs(plot.Y(plot.values[mark.value].length - 1 - k) - y) - Math.abs(plot.ay) / 2)"),
+        ("the farthest mode is chosen", "far(i) < far(best)", "far(i) > far(best)"),
+        ("a click anywhere chooses", "if (far(k) <= 0) return", "if (p) return"),
+        ("small dots must be hit exactly", "Math.max(10, mark.size)", "1"),
+        ("the probe follows a click that chooses", "e.preventDefault(); // the probe stays", ""),
+        ("a finger cannot choose", 'stage.addEventListener("click", choose, true);', ""),
+        ("a mouse chooses when it lets go",
+         'stage.addEventListener("pointerdown", touchless, true);', ""),
+        ("nothing shows that a dot can be chosen", 'classList.toggle("live-choice", !!hit(e))',
+         'classList.toggle("live-choice", false)'),
+        # Touch.
+        ("a thumb anywhere takes the probe", "(touch && e.target !== handle)", "false"),
+        ("no thumb takes the probe", "(touch && e.target !== handle)", "touch"),
+        ("the probe jumps under the thumb",
+         "grip = touch ? [(px ? plot.X(model.get(px.name)) : x) - x, "
+         "(py ? plot.Y(model.get(py.name)) : y) - y] : [0, 0];",
+         "grip = [0, 0];"),
+        ("a tap does not move the probe",
+         "if (!grip && !e.defaultPrevented) move(plot.placeOf(e));", ""),
+        ("the hint stays for ever", "const moved = () => hint.remove();",
+         "const moved = () => {};"),
     ],
     f"{JS}figure.js": [
         ("screen readers hear nothing", "setTimeout(() => { spoken.textContent = text; }, 800)",
@@ -301,6 +345,40 @@ TABLE = {
         ("paper is dark", 'mode = printing ? "light" : pageMode()', "mode = pageMode()"),
         ("the dark switch is not seen", "stops.push(watchMode(redraw), ", "stops.push("),
         ("blurred on another monitor", "plots[0].density !== window.devicePixelRatio", "false"),
+        ("Play goes on under the reader's hand",
+         '.live-probed, .live-choice")) buttons.stop();', '.live-probed, .live-choice")) void 0;'),
+        ("Play goes on while a slider is taken", '"[data-param], .live-probed',
+         '".live-probed'),
+        ("Play goes on while the probe is taken", '"[data-param], .live-probed, .live-choice"',
+         '"[data-param], .live-choice"'),
+        ("Play goes on while a mode is chosen", ".live-probed, .live-choice", ".live-probed"),
+        ("Play goes on at the probe's keys", '["pointerdown", "keydown", "input", "click"]',
+         '["pointerdown", "input", "click"]'),
+        ("Play goes on until the mouse lets go", '["pointerdown", "keydown", "input", "click"]',
+         '["keydown", "input", "click"]'),
+        ("Tab stops Play", 'e.key !== "Tab" && ', ""),
+        ("a thumb that scrolls stops Play", "const scrolls = kind",
+         "const scrolls = false && kind"),
+        ("a link does not stop Play", "      buttons.stop();\n      for", "      for"),
+        ("a link sets nothing", "if (state.has(p.name)) setFromText", "if (!p) setFromText"),
+        ("a link does not play", '=== "play")) buttons.play()', '=== "play")) buttons.stop()'),
+        ("every link plays", 'if (state.has("play") && ', "if ("),
+    ],
+    f"{JS}site.js": [
+        ("a copied link begins with the old state", '`${location.href.split("#")[0]}#${encode',
+         "`${location.href}#${encode"),
+        ("a figure has no link", "return name && ((state)", "return !name && ((state)"),
+        ("an address does nothing", '  follow("start");\n}', "}"),
+        ("a new address does nothing", 'addEventListener("hashchange", () => {',
+         'addEventListener("hashchanged", () => {'),
+        ("the same link twice does nothing", 'else follow("nearest");', "else void 0;"),
+        ("a link to a folded figure leaves it folded", "fold.open = true", "fold.open = false"),
+        ("a link sets a figure that is far away, unseen",
+         "place.scrollIntoView({ block }); // now that it has its height", ""),
+        ("a name in the address is not decoded", "getElementById(decodeURIComponent(name))",
+         "getElementById(name)"),
+        ("an address that cannot be read breaks the page",
+         "catch { // not decodable\n    return {};", "catch (error) {\n    throw error;"),
     ],
     "live/page/bundle.py": [
         ("a caption is HTML", 'html.escape(spec["caption"])', 'spec["caption"]'),
@@ -407,7 +485,7 @@ def try_file(path: str, faults: list[PageMutant], options) -> list[PageMutant]:
     Args:
         path: The file.
         faults: Its faults.
-        options: `root`, `workers` and `limit`.
+        options: `root`, `workers`, `limit` and `quick`.
 
     Returns:
         Those that no test noticed.
@@ -415,7 +493,8 @@ def try_file(path: str, faults: list[PageMutant], options) -> list[PageMutant]:
     source = (options.root / path).read_text(encoding="utf-8")
     chosen = [as_mutant(fault, source) for fault in faults]
     print(f"{path}, by {' '.join(GUARDS[path])}", flush=True)
-    results = mutants.results_of(chosen, source, path, GUARDS[path], options)
+    pairs = [(path, mutant) for mutant in chosen]
+    results = mutants.results_of(pairs, {path: source}, GUARDS[path], options)
     return [fault for fault, result in zip(faults, results, strict=True) if result == "passed"]
 
 
@@ -432,7 +511,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("words", nargs="*", help="only faults of these files, or with these words")
     parser.add_argument("--workers", type=int, default=1, help="how many at once (default 1)")
     asked = parser.parse_args(given)
-    options = SimpleNamespace(root=ROOT, workers=asked.workers, limit=None)
+    options = SimpleNamespace(root=ROOT, workers=asked.workers, limit=None, quick=False)
     words = asked.words or [""]
     chosen = [m for m in MUTANTS if any(w in m.path or w in m.what for w in words)]
     alive = []

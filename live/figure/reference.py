@@ -40,6 +40,8 @@ def reference(figure) -> list[dict]:
         >>> figure = live_figure(lambda z, a: torch.tanh(a * z), a=(0.5, 1.5, 0.9))
         >>> [entry["set"]["a"] for entry in reference(figure)][:4]
         [0.9, 0.5, 1.5, 1.0]
+        >>> sorted(reference(figure)[0])
+        ['by', 'readout', 'set', 'tensors']
     """
     params, made = figure.spec["params"], []
     start = [argument(p, p["value"]) for p in params]

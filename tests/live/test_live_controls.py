@@ -61,9 +61,10 @@ def page(open_tab, address, request):
 
 
 @pytest.fixture
-def timed(open_tab, address):
+def timed(open_tab, address, request):
     """The same, and time goes on only where the test says so: `clock.run_for`."""
-    tab = open_tab(address, lambda tab: tab.clock.install(), viewport=SIZE)
+    more = getattr(request, "param", {})
+    tab = open_tab(address, lambda tab: tab.clock.install(), **{"viewport": SIZE} | more)
     alive(tab)
     tab.clock.pause_at(tab.evaluate("Date.now()") / 1000 + 1)
     return tab
@@ -210,6 +211,18 @@ def test_play_runs_to_the_end_and_stops(timed):
     assert value(timed, "t") == rest and button.text_content() == "Play"
 
 
+@pytest.mark.parametrize("timed", [{"reduced_motion": "reduce"}], indirect=True, ids=["calm"])
+def test_play_takes_few_steps_where_motion_is_reduced(timed):
+    timed.locator(".live-buttons button").first.click()
+    seen = [value(timed, "t")]
+    for _ in range(6):
+        timed.clock.run_for(300)
+        seen.append(value(timed, "t"))
+    assert sorted(set(seen)) == [3, 4, 5, 6], "an eighth of the range each time, two in a second"
+    timed.clock.run_for(3000)
+    assert value(timed, "t") == 8
+
+
 def test_reset_stops_play(timed):
     button = timed.locator(".live-buttons button").first
     button.click()
@@ -296,13 +309,16 @@ def test_the_probe_goes_where_it_is_put(page):
      ("ArrowDown", "py", -1)],
 )  # fmt: skip
 def test_arrow_keys_move_the_probe(page, key, name, sign):
+    page.set_viewport_size(SIZE | {"height": 300})
     page.locator("canvas").nth(1).focus()
+    page.evaluate("scrollTo(0, 99)")
     for _ in range(5):
         page.keyboard.press(key)
     settled(page)
     width = 8 if name == "px" else 4
     assert 0.02 * width < sign * value(page, name) < 0.2 * width
     assert value(page, "py" if name == "px" else "px") == 0
+    assert page.evaluate("scrollY") == 99, "the page stays"
     page.keyboard.press("Enter")
     settled(page)
     assert 0.02 * width < sign * value(page, name) < 0.2 * width

@@ -15,6 +15,7 @@ from benchmarks import examples
 from live import line, live_figure, panel, points
 from live.figure.controls import control
 from live.figure.template import fill
+from live.figure.widget import OWN, TAKEN
 from live.page import bundle
 
 
@@ -31,6 +32,7 @@ def squash(z, alpha=1.5, loc=0.0):
         ((0.1, 3.0, 1.0), {"kind": "float", "min": 0.1, "max": 3.0, "value": 1.0}),
         ((0.0, 1.0), {"value": 0.5, "step": 0.01}),
         ((0.0, 2.0, 0.5, 1.5), {"step": 0.5, "value": 1.5}),
+        ((-3.0, 3.0, 6.0, 0.0), {"step": 6.0}),
         ((0, 8, 3), {"kind": "int", "step": 1, "value": 3}),
         (["a", "b"], {"kind": "menu", "value": "a", "numbers": [0, 1], "values": ["a", "b"]}),
         ([("a", 4), ("b", 7)], {"value": 4, "numbers": [4, 7], "options": ["a", "b"]}),
@@ -46,10 +48,19 @@ def test_control(given, wanted):
     assert wanted.items() <= made.items()
 
 
-@pytest.mark.parametrize("given", ["text", (1.0,), (3.0, 1.0), (0.0, 1.0, 5.0), None, []])
+@pytest.mark.parametrize("given", [
+    "text", (1.0,), (3.0, 1.0), (0.0, 1.0, 5.0), (2.0, 3.0, 1.5, 2.0), (2.0, 3.0, 0.0, 2.0), None,
+    [],
+])  # fmt: skip
 def test_bad_control_is_named(given):
     with pytest.raises(ValueError, match="alpha"):
         control("alpha", given)
+
+
+def test_no_parameter_can_take_the_place_of_an_attribute():
+    made = live_figure(squash, alpha=(0.1, 3.0), loc=(-1.0, 1.0))
+    own = {name for name in dir(made) if name[0] != "_"} - {"alpha", "loc"}
+    assert own <= TAKEN and own >= OWN
 
 
 def test_errors_name_what_is_wrong():
@@ -384,25 +395,6 @@ def test_without_scripts_the_picture_stays(chromium, tmp_path):
     image = page.locator("img[data-live]")
     assert image.is_visible() and image.get_attribute("alt") == figure.spec["alt"]
     context.close()
-
-
-def test_play_with_reduced_motion_takes_few_steps(chromium, tmp_path):
-    path = tmp_path / "figure.html"
-    trained().save_html(path)
-    counts = {}
-    for motion in ("reduce", "no-preference"):
-        context = chromium.new_context(reduced_motion=motion)
-        page = context.new_page()
-        page.clock.install()  # so that the time that passes is the test's, however busy the machine
-        page.goto(path.as_uri())
-        alive(page)
-        page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)
-        page.get_by_role("button", name="Play").click()
-        page.clock.run_for(1500)
-        counts[motion] = int(page.locator(".live-figure").get_attribute("data-draws"))
-        page.get_by_role("button", name="Pause").click()
-        context.close()
-    assert 2 <= counts["reduce"] <= 6 < counts["no-preference"]
 
 
 def test_readouts_are_the_same_in_python_and_on_the_page(chromium):

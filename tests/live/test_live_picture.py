@@ -114,8 +114,9 @@ def test_lines(color):
 def test_points_in_one_colour_and_by_value():
     xy = torch.stack([CURVE["x"], CURVE["y"]], 1)
     xy[2] = math.nan
-    ax = axes(live.points("xy", color="green", alpha=0.4, size=2), live.points("x", "y"),
-              values=CURVE | {"xy": xy})  # fmt: skip
+    ax = axes(live.points("xy", color="green", alpha=0.4, size=2, label="some"),
+              live.points("x", "y"), values=CURVE | {"xy": xy})  # fmt: skip
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["some"]
     one, two = ax.collections
     assert np.allclose(np.ma.filled(one.get_offsets(), math.nan), xy.numpy(), equal_nan=True)
     assert to_hex(one.get_facecolor()[0]) == GREEN and one.get_facecolor()[0][3] == 0.4

@@ -28,7 +28,8 @@ def saved(tmp_path_factory):
     """Addresses of pages that `save_html` wrote."""
     folder = tmp_path_factory.mktemp("saved")
     figures = {"tanh": examples.tanh(), "trained": trained(), "six": examples.six(),
-               "radial": examples.radial(500), "choice": choice(), "knots": knots()}  # fmt: skip
+               "radial": examples.radial(500), "choice": choice(), "knots": knots(),
+               "kinds": kinds()}  # fmt: skip
     for name, figure in figures.items():
         figure.save_html(folder / f"{name}.html")
     return {name: (folder / f"{name}.html").as_uri() for name in figures}
@@ -49,7 +50,7 @@ def choice():
               xlim=(-4, 4), ylim=(-4, 4), equal=True, probe=("px", "py"), title="modes"),
         panel(bars("far", [f"mode {k}" for k in range(8)], choose="layer"), xlim=(0, 8)),
         mode=[f"mode {k}" for k in range(8)], layer=(0, 7, 0), px=(-4.0, 4.0, 0.5),
-        py=(-4.0, 4.0, 0.5), labels={"px": "x1 of the point"},
+        py=(-4.0, 4.0, 0.5), labels={"px": "x1 of the point"}, play="py",
     )  # fmt: skip
 
 
@@ -70,6 +71,13 @@ def knots():
         a=(-2.0, 2.0, 0.1, -1.0), b=(-2.0, 2.0, 0.1, 0.5), c=(-2.0, 2.0, 0.1, 1.0),
         fold=fold("all knots", "a", "b", "c", when=("kind", 1)),
     )  # fmt: skip
+
+
+def kinds():
+    """A control of each kind."""
+    return live_figure(lambda kind, square, a: {"p": (kind + square + a) * torch.ones(2, 2)},
+                       panel(points("p")), kind=[("small", 2), ("Large", 7)], square=True,
+                       a=(0.0, 9.0, 1.0))  # fmt: skip
 
 
 @pytest.fixture
@@ -168,11 +176,39 @@ def test_a_saved_page_has_addresses_too(saved, visit):
     assert page.evaluate(chosen, "first") == "tanh"
 
 
+STATE = """() => [...document.querySelectorAll("[data-param]")].map((e) =>
+  e.type === "checkbox" ? e.checked : e.selectedOptions ? e.selectedOptions[0].text : e.value)"""
+FOLDED = """() => {
+  const fold = document.createElement("details"), figure = document.getElementById("figure");
+  figure.id = "figure ä";
+  figure.replaceWith(fold);
+  fold.append(figure);
+}"""
+
+
+def test_a_link_sets_controls_of_each_kind(saved, visit):
+    page = visit(saved["kinds"])
+    alive(page)
+    assert page.evaluate(STATE) == ["small", True, "1"]
+    page.evaluate(FOLDED)
+    for state, wanted in {
+        "kind=LARGE&square=0&a=3": ["Large", False, "3"], "square=1&a=": ["Large", True, "3"],
+        "kind=2&square=false": ["small", False, "3"], "square=true&kind=9": ["small", True, "3"],
+        "square=yes&a=2.5": ["small", True, "2.5"], "square=0": ["small", False, "2.5"],
+        "square=yes&a=1": ["small", False, "1"],
+    }.items():  # fmt: skip
+        page.evaluate(f"location.hash = '#figure%20%C3%A4?{state}'")
+        wait_until(page, lambda wanted=wanted: page.evaluate(STATE) == wanted)
+    assert page.locator("details").get_attribute("open") is not None, "a fold opens"
+    assert page.get_by_role("button", name="Play").count() == 0
+
+
 def test_links_are_checked_when_the_site_is_built():
     spec = choice().spec
-    wrong = {"px=9": "from -4.0 to 4.0", "mode=x": "mode 7", "a=1": "has no a", "play": "to play"}
-    for state, words in wrong.items():
-        (complaint,) = check_states(f'<a href="#fig?{state}">', {"fig": spec})
+    wrong = {"px=9": "from -4.0 to 4.0", "mode=x": "mode 7", "a=1": "has no a"}
+    for state, words in [*wrong.items(), ("play", "to play")]:
+        made = kinds().spec if state == "play" else spec
+        (complaint,) = check_states(f'<a href="#fig?{state}">', {"fig": made})
         assert words in complaint
     assert check_states('<a href="#fig?px=1&amp;mode=Mode+3&amp;layer=7">', {"fig": spec}) == []
     assert "no live figure" in check_states('<a href="#fog?px=1">', {"fig": spec})[0]
@@ -202,12 +238,27 @@ def test_the_link_is_copied_or_shown(saved, visit):
     assert shown.input_value() == address
     assert page.evaluate("getSelection().toString()") == address
     assert "copy it" in page.locator(".live-spoken[aria-live=polite]").text_content()
+    page.get_by_role("button", name="Copy link").click()
+    assert shown.count() == 1, "no second one"
+
+
+def test_a_copied_link_holds_what_is_seen(saved, visit):
+    page = visit(saved["kinds"])
+    alive(page)
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    page.locator("[data-param=kind]").select_option("Large")
+    page.locator("[data-param=square]").click()
+    button = page.locator("button.live-quiet")
+    button.click()
+    wait_until(page, lambda: button.text_content() == "Copied")
+    assert page.evaluate("copied") == f"{saved['kinds']}#figure?kind=Large&square=0&a=1"
+    wait_until(page, lambda: button.text_content() == "Copy link")  # for the next time
 
 
 # Hands on it --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("hand", ["slider", "key", "probe", "probe key"])
+@pytest.mark.parametrize("hand", ["slider", "key", "probe", "probe key", "link"])
 def test_play_stops_at_any_input(saved, hand, visit):
     page = visit(saved["trained"])
     alive(page)
@@ -216,11 +267,18 @@ def test_play_stops_at_any_input(saved, hand, visit):
     slider, canvas = page.locator("[data-param=t]"), page.locator("canvas[tabindex]")
     before = slider.input_value()
     wait_until(page, lambda: slider.input_value() != before)
+    slider.focus()
+    page.keyboard.press("Tab")
+    assert page.get_by_role("button", name="Pause").count() == 1, "who looks around changes nothing"
     box = (slider if hand == "slider" else canvas).bounding_box()
     if hand == "slider":
         page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
     elif hand == "probe":
-        page.mouse.click(box["x"] + box["width"] / 3, box["y"] + box["height"] / 3)
+        page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 3)
+        page.mouse.down()
+    elif hand == "link":
+        page.evaluate("location.hash = '#figure?temperature=0.5'")
+        says(page, "temperature", "0.5")
     else:
         (canvas if hand == "probe key" else page.locator("[data-param=temperature]")).focus()
         page.keyboard.press("ArrowLeft")
@@ -230,9 +288,49 @@ def test_play_stops_at_any_input(saved, hand, visit):
     assert slider.input_value() == stays
 
 
+def test_play_stops_where_a_mode_is_chosen(saved, visit):
+    page = visit(saved["choice"])
+    alive(page)
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    box = page.locator("canvas").nth(1).bounding_box()
+    bar = box["x"] + box["width"] / 2, box["y"] + 8 + 5.5 / 8 * (box["height"] - 30)
+    page.mouse.move(*bar)
+    assert page.get_by_role("button", name="Pause").count() == 1
+    page.mouse.click(*bar)
+    assert page.get_by_role("button", name="Play").count() == 1 and value_of(page, "layer") == "5"
+
+
+def thumb(page):
+    """touch(kind, x, y): what a finger does."""
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind, *at):
+        spots = [{"x": at[0], "y": at[1]}] if at else []
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": spots})
+
+    return touch
+
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+def test_a_thumb_that_scrolls_lets_play_go_on(saved, visit):
+    page = visit(saved["trained"], **PHONE)
+    alive(page)
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    canvas = page.locator("canvas[tabindex]")
+    canvas.scroll_into_view_if_needed()
+    box, touch = canvas.bounding_box(), thumb(page)
+    touch("touchStart", box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
+    assert page.get_by_role("button", name="Pause").count() == 1
+    touch("touchEnd")  # it was a tap: the probe is taken
+    page.get_by_role("button", name="Play").wait_for()
+
+
 def test_only_the_probe_takes_the_thumb(saved, visit):
-    page = visit(saved["radial"], viewport={"width": 390, "height": 844}, has_touch=True,
-                 is_mobile=True)  # fmt: skip
+    page = visit(saved["radial"], **PHONE)
     alive(page)
     handle, canvas = page.locator(".live-handle"), page.locator("canvas[tabindex]")
     box = handle.bounding_box()
@@ -248,13 +346,8 @@ def test_only_the_probe_takes_the_thumb(saved, visit):
     settled(page)
     box = handle.bounding_box()
     # A drag that begins beside the ring carries it along by as much.
-    session = page.context.new_cdp_session(page)
-    x, y = box["x"] + box["width"] / 2 + 12, box["y"] + box["height"] / 2
-
-    def touch_at(kind, *at):
-        spots = [{"x": at[0], "y": at[1]}] if at else []
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": spots})
-
+    x, y = box["x"] + box["width"] / 2 + 20, box["y"] + box["height"] / 2
+    touch_at = thumb(page)
     before = float(value_of(page, "cx"))
     for step in range(5):
         touch_at("touchMove" if step else "touchStart", x + 8 * step, y)
@@ -304,6 +397,25 @@ def test_knots_are_dragged_and_their_sliders_are_put_away(saved, visit):
     assert not away.is_visible() and not handles.first.is_visible()
 
 
+MODE = "document.querySelector('[data-param=mode]').selectedIndex"
+
+
+def place_of_mode_6(page):
+    """It stands at (0, -3); around the axes there are 26 pixels at the left, 12 at the right, 8
+    above and 22 below."""
+    box = page.locator("canvas").first.bounding_box()
+    return box["x"] + 26 + (box["width"] - 38) / 2, box["y"] + 8 + 7 / 8 * (box["height"] - 30)
+
+
+def test_a_finger_chooses(saved, visit):
+    page = visit(saved["choice"], has_touch=True)
+    alive(page)
+    px = value_of(page, "px")
+    page.touchscreen.tap(*place_of_mode_6(page))
+    wait_until(page, lambda: page.evaluate(MODE) == 6)
+    assert value_of(page, "px") == px, "the probe stays"
+
+
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
 def test_the_hint_is_calm_for_those_who_ask(saved, motion, visit):
     page = visit(saved["tanh"], reduced_motion=motion)
@@ -322,14 +434,14 @@ def test_a_click_chooses(saved, visit):
     alive(page)
     canvas, px = page.locator("canvas").first, value_of(page, "px")
     picture = canvas.evaluate("(c) => c.toDataURL()")
-    box = canvas.bounding_box()
-    # Mode 6 stands at (0, -3); around the axes there are 26 pixels at the left, 12 at the right, 8
-    # above and 22 below.
-    page.mouse.click(box["x"] + 26 + (box["width"] - 38) / 2,
-                     box["y"] + 8 + 7 / 8 * (box["height"] - 30))  # fmt: skip
+    box, (x, y) = canvas.bounding_box(), place_of_mode_6(page)
+    stage = page.locator(".live-probed").first
+    for aside, wanted in ((60, False), (8, True)):  # a small dot is hit from beside it, too
+        page.mouse.move(x + aside, y)
+        assert ("live-choice" in stage.get_attribute("class").split()) == wanted
+    page.mouse.click(x + 8, y)
     settled(page)
-    index = "document.querySelector('[data-param=mode]').selectedIndex"
-    assert page.evaluate(index) == 6
+    assert page.evaluate(MODE) == 6
     assert value_of(page, "px") == px, "the probe stays"
     assert canvas.evaluate("(c) => c.toDataURL()") != picture
     second = page.locator("canvas").nth(1).bounding_box()
@@ -338,13 +450,13 @@ def test_a_click_chooses(saved, visit):
     assert value_of(page, "layer") == "5"
     # Anywhere else the probe goes as ever.
     page.mouse.click(box["x"] + box["width"] / 2 + 20, box["y"] + box["height"] / 2 + 20)
-    assert value_of(page, "px") != px and page.evaluate(index) == 6
+    assert value_of(page, "px") != px and page.evaluate(MODE) == 6
 
 
 @pytest.mark.parametrize(
     "mark, words",
     [
-        (lambda: points("p", choose="a"), ["choose", "menu", "k", "'a'"]),
+        (lambda: points("p", choose="a"), ["choose", "menu", "(k)", "'a'"]),
         (lambda: points("p", choose="z"), ["choose", "'z'"]),
         (lambda: points("p", choose="k"), ["k has 3 values", "2"]),
     ],
