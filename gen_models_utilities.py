@@ -29,6 +29,7 @@ import io
 import math
 import numbers
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -811,7 +812,7 @@ def style() -> Iterator[None]:
         "figure.figsize": (WIDTH, 3.6),
         "figure.dpi": 120,
         "figure.constrained_layout.use": True,
-        "figure.hooks": [f"{__name__}:show_on_pages"],
+        "figure.hooks": [f"{__name__}:_for_pages"],
         "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
         "legend.frameon": False,
         "lines.linewidth": 1.8,
@@ -820,15 +821,13 @@ def style() -> Iterator[None]:
         yield
 
 
-def show_on_pages(figure: Figure) -> None:
-    """Let notebooks show a figure as the book's pages need it; `style` asks it of new figures."""
+def _for_pages(figure: Figure) -> None:
+    """Let notebooks show a figure as the pages need it; `style` asks it of new figures."""
     figure._ipython_display_ = functools.partial(_show, figure)
 
 
 def _show(figure: Figure) -> None:
     """Show a figure in a notebook; where the site's pictures are made, store its dark one too."""
-    from IPython.display import display  # here, because only notebooks have it
-
     figure.set_figwidth(WIDTH)
     as_png = any(
         isinstance(a, AxesImage) or a.get_rasterized() or len(_offsets(a)) > MANY
@@ -840,7 +839,9 @@ def _show(figure: Figure) -> None:
     if os.environ.get(DARK_TOO):
         with _in_the_dark(figure):
             metadata["dark"] = draw(figure)
-    display({kind: shown, "text/plain": repr(figure)}, raw=True, metadata=metadata)
+    shown = {kind: shown, "text/plain": repr(figure)}
+    ipython = sys.modules["IPython.core.display_functions"]  # it calls this, so it is there
+    ipython.display(shown, raw=True, metadata=metadata)
 
 
 def _offsets(artist) -> np.ndarray:

@@ -55,7 +55,7 @@ def mark_guesses(name: str, soup: BeautifulSoup) -> list[str]:
         right = [k for k, found in enumerate(answers) if found and found[1] == "Right"]
         wanted = [chr(ord("A") + k) for k in range(len(asked))]
         fits = wanted == [f and f[0] for f in asked] == [f and f[0] for f in answers]
-        if not fits or len(right) != 1 or len(wanted) < 2 or question.name != "p":
+        if not fits or len(right) != 1 or len(wanted) < 2 or not question or question.name != "p":
             complaints.append(
                 f"{name}: guess {number} needs a question, choices 'A: ...', 'B: ...', and an "
                 "answer to each, of which exactly one begins with 'Right'"

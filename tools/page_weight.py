@@ -212,6 +212,8 @@ def ease_images(page: Path, soup: BeautifulSoup) -> None:
         source = page.parent / image["src"]
         if source.suffix in (".png", ".svg") and source.exists() and not image.get("height"):
             if size := size_of_picture(source):
+                if stated := re.search(r"\bwidth: (\d+)px", image.get("style", "")):
+                    size = int(stated[1]), round(int(stated[1]) * size[1] / size[0])
                 image["width"], image["height"] = map(str, size)
                 if image.has_attr("data-live"):
                     image["style"] += f"; --ratio: {size[1] / size[0]:.3f}"

@@ -124,7 +124,7 @@ def heights(spec: dict) -> tuple[int, int]:
     Example:
         >>> panel = {"width": 1.0, "equal": True}
         >>> heights({"panels": [panel] * 3, "params": [{}] * 2, "readout": "x"})
-        (125, 455)
+        (125, 480)
     """
     panels, params = spec["panels"], len(spec["params"])
     taken = 0  # places; two make a row
@@ -134,7 +134,8 @@ def heights(spec: dict) -> tuple[int, int]:
         taken += taken % 2 + 2 if both else 1
     controls = 50 + 45 * -(-params // 2)
     beside = taken % 2 and len(panels) > 1  # the readout has the place that is left
-    return 75 + 50 * (params > 1), 180 * -(-taken // 2) + controls + 40 * (not beside)
+    rows = -(-taken // 2)
+    return 75 + 50 * (params > 1), 205 * rows - 25 + controls + 40 * (not beside)
 
 
 def check_states(body: str, specs: dict[str, dict]) -> list[str]:
