@@ -22,17 +22,24 @@ nats above the entropy and not only by eye.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
+import io
 import math
 import numbers
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba_array
+from matplotlib.collections import Collection
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgba_array
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
@@ -754,10 +761,33 @@ CURVE_COLORS = (BLUE, ORANGE, GREEN, PINK, "#8c564b", "#56b4e9")
 MODE_COLORS = (BLUE, "#de8f05", GREEN, ORANGE, PINK, "#8c564b", "#5b3a8c", "#56b4e9")
 RING_EXTENT = (-4.5, 4.5, -4.5, 4.5)
 
+# What these colours are on a dark page: those of live/page/js/theme.js.
+INK, PAPER = "#e8eaed", "#14181e"
+IN_THE_DARK = {
+    "#000000": INK, "#262626": INK, "#ffffff": PAPER, "#e6e6e6": "#2c323a",
+    GRAY: "#a8adb3", LIGHT_GRAY: "#565c63",
+    BLUE: "#56b4e9", ORANGE: "#ff9550", GREEN: "#3ccb9d", PINK: "#e39bd3",
+    "#8c564b": "#c99a8c", "#56b4e9": "#8fd0f5", "#de8f05": "#ffbe55", "#5b3a8c": "#b69be8",
+}  # fmt: skip
+MAPS_IN_THE_DARK = {
+    "Blues": LinearSegmentedColormap.from_list(
+        "density", [(0, PAPER), (0.55, "#1f78b4"), (1, "#d6f0ff")]
+    ),
+    "PuOr": LinearSegmentedColormap.from_list("signs", [ORANGE, PAPER, "#b69be8"]),
+}
+LINE_COLORS = ("color", "markerfacecolor", "markeredgecolor")
+WIDTH = 8.0  # inches, of every figure: they fill the book's text, and their letters are one size
+MANY = 2000  # dots, from which on a figure is a PNG
+SHARP = 220  # dots an inch: two for each of the page's pixels
+DARK_TOO = "LIVE_REFERENCE"  # the variable by which tools/execute.py asks for both versions
+
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
     """Give the figures made inside a ``with`` block the look of the book; nothing after it.
+
+    In a notebook they are all 8 inches wide. Curves are shown as SVG, clouds of points and images
+    as a sharp PNG.
 
     Example:
         >>> before = dict(plt.rcParams)
@@ -779,15 +809,105 @@ def style() -> Iterator[None]:
         "grid.color": "#e6e6e6",
         "axes.axisbelow": True,
         "axes.titlesize": 11,
-        "figure.figsize": (8, 3.6),  # 8 inches fill the width of the book's text
-        "figure.dpi": 120,  # sharper than the page asks for, and still small files
+        "figure.figsize": (WIDTH, 3.6),
+        "figure.dpi": 120,
         "figure.constrained_layout.use": True,
+        "figure.hooks": [f"{__name__}:_for_pages"],
         "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
         "legend.frameon": False,
         "lines.linewidth": 1.8,
     }
     with plt.rc_context(look):
         yield
+
+
+def _for_pages(figure: Figure) -> None:
+    """Let notebooks show a figure as the pages need it; `style` asks it of new figures."""
+    figure._ipython_display_ = functools.partial(_show, figure)
+
+
+def _show(figure: Figure) -> None:
+    """Show a figure in a notebook; where the site's pictures are made, store its dark one too."""
+    figure.set_figwidth(WIDTH)
+    as_png = any(
+        isinstance(a, AxesImage) or a.get_rasterized() or len(_offsets(a)) > MANY
+        for a in figure.findobj()
+    )
+    kind, draw = ("image/png", _png) if as_png else ("image/svg+xml", _svg)
+    metadata = {kind: {"width": round(96 * WIDTH)}} if as_png else {}
+    shown = draw(figure)
+    if os.environ.get(DARK_TOO):
+        with _in_the_dark(figure):
+            metadata["dark"] = draw(figure)
+    shown = {kind: shown, "text/plain": repr(figure)}
+    ipython = sys.modules["IPython.core.display_functions"]  # it calls this, so it is there
+    ipython.display(shown, raw=True, metadata=metadata)
+
+
+def _offsets(artist) -> np.ndarray:
+    return artist.get_offsets() if isinstance(artist, Collection) else np.empty(0)
+
+
+def _png(figure: Figure) -> str:
+    """A figure as PNG in base64, of 256 colours: a third of the bytes."""
+    from PIL import Image  # here, because only notebooks show figures
+
+    stream, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(stream, dpi=SHARP, metadata={"Software": None})
+    Image.open(stream).convert("RGB").quantize(256).save(small, "PNG", optimize=True)
+    return base64.b64encode(small.getvalue()).decode()
+
+
+def _svg(figure: Figure) -> str:
+    """A figure as SVG: letters are outlines, and the same figure gives the same text."""
+    stream = io.StringIO()
+    with plt.rc_context({"svg.fonttype": "path", "svg.hashsalt": "figure"}):
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return stream.getvalue()
+
+
+def _dark(colors) -> np.ndarray:
+    """Colours as they are on a dark page; those that are not the book's become lighter."""
+    made = to_rgba_array(colors).copy()
+    paper, ink = to_rgba_array([PAPER, INK])[:, :3]
+    for color in made:
+        if (known := IN_THE_DARK.get(to_hex(color))) is not None:
+            color[:3] = to_rgba_array(known)[0, :3]
+        elif np.ptp(color[:3]) < 0.02:
+            color[:3] = ink + color[0] * (paper - ink)
+        else:
+            color[:3] = 0.6 * color[:3] + 0.4 * ink
+    return made
+
+
+@contextlib.contextmanager
+def _in_the_dark(figure: Figure) -> Iterator[None]:
+    """Let a figure have the colours of a dark page inside a ``with`` block."""
+    # The colour of a figure and of its axes is that of their patches, which stand in the list.
+    artists = figure.findobj(lambda artist: not isinstance(artist, (Figure, Axes)))
+    for name in ("arrow_patch", "_bbox_patch"):  # of annotations; matplotlib does not list them
+        artists += [part for a in artists if (part := getattr(a, name, None)) is not None]
+    found = []  # a setter, the value now, the value in the dark; all are read before one is set
+    for artist in dict.fromkeys(artists):
+        cmap = getattr(artist, "get_cmap", lambda: None)()
+        if cmap is not None and artist.get_array() is not None:
+            found.append((artist.set_cmap, cmap, MAPS_IN_THE_DARK.get(cmap.name, cmap)))
+            continue
+        # (`color` of what has faces and edges would set both.)
+        parts = ("facecolor", "edgecolor") if hasattr(artist, "get_facecolor") else LINE_COLORS
+        for part in [part for part in parts if hasattr(artist, f"get_{part}")]:
+            old = getattr(artist, f"get_{part}")()
+            new = _dark(old)
+            if len(new):
+                new = new if isinstance(artist, Collection) else new[0]
+                found.append((getattr(artist, f"set_{part}"), old, new))
+    for setter, _, new in found:
+        setter(new)
+    try:
+        yield
+    finally:
+        for setter, old, _ in found:
+            setter(old)
 
 
 def mode_colors(labels) -> np.ndarray:
@@ -1245,7 +1365,8 @@ def samples_and_density(
     # Weights, and not density=True: what lies outside the range must not raise the bars inside.
     finite = values[np.isfinite(values)]
     weights = np.full(finite.size, len(edges[1:]) / (values.size * (high - low)))
-    ax.hist(finite, edges, weights=weights, color=LIGHT_GRAY, label="samples")
+    bars = {"color": LIGHT_GRAY, "edgecolor": LIGHT_GRAY, "linewidth": 0.3}  # no slits between them
+    ax.hist(finite, edges, weights=weights, label="samples", **bars)
     for i, (name, log_prob) in enumerate((log_probs or {}).items()):
         density = _on_grid(log_prob, (low, high), n, None, None).exp()
         x = _cell_centers(low, high, n)

@@ -130,6 +130,132 @@ class TestText:
             assert not extra.is_visible()
 
 
+class TestFigures:
+    def test_the_dark_version_is_fetched_and_shown_in_the_dark_only(self, open_page):
+        for scheme in ("dark", "light"):
+            tab = open_page(f"{CHAPTERS[1]}.html", color_scheme=scheme)
+            figure = tab.locator("#fig-gallery")
+            figure.scroll_into_view_if_needed()
+            shown = figure.locator("img:visible")
+            wait_until(
+                tab, lambda shown=shown: shown.evaluate("(i) => i.complete && i.naturalWidth")
+            )
+            assert ("in-the-dark" in shown.get_attribute("class")) == (scheme == "dark")
+            assert shown.evaluate(STYLE, "filter") == "none"
+            names = "performance.getEntriesByType('resource').map((e) => e.name)"
+            fetched = [name for name in tab.evaluate(names) if "/_images/" in name]
+            assert any(name.endswith(".svg") for name in fetched)
+            assert not [
+                n for n in fetched if n.endswith(".svg") and ("-dark" in n) != (scheme == "dark")
+            ]
+            tab.evaluate("document.documentElement.dataset.theme = 'dark'")
+            tab.emulate_media(media="print")
+            assert "in-the-dark" not in figure.locator("img:visible").get_attribute("class")
+
+    def test_figures_are_as_wide_as_the_column_and_large_ones_wider_where_there_is_room(
+        self, open_page
+    ):
+        tab = open_page(f"{CHAPTERS[2]}.html")
+        boxes = {}
+        for width in (1440, 1920):
+            tab.set_viewport_size({"width": width, "height": 900})
+            for part in ("#fig-3-live-affine", "#fig-3-affine", "#fig-3-live-affine ~ p, h1 ~ p",
+                         ".bd-sidebar-secondary"):  # fmt: skip
+                boxes[width, part] = tab.locator(part).first.bounding_box()
+        for width in (1440, 1920):
+            large = boxes[width, "#fig-3-live-affine"]
+            assert large["x"] + large["width"] <= boxes[width, ".bd-sidebar-secondary"]["x"]
+        widths = {key: box["width"] for key, box in boxes.items()}
+        assert 1000 < widths[1920, "#fig-3-live-affine"] <= 1042
+        assert widths[1440, "#fig-3-live-affine"] == widths[1440, "#fig-3-affine"]
+        for part in ("#fig-3-affine", "#fig-3-live-affine ~ p, h1 ~ p"):
+            assert widths[1920, part] == pytest.approx(widths[1440, part], abs=2), part
+
+    @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+    def test_room_is_kept_for_live_figures(self, open_page, size):
+        tab = open_page(f"{CHAPTERS[2]}.html", viewport=size)
+        tops = """async () => {
+            for (const s of document.querySelectorAll(".bd-article > section > section")) {
+                s.classList.add("laid-out");
+            }
+            const heights = () => [...document.querySelectorAll("figure:has([data-live])")]
+                .map((figure) => figure.offsetHeight);
+            const before = heights();
+            await mountLiveFigures();
+            const after = heights();
+            return before.map((height, k) => after[k] - height);
+        }"""
+        wait_until(tab, lambda: tab.evaluate("window.mountLiveFigures !== undefined"))
+        moved = tab.evaluate(tops)
+        assert moved and all(abs(distance) < 130 for distance in moved), moved
+        assert sorted(map(abs, moved))[len(moved) // 2] < 50, moved
+
+
+class TestGuesses:
+    def test_a_choice_unfolds_the_answer(self, open_page):
+        tab = open_page(f"{CHAPTERS[2]}.html")
+        answer = tab.locator("details.guess").first
+        choices = tab.locator(".guess-choices").first.locator("button")
+        assert answer.get_attribute("open") is None
+        choices.nth(1).focus()
+        tab.keyboard.press("Enter")
+        assert answer.get_attribute("open") is not None
+        assert answer.locator("li.chosen").all_inner_texts()[0].startswith("B: No")
+        assert answer.locator("li.right").inner_text().startswith("A: Right")
+        choices.nth(0).click()
+        assert [c.get_attribute("aria-pressed") for c in choices.all()] == [
+            "true",
+            "false",
+            "false",
+        ]
+        assert answer.locator("li.chosen.right").count() == 1
+
+    def test_without_scripts_it_is_a_question_with_a_fold(self, open_page):
+        tab = open_page(f"{CHAPTERS[2]}.html", java_script_enabled=False)
+        answer = tab.locator("details.guess").first
+        right = answer.locator("li.right")
+        assert tab.locator(".guess-choices button").count() == 0 and not right.is_visible()
+        answer.locator("summary").click()
+        assert right.is_visible()
+        assert not tab.locator(".note-text:visible").count()
+
+
+class TestNotes:
+    def test_a_term_says_what_it_means(self, open_page):
+        tab = open_page(f"{CHAPTERS[2]}.html")
+        link = tab.locator("a.note").first
+        note = tab.locator(f"[id='{link.get_attribute('aria-describedby')}']")
+        assert not note.is_visible()
+        link.hover()
+        wait_until(tab, note.is_visible)
+        note.hover()  # it stays while one reads it
+        tab.wait_for_timeout(300)
+        assert note.is_visible()
+        tab.keyboard.press("Escape")
+        assert not note.is_visible()
+        tab.mouse.move(0, 0)
+        for _ in range(200):  # with the keyboard, too
+            tab.keyboard.press("Tab")
+            if link.evaluate("(l) => l === document.activeElement"):
+                break
+        wait_until(tab, note.is_visible)
+        box = note.bounding_box()
+        assert 0 <= box["x"] and box["x"] + box["width"] <= DESK["width"]
+
+    def test_a_tap_shows_it_and_a_second_one_leads_to_the_glossary(self, open_page):
+        tab = open_page(f"{CHAPTERS[2]}.html", viewport=PHONE, has_touch=True, is_mobile=True)
+        link = tab.locator("a.note").first
+        note = tab.locator(f"[id='{link.get_attribute('aria-describedby')}']")
+        link.scroll_into_view_if_needed()
+        link.tap()
+        wait_until(tab, note.is_visible)
+        box = note.bounding_box()
+        assert 0 <= box["x"] and box["x"] + box["width"] <= PHONE["width"]
+        assert tab.url.endswith(f"{CHAPTERS[2]}.html")
+        link.tap()
+        tab.wait_for_url("**/glossary.html#term-*")
+
+
 class TestFolds:
     def test_the_rest_of_a_docstring_unfolds_and_is_copied_with_its_cell(self, open_page):
         tab = open_page(f"{CHAPTERS[0]}.html", permissions=["clipboard-read", "clipboard-write"])

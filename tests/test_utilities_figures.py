@@ -3,13 +3,18 @@
 Every value that is compared is written out here or computed here, none is taken from the module.
 """
 
+import base64
+import io
 import math
+import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_hex
+from PIL import Image
 
 import gen_models_utilities as gmu
 
@@ -804,3 +809,80 @@ def test_the_look_of_the_book():
     assert ax.title.get_fontfamily() == ["DejaVu Sans"]
     assert ax.xaxis.get_ticklabels()[0].get_fontsize() == pytest.approx(11 * 0.9)
     assert len(ax.xaxis.get_ticklines()) and ax.xaxis.get_ticklines()[0].get_markersize() > 0
+
+
+# -- As notebooks show them ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def show(monkeypatch):
+    """What a notebook gets of a figure: its data, and its metadata."""
+    display_functions = pytest.importorskip("IPython.core.display_functions")
+
+    def shown(figure):
+        got = []
+        with monkeypatch.context() as patch:
+            patch.setenv("LIVE_REFERENCE", "1")
+            patch.setattr(display_functions, "display", lambda *a, **k: got.append((a[0], k)))
+            figure._ipython_display_()
+        ((data, more),) = got
+        return data, more["metadata"]
+
+    return shown
+
+
+def busy_figure():
+    """One of everything that has a colour."""
+    with gmu.style():
+        figure, axes = plt.subplots(1, 3, figsize=(6, 3))
+    axes[0].plot([0, 1], [0, 2], "o-", color=ORANGE, markerfacecolor="none", label="line")
+    axes[0].hist([0.1, 0.5], color=LIGHT_GRAY)
+    axes[0].axhline(1, color="black")
+    axes[0].legend()
+    axes[1].scatter([0, 1], [0, 1], c=[BLUE, SKY], alpha=0.5)
+    axes[1].annotate("here", (0, 0), (1, 1), arrowprops={"arrowstyle": "->"}, bbox={})
+    axes[2].contourf([[0, 1], [1, 2]], cmap="Blues")
+    axes[2].text(0, 0, "words", color=GREEN)
+    return figure
+
+
+def test_the_dark_colours_are_those_of_live_figures():
+    text = (Path(gmu.__file__).parent / "live/page/js/theme.js").read_text(encoding="utf-8")
+    dark = dict(re.findall(r'(\w+): "(#\w+)"', text.split("dark: {")[1].split("},")[0]))
+    names = {
+        BLUE: "blue", ORANGE: "orange", GREEN: "green", PINK: "pink", BROWN: "brown", SKY: "sky",
+        "#de8f05": "amber", "#5b3a8c": "purple", GRAY: "gray", LIGHT_GRAY: "light",
+        "#000000": "ink", "#262626": "ink", "#ffffff": "paper", "#e6e6e6": "rule",
+    }  # fmt: skip
+    assert gmu.IN_THE_DARK == {light: dark[name] for light, name in names.items()}
+
+
+def test_a_figure_in_the_dark_has_no_colour_of_the_light_and_all_of_them_after_it():
+    figure = busy_figure()
+    before = gmu._svg(figure)
+    with gmu._in_the_dark(figure):
+        dark = gmu._svg(figure)
+    # (What is blue in the light is no colour of the dark; sky is: it is the dark's blue.)
+    for light in (BLUE, ORANGE, GREEN, LIGHT_GRAY, "#ffffff", "#000000", "#262626", "#e6e6e6"):
+        assert light not in dark, light
+    for wanted in ("#56b4e9", "#8fd0f5", "#ff9550", "#3ccb9d", "#565c63", "#14181e", "#e8eaed"):
+        assert wanted in dark, wanted
+    colours = re.compile(r"(?:fill|stroke): [^;\"]+")
+    assert colours.findall(gmu._svg(figure)) == colours.findall(before)
+
+
+def test_curves_are_svg_and_clouds_sharp_png_both_as_wide_as_the_book(show):
+    data, more = show(busy_figure())
+    assert data["image/svg+xml"].count('width="576pt"') == 1 and "image/png" not in data
+    assert "#14181e" in more["dark"] and "#14181e" not in data["image/svg+xml"]
+    with gmu.style():
+        figure, ax = plt.subplots(figsize=(5, 4))
+    gmu.scatter_modes(ax, *gmu.create_ring_gaussians(200))
+    data, more = show(figure)
+    assert list(data) == ["image/png", "text/plain"] and more["image/png"] == {"width": 768}
+    light, dark = (
+        Image.open(io.BytesIO(base64.b64decode(text))) for text in (data["image/png"], more["dark"])
+    )
+    assert light.size == dark.size == (1760, 880) and light.getpixel((0, 0)) != dark.getpixel(
+        (0, 0)
+    )

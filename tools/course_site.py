@@ -7,6 +7,9 @@
 - A few corners of the theme are mended for screen readers.
 - What is not the lesson is folded (reading.py).
 - Search knows sections, links have cards, and there is a map and a 404 page (found.py).
+- Guesses can be made (guesses.py).
+- Terms have notes (notes.py).
+- Figures have a version for dark pages (dark.py).
 - Pages carry only what they use (page_weight.py).
 """
 
@@ -18,6 +21,7 @@ import shutil
 from pathlib import Path
 
 from bs4 import BeautifulSoup
+from dark import add_dark_pictures
 from docutils import nodes
 from formulas import FONTS, set_formulas
 from found import (
@@ -30,6 +34,8 @@ from found import (
     write_map,
     write_search_index,
 )
+from guesses import mark_guesses
+from notes import add_notes, read_terms
 from page_weight import bundle_styles, calm_theme, ease_images, names_in_use
 from reading import ease_reading
 from sphinx.ext.mathjax import html_visit_displaymath, html_visit_math
@@ -148,7 +154,7 @@ def mend_accessibility(soup: BeautifulSoup) -> None:
         sidebar.attrs |= {"role": "complementary", "aria-label": "Book"}
     # Wide formulas, code and tables scroll: the keyboard must be able to, too. (Where nothing is
     # too wide course.js takes it back, lest one has to step through every formula.)
-    scrolls = "div.highlight > pre, div.math.notranslate > mjx-container, .cell_output .output"
+    scrolls = "div.highlight > pre, div.math.notranslate mjx-container, .cell_output .output"
     for box in soup.select(scrolls):
         box["tabindex"] = "0"
 
@@ -252,6 +258,8 @@ def finish_site(app, exception) -> None:
         mend_accessibility(soup)
         ease_images(page, soup)
         ease_reading(page, soup, soups)
+        for complaint in mark_guesses(name_of(page, out), soup):
+            LOGGER.warning(complaint)
     base, title = public_address(config), config.html_title
     alts = draw_cards(out, soups, config.course_cards)
     for page, soup in fresh.items():
@@ -263,6 +271,13 @@ def finish_site(app, exception) -> None:
     headings = {name: app.env.titles[name].astext() for name in sorted(app.env.found_docs)}
     chapters = [(name, text) for name, text in headings.items() if name != config.root_doc]
     write_lost_page(out, base, title, chapters)
+    glossary = out / "glossary.html"
+    terms = read_terms(soups[glossary]) if glossary in soups else []
+    for page, soup in fresh.items():
+        source = Path(app.env.doc2path(name)) if (name := name_of(page, out)) in headings else page
+        add_dark_pictures(page, soup, source)
+        if source.suffix == ".ipynb":
+            add_notes(page, soup, glossary, terms)
     names = names_in_use(out, list(soups.values()))
     for page, soup in fresh.items():
         bundle_styles(page, soup, static, names, math_css if soup.select_one(".math") else "")

@@ -6,6 +6,7 @@ MathJax comes from a Python package, and so does the Node that runs it.
 """
 
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,6 +23,8 @@ CONFIG = {
     "chtml": {"fontURL": "mathjax", "adaptiveCSS": True},
     "startup": {"typeset": False},
 }
+TOKENS = re.compile(r"\\(?:[A-Za-z]+|.)|[^\\]", flags=re.DOTALL)
+OPENING, CLOSING = {"{", r"\left", r"\begin"}, {"}", r"\right", r"\end"}
 DELIMITERS = {r"\(": r"\)", r"\[": r"\]"}
 
 
@@ -36,6 +39,24 @@ def read_formula(text: str) -> tuple[str, bool]:
     if text[:2] in DELIMITERS and text.endswith(DELIMITERS[text[:2]]):
         return text[2:-2].strip(), text[:2] == r"\["
     return text, True
+
+
+def parts_of(tex: str, display: bool) -> list[str]:
+    r"""The parts between a displayed formula's wide spaces: where it may go on in a new line.
+
+    Example:
+        >>> parts_of(r"x = 1, \qquad y = {2 \qquad 3}", True)
+        ['x = 1,', 'y = {2 \\qquad 3}']
+    """
+    parts, depth = [""], 0
+    for token in TOKENS.findall(tex if display else ""):
+        depth += token in OPENING
+        depth -= token in CLOSING
+        if token == r"\qquad" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += token
+    return [part.strip() for part in parts if part.strip()] if len(parts) > 1 else [tex]
 
 
 def find_formulas(soup: BeautifulSoup) -> list[NavigableString]:
@@ -61,7 +82,8 @@ def set_formulas(soups: list[BeautifulSoup]) -> tuple[str, list[str]]:
         RuntimeError: MathJax failed altogether.
     """
     places = [place for soup in soups for place in find_formulas(soup)]
-    formulas = sorted({read_formula(place) for place in places})
+    read = [read_formula(place) for place in places]
+    formulas = sorted({(part, display) for tex, display in read for part in parts_of(tex, display)})
     if not formulas:
         return "", []
     request = {"mathjax": str(MATHJAX), "config": CONFIG, "formulas": formulas}
@@ -77,7 +99,11 @@ def set_formulas(soups: list[BeautifulSoup]) -> tuple[str, list[str]]:
         raise RuntimeError(f"MathJax could not set the formulas: {done.stderr}")
     answer = json.loads(done.stdout)
     html = dict(zip(formulas, answer["html"], strict=True))
-    for place in places:
-        place.replace_with(BeautifulSoup(html[read_formula(place)], "html.parser"))
+    for place, (tex, display) in zip(places, read, strict=True):
+        parts = parts_of(tex, display)
+        written = "".join(html[part, display] for part in parts)
+        if len(parts) > 1:
+            written = f'<div class="formula-parts">{written}</div>'
+        place.replace_with(BeautifulSoup(written, "html.parser"))
     bad = [tex for (tex, _), written in html.items() if "data-mjx-error" in written]
     return answer["css"], [f"no good TeX: {tex}" for tex in bad]

@@ -267,7 +267,8 @@ TABLE = {
         ("Play hurries those who asked for calm", "const pause = calm ? 600 : 16",
          "const pause = 16"),
         ("the page scrolls while arrow keys move the probe",
-         "e.preventDefault(); e.stopPropagation();", "void 0;"),
+         "model.save_changes();\n    e.preventDefault(); e.stopPropagation();",
+         "model.save_changes();"),
         # A link to what is seen.
         ("Copy link copies nothing", "await navigator.clipboard.writeText(address);", "void 0;"),
         ("Copy link copies the default state", "asText(p, model.get(p.name))",

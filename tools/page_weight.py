@@ -198,17 +198,27 @@ def calm_theme(static: Path) -> bool:
     return MEASURED in text or '["#nothing"]' in text
 
 
-def size_of_png(path: Path) -> tuple[int, int]:
-    """Return width and height in pixels, from the file's head."""
-    return struct.unpack(">II", path.read_bytes()[16:24])
+def size_of_picture(path: Path) -> tuple[int, int] | None:
+    """Return width and height of a PNG in its pixels, or of matplotlib's SVG in the page's."""
+    if path.suffix == ".png":
+        return struct.unpack(">II", path.read_bytes()[16:24])
+    size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', path.read_text(encoding="utf-8"))
+    return size and tuple(round(float(n) * 96 / 72) for n in size.groups())
 
 
 def ease_images(page: Path, soup: BeautifulSoup) -> None:
     """Reserve each picture's room before it comes, and let those further down wait."""
     for number, image in enumerate(soup.select("img[src]")):
         source = page.parent / image["src"]
-        if source.suffix == ".png" and source.exists() and not image.get("width"):
-            image["width"], image["height"] = map(str, size_of_png(source))
+        if source.suffix in (".png", ".svg") and source.exists() and not image.get("height"):
+            if size := size_of_picture(source):
+                if stated := re.search(r"\bwidth: (\d+)px", image.get("style", "")):
+                    size = int(stated[1]), round(int(stated[1]) * size[1] / size[0])
+                image["width"], image["height"] = map(str, size)
+                if image.has_attr("data-live"):
+                    image["style"] += f"; --ratio: {size[1] / size[0]:.3f}"
+                else:
+                    del image["style"]
         image["decoding"] = "async"
         if number or not image.find_parent("article"):
             image["loading"] = "lazy"

@@ -26,7 +26,7 @@ SITE = ROOT / "_build" / "html"
 DATE = (1980, 1, 1, 0, 0, 0)  # the same site makes the same archive
 NOT_ON_PAPER = (
     "script, button, .headerlink, .sd-btn, .chapters, details.fold, .copybtn, .toctree-wrapper, "
-    ".prev-next-area"
+    ".prev-next-area, .in-the-dark, .note-text"
 )
 STYLE = """
 @page { size: A4; margin: 20mm 18mm; }

@@ -16,6 +16,7 @@ from found import one_line
 from short_form import shorten
 
 LONG_CODE = 45  # lines
+SHORT_CODE = 24  # characters
 SET_UP = "Set-up (run this first in Colab)"
 MARKS = re.compile(r"^[.,;:!?)’”\]]+")
 FIGURE = re.compile(r"Fig\.\s*([\d.]+\d|\d+)")
@@ -148,8 +149,9 @@ def lead_citations_home(page: Path, soup: BeautifulSoup, pages: dict[Path, Beaut
 
 
 def keep_marks_together(soup: BeautifulSoup) -> None:
-    """Let no line begin with the comma that follows a formula."""
-    for formula in soup.select("article span.math"):
+    """Let no line begin with the comma that follows a formula, or a short piece of code."""
+    short = [c for c in soup.select("article :not(pre) > code") if len(c.get_text()) <= SHORT_CODE]
+    for formula in [*soup.select("article span.math"), *short]:
         after = formula.next_sibling
         if not isinstance(after, NavigableString) or not (found := MARKS.match(str(after))):
             continue
@@ -163,23 +165,46 @@ def keep_marks_together(soup: BeautifulSoup) -> None:
 def guess_heights(soup: BeautifulSoup) -> None:
     """Say of each section about how high it is, so that the scrollbar tells the truth at once."""
     for section in soup.select(".bd-article > section > section"):
-        lines = 4.0  # the heading
-        for tag in section.find_all(["p", "li", "pre", "tr", "img", "h2", "h3"]):
-            if tag.find_parent(["details", "pre", "tr"]) or tag.find_parent(class_="solution"):
-                continue
-            if tag.name == "pre":
-                lines += 1.5 + 0.72 * len(tag.get_text().split("\n"))
-                lines -= sum(0.72 * len(r.get_text().split("\n")) for r in tag.select(".rest"))
-            elif tag.name == "img":
-                wide, high = (int(tag.get(k, 0) or 0) for k in ("width", "height"))
-                lines += min(high, 790 * high / wide) / 27 if wide else 12
-                lines += 5 if tag.has_attr("data-live") else 1
-            elif tag.name == "p":
-                lines += 0.8 + max(1, len(words_of(tag)) / 72)
-            else:
-                lines += 1.4
-        lines += 2.6 * len(section.select("div.math")) + 2 * len(section.select(".solution"))
-        section["style"] = f"--guess: {1.7 * lines:.0f}rem"
+        desk, phone = (guess_height(section, *kind) for kind in ((790, 72, 27), (358, 42, 27)))
+        section["style"] = f"--guess: {desk:.0f}px; --guess-phone: {phone:.0f}px"
+
+
+def guess_height(section: Tag, width: int, letters: int, line: int) -> float:
+    """About how high a section is, in pixels.
+
+    Args:
+        section: The section.
+        width: Of the column, in pixels.
+        letters: How many a line of text has.
+        line: The height of a line, in pixels.
+    """
+    lines, pixels = 4.0, 0.0  # the heading
+    for tag in section.find_all(["p", "li", "pre", "tr", "img", "h2", "h3"]):
+        if tag.find_parent(["details", "pre", "tr"]) or tag.find_parent(class_="solution"):
+            continue
+        if tag.name == "pre":
+            lines += 1.5 + 0.72 * len(tag.get_text().split("\n"))
+            lines -= sum(0.72 * len(r.get_text().split("\n")) for r in tag.select(".rest"))
+        elif tag.name == "img":
+            pixels += height_of_picture(tag, width)
+            lines += 1
+        elif tag.name == "p":
+            lines += 0.8 + max(1, len(words_of(tag)) / letters)
+        else:
+            lines += 1.4
+    lines += 2.6 * len(section.select("div.math")) + 2 * len(section.select(".solution"))
+    return pixels + line * lines
+
+
+def height_of_picture(image: Tag, width: int) -> float:
+    """How high a picture is where the column has a width, or the live figure in its place."""
+    wide, high = (int(image.get(k, 0) or 0) for k in ("width", "height"))
+    if not wide:
+        return 320
+    height = high * min(1, width / wide)
+    if found := re.search(r"--more: (\d+)px; --phone: (\d+)px", image.get("style", "")):
+        return int(found[2]) if width < 480 else height + int(found[1])
+    return height
 
 
 def words_of(tag: Tag) -> str:

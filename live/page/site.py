@@ -124,7 +124,11 @@ def mount_figures(app, pagename, templatename, context, doctree) -> None:
     for digest, model in found.items():
         name, files = write_figure(Path(app.outdir), model)
         scripts = " ".join(address(f"_static/live/{f}", 1) for f in files)
-        attributes = f'data-live="{name}" data-scripts="{scripts}"'
+        panels, (desk, phone) = len(model["spec"]["panels"]), heights(model["spec"])
+        attributes = (
+            f'data-live="{name}" data-panels="{panels}" data-scripts="{scripts}" '
+            f'style="--more: {desk}px; --phone: {phone}px"'
+        )
         context["body"], count = mark_picture(context["body"], digest, attributes, model["spec"])
         marked += count
         named = (
@@ -140,6 +144,33 @@ def mount_figures(app, pagename, templatename, context, doctree) -> None:
         f'<link rel="stylesheet" href="{address("_static/live/live.css", 1)}">\n'
         f'<script src="{address("_static/live/live.js", 1)}" defer></script>'
     )
+
+
+def heights(spec: dict) -> tuple[int, int]:
+    """About how high a figure is, so that its room can be kept free before it comes.
+
+    Args:
+        spec: The figure's spec.
+
+    Returns:
+        Pixels by which it is higher than its picture, and the whole height on a phone (figure.css
+        says how it is arranged there).
+
+    Example:
+        >>> panel = {"width": 1.0, "equal": True}
+        >>> heights({"panels": [panel] * 3, "params": [{}] * 2, "readout": "x"})
+        (125, 480)
+    """
+    panels, params = spec["panels"], len(spec["params"])
+    taken = 0  # places; two make a row
+    for k, panel in enumerate(panels):
+        alone = k == len(panels) - 1 and taken % 2 == 0 and not panel["equal"]
+        both = len(panels) > 1 and (panel["width"] >= 1.5 or alone)
+        taken += taken % 2 + 2 if both else 1
+    controls = 50 + 45 * -(-params // 2)
+    beside = taken % 2 and len(panels) > 1  # the readout has the place that is left
+    rows = -(-taken // 2)
+    return 75 + 50 * (params > 1), 205 * rows - 25 + controls + 40 * (not beside)
 
 
 def check_states(body: str, specs: dict[str, dict]) -> list[str]:

@@ -34,6 +34,73 @@ addEventListener("resize", () => {
   }
 });
 
+// A guess is made by pressing a choice; then the answer unfolds, and what is said to this choice
+// stands out. (Without this script one unfolds it oneself: tools/guesses.py.)
+for (const choices of document.querySelectorAll(".guess-choices")) {
+  const answer = choices.nextElementSibling;
+  const buttons = [...choices.children].map((choice) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.ariaPressed = "false";
+    button.append(...choice.childNodes);
+    choice.append(button);
+    return button;
+  });
+  const press = (chosen) => {
+    for (const [k, button] of buttons.entries()) {
+      button.ariaPressed = String(k === chosen);
+      answer.querySelector("ul").children[k].classList.toggle("chosen", k === chosen);
+    }
+    answer.open = true;
+  };
+  for (const [k, button] of buttons.entries()) button.addEventListener("click", () => press(k));
+}
+
+// What a term means is shown beside it, under the pointer, at the keyboard's place, or when tapped
+// (a second tap follows the link). It stays while the pointer is on it, and goes with Escape.
+let shown = null;
+let leaving = 0;
+function hideNote() {
+  clearTimeout(leaving);
+  if (shown) shown.hidden = true;
+  shown = null;
+}
+function showNote(link) {
+  const note = document.getElementById(link.getAttribute("aria-describedby"));
+  clearTimeout(leaving);
+  if (note === shown) return;
+  hideNote();
+  shown = note;
+  note.hidden = false;
+  const at = link.getClientRects()[0];
+  const room = document.documentElement.clientWidth - note.offsetWidth - 12;
+  const below = at.bottom + 6 + note.offsetHeight < innerHeight;
+  note.style.left = `${Math.max(12, Math.min(at.left, room))}px`;
+  note.style.top = `${below ? at.bottom + 6 : at.top - 6 - note.offsetHeight}px`;
+}
+for (const link of document.querySelectorAll("a.note")) {
+  const note = document.getElementById(link.getAttribute("aria-describedby"));
+  const leave = () => (leaving = setTimeout(hideNote, 150));
+  let tapped = false;
+  for (const part of [link, note]) {
+    part.addEventListener("pointerenter", (event) => event.pointerType !== "touch" && showNote(link));
+    part.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && leave());
+  }
+  link.addEventListener("pointerdown", (event) => {
+    tapped = event.pointerType === "touch" && note !== shown;
+  });
+  link.addEventListener("click", (event) => {
+    if (!tapped) return;
+    event.preventDefault();
+    showNote(link);
+  });
+  link.addEventListener("focus", () => link.matches(":focus-visible") && showNote(link));
+  link.addEventListener("blur", leave);
+}
+addEventListener("scroll", hideNote, { passive: true });
+addEventListener("keydown", (event) => event.key === "Escape" && hideNote());
+addEventListener("pointerdown", (event) => event.target.closest("a.note, .note-text") ?? hideNote());
+
 // The fonts of all formulas, not only of those in view: whoever prints has not scrolled first.
 const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
 async function loadFonts() {
