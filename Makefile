@@ -45,8 +45,8 @@ test: $(SITE)  ## Set everything up and run all tests
 	@# The longest files first, so that no worker is left alone with one at the end.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 		--nbval --nbval-current-env --nbval-kernel-startup-timeout 600 \
-		--nbval-sanitize-with tests/nbval_sanitize.cfg \
-		tests/test_colab.py $(CHAPTERS) tests $(MODULES)
+		--nbval-sanitize-with tests/chapters/nbval_sanitize.cfg \
+		tests/chapters/test_colab.py $(CHAPTERS) tests $(MODULES)
 
 zoo: $(READY)  ## Run the chapters that train as other machines would (tools/zoo.py)
 	$(BIN)/python tools/zoo.py --workers $(WORKERS)

@@ -349,7 +349,8 @@ class TestRepositoryAddress:
         done = self.make(copy, "https://github.com/someone/their-course")
         assert done.returncode == 0, done.stderr
         assert done.stdout.count(".ipynb") == len(list(copy.glob("chapters/*.ipynb")))
-        tests = ["tests/test_structure.py", "tests/test_export.py", "tests/test_house.py"]
+        tests = ["chapters/test_structure.py", "tools/test_export.py", "test_house.py"]
+        tests = [f"tests/{name}" for name in tests]
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
         chosen = ["-k", "not Repository and not lint or agrees_everywhere"]
         ran = subprocess.run(

@@ -162,7 +162,7 @@ def edition(base: Path) -> str:
     assert f"chapters/{last.stem}.html" not in names
     built(
         folder, str(VENV / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider",
-        "tests/test_structure.py", "tests/test_site.py", "tests/test_house.py",
+        "tests/chapters/test_structure.py", "tests/site/test_site.py", "tests/test_house.py",
         "-k", "not Repository and not lint or agrees_everywhere", PYTHONPATH=str(folder),
     )  # fmt: skip
 
@@ -210,7 +210,7 @@ def read_only(base: Path) -> str:
 
 
 def moved(base: Path) -> str:
-    """An environment that was made elsewhere is found out. (tests/test_book.py mends one.)"""
+    """An environment that was made elsewhere is found out. (tests/tools/test_book.py mends one.)"""
     folder = copy(base / "moved")
     (folder / ".venv").unlink()
     (folder / ".venv").symlink_to(base / "gone")

@@ -2,7 +2,7 @@
 
     python tools/mutants.py flows.py --n 60 --seed 0
     python tools/mutants.py live/compiler --n 60 --quick
-    python tools/mutants.py gen_models_utilities.py --by tests/test_utilities.py --lines 745-1330
+    python tools/mutants.py tools/safely.py --by tests/tools/test_safely.py --lines 20-60
 
 The tests that guard a module are named (`--by`), or stand in `tools/guards.toml`. A change (a
 "mutant") that the tests notice is killed. One that survives shows a line whose effect no test looks

@@ -5,7 +5,7 @@
 
 tools/mutants.py changes Python at random; JavaScript it cannot read. Here each change is written
 down: a file, a text that stands in it once, and what takes its place. A test that guards the file
-(tools/guards.toml) must fail. `tests/test_mutants.py` sees to it that each text is there.
+(tools/guards.toml) must fail. `tests/tools/test_mutants.py` sees to it that each text is there.
 """
 
 import argparse

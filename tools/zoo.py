@@ -34,7 +34,7 @@ import pytest
 from nbval.plugin import coalesce_streams, get_sanitize_patterns
 
 ROOT = Path(__file__).resolve().parents[1]
-SANITIZE = ROOT / "tests" / "nbval_sanitize.cfg"
+SANITIZE = ROOT / "tests" / "chapters" / "nbval_sanitize.cfg"
 OLD_TORCH = "2.11.0"  # the oldest that requirements.txt allows
 RESULT, KERNEL, THREADS = "ZOO_RESULT", "ZOO_KERNEL", "ZOO_THREADS"
 SECONDS = 3600  # for one notebook: to end a run that hangs, not to judge a slow machine

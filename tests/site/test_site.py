@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 from repository import address
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 DOCUMENTS = list(parse_toc_yaml(ROOT / "_toc.yml"))  # the landing page comes first
 CHAPTERS = [name for name in DOCUMENTS if name.startswith("chapters/")]

@@ -29,8 +29,8 @@ from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from repository import address
 
-ROOT = Path(__file__).resolve().parents[1]
-REQUIREMENTS = ROOT / "tests" / "colab-requirements.txt"
+ROOT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = Path(__file__).with_name("colab-requirements.txt")
 COURSE = "normalizing-flows-course"
 BORROWED = ["torch", "torchgen", "functorch"]
 OTHER_CPU = zoo.SETTINGS["default"]

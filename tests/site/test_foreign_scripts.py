@@ -154,7 +154,7 @@ def test_a_page_cannot_pass_as_finished_by_its_text():
 
 
 def test_every_script_of_the_built_site_is_known():
-    pages = Path(__file__).resolve().parents[1].glob("_build/html/**/*.html")
+    pages = Path(__file__).resolve().parents[2].glob("_build/html/**/*.html")
     for page in (page for page in pages if "_static" not in page.parts):
         soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
         for tag in soup.find_all("script", src=False):

@@ -18,7 +18,7 @@ import gen_models_utilities as gmu
 from experiments import evidence
 from experiments.studies import conditional, singular
 
-CHAPTER = Path(__file__).resolve().parents[1] / "chapters" / "6_conditional.ipynb"
+CHAPTER = Path(__file__).resolve().parents[2] / "chapters" / "6_conditional.ipynb"
 CELLS = nbformat.read(CHAPTER, as_version=4).cells
 CODE = [c.source for c in CELLS if c.cell_type == "code" and "%pip" not in c.source]
 TREE = ast.parse("\n".join(CODE))

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 import flows
 import flows_support
 
-CHAPTER = Path(__file__).parents[1] / "chapters" / "3_transforms_2d.ipynb"
+CHAPTER = Path(__file__).parents[2] / "chapters" / "3_transforms_2d.ipynb"
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 FREE = (3.0, -17.0, -18.0, -34.5, -100.0)  # softplus(-18) - 1 is -1 in float32
 PRECISE = (torch.float64, torch.float32)

@@ -11,7 +11,7 @@ import repository
 from browser import serve_folder, wait_until
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
 LANDING, CHAPTERS = PAGES[0], [name for name in PAGES if name.startswith("chapters/")]

@@ -17,7 +17,7 @@ from experiments import SweepError, evidence
 from experiments.studies import bridges, continuous, sensor
 from experiments.studies.common import ring
 
-CHAPTER = Path(__file__).resolve().parents[1] / "chapters" / "7_outlook.ipynb"
+CHAPTER = Path(__file__).resolve().parents[2] / "chapters" / "7_outlook.ipynb"
 CELLS = nbformat.read(CHAPTER, as_version=4).cells
 
 

@@ -18,9 +18,9 @@ claims; larger counts and fractions ("nineteen", "a tenth") do not.
 
 When it fails: bind the number in a printed sentence, or take it out, or write it in symbols if it
 is mathematics. Only a number that no cell can compute (an estimate of reading time, a version of
-Python) goes into prose_numbers.toml: `python tests/test_prose.py` prints an entry for each number
-that lacks one; give it a reason that a reader would accept. An entry that matches nothing any more
-fails too: delete it.
+Python) goes into prose_numbers.toml: `python tests/chapters/test_prose.py` prints an entry for each
+number that lacks one; give it a reason that a reader would accept. An entry that matches nothing
+any more fails too: delete it.
 """
 
 import re
@@ -34,9 +34,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-ALLOWED = ROOT / "tests" / "prose_numbers.toml"
-SANITIZE = ROOT / "tests" / "nbval_sanitize.cfg"
+ROOT = Path(__file__).resolve().parents[2]
+ALLOWED = Path(__file__).with_name("prose_numbers.toml")
+SANITIZE = Path(__file__).with_name("nbval_sanitize.cfg")
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "intro.md")]
 

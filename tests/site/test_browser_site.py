@@ -12,7 +12,7 @@ from browser import wait_until
 from sphinx_external_toc.parsing import parse_toc_yaml
 from test_live_figure import settled
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 PAGES = [*parse_toc_yaml(ROOT / "_toc.yml"), "search"]
 LANDING = PAGES[0]

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 import flows
 import gen_models_utilities as gmu
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ENTROPY = 2.144717  # of the default ring, in nats
 ENTROPY_BY_RADIUS = {
     1: 1.82903, 1.25: 1.99814, 1.5: 2.08560, 2: 2.13843,

@@ -21,7 +21,7 @@ from PIL import Image
 from sphinx_external_toc.parsing import parse_toc_yaml
 from test_site_tools import page
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 DOCUMENTS = list(parse_toc_yaml(ROOT / "_toc.yml"))
 CHAPTERS = [name for name in DOCUMENTS if name.startswith("chapters/")]

@@ -7,7 +7,7 @@ import pytest
 import zoo
 
 PRINTS_PATH = "import torch\nprint(torch.backends.cpu.get_cpu_capability())"
-BAND = "gap ≈ {} nats: as in the stored runs"  # as tests/nbval_sanitize.cfg masks it
+BAND = "gap ≈ {} nats: as in the stored runs"  # as tests/chapters/nbval_sanitize.cfg masks it
 PRINTS_THREADS = "import torch\ntorch.set_num_threads(1)\nprint(torch.get_num_threads())"
 
 

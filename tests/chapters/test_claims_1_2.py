@@ -22,7 +22,7 @@ from torch.func import grad, hessian, jacfwd, jacrev, vmap
 import flows
 import gen_models_utilities as gmu
 
-CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
+CHAPTERS = Path(__file__).resolve().parents[2] / "chapters"
 STORED = {1: "1_change_of_variables", 2: "2_transforms_1d"}
 PHI = torch.special.ndtr
 
