@@ -334,16 +334,8 @@ def test_search_runs_between_the_engine_and_its_index():
 
 # -- Figures, guesses, notes ---------------------------------------------------------------------
 
-AGAIN = {"1_change_of_variables", "4_realnvp", "5_training"}  # to be executed anew
 
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(n, marks=[pytest.mark.xfail(strict=True)] if n[9:] in AGAIN else [])
-        for n in CHAPTERS
-    ],
-)
+@pytest.mark.parametrize("name", CHAPTERS)
 def test_static_figures_are_one_width_and_have_a_dark_version(name):
     found = 0
     for picture in soup(name).select("article figure img:not([data-live], .in-the-dark)"):
