@@ -15,7 +15,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-PATIENCE = 300_000  # milliseconds that tests wait in a browser: to end what hangs, not to judge
+# Milliseconds that tests wait in a browser: to end what hangs, not to judge. (Among mutants many
+# hang: tools/mutants.py asks for fewer seconds.)
+PATIENCE = 1000 * int(os.environ.get("BROWSER_PATIENCE", 300))
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # Quiet: a browser that asks nobody for updates, and runs in a container too.
 FLAGS = [

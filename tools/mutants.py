@@ -57,6 +57,7 @@ LIBRARIES = (
     "ipywidgets", "anywidget", "playwright.sync_api", "bs4", "PIL.Image",
     "sphinx.application", "torch.fx.experimental.proxy_tensor", "torch.distributions",
 )  # fmt: skip
+PATIENCE = "30"  # seconds: see tools/browser.py
 NEEDED = ["pytest", "coverage", "nbformat"]  # by each run, and by this tool
 PLUGINS = ["nbval.plugin", "_hypothesis_pytestplugin", "anyio.pytest_plugin"]
 BRACKETED = (ast.UnaryOp, ast.BinOp, ast.BoolOp)  # what their change binds may differ
@@ -419,7 +420,7 @@ class Runner:
             (folder / module).write_text(source, encoding="utf-8", newline="")
             # Compiled files are told apart by second and size: too coarse for mutants.
             own = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-            own["TMPDIR"] = str(self.temporary)
+            own |= {"TMPDIR": str(self.temporary), "BROWSER_PATIENCE": PATIENCE}
             note = self.notes / f"{folder.name}.txt"
             own = hardships.variables() | own
             given = str(folder), tests or self.guards, own, str(note), watched or []
