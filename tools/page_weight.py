@@ -212,12 +212,14 @@ def ease_images(page: Path, soup: BeautifulSoup) -> None:
         source = page.parent / image["src"]
         if source.suffix in (".png", ".svg") and source.exists() and not image.get("height"):
             if size := size_of_picture(source):
-                if stated := re.search(r"\bwidth: (\d+)px", image.get("style", "")):
-                    size = int(stated[1]), round(int(stated[1]) * size[1] / size[0])
+                stated = f"{image.get('width', '')} {image.get('style', '')}"
+                if width := re.search(r"^\d+(?= )|\bwidth: (\d+)px", stated):
+                    width = int(width[1] or width[0])
+                    size = width, round(width * size[1] / size[0])
                 image["width"], image["height"] = map(str, size)
                 if image.has_attr("data-live"):
                     image["style"] += f"; --ratio: {size[1] / size[0]:.3f}"
-                else:
+                elif image.has_attr("style"):
                     del image["style"]
         image["decoding"] = "async"
         if number or not image.find_parent("article"):

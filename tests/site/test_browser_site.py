@@ -351,7 +351,8 @@ class TestCircumstances:
         text = tab.locator("article").inner_text()
         assert len(text) > 200
         assert tab.locator("article mjx-container").count() or name == LANDING
-        for picture in tab.locator("article figure img, article .cell_output img").all():
+        pictures = "article :is(figure, .cell_output) img:not(.in-the-dark)"
+        for picture in tab.locator(pictures).all():
             picture.scroll_into_view_if_needed()
             box = picture.bounding_box()
             assert picture.is_visible() and box["width"] > 100 and box["height"] > 50
