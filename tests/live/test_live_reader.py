@@ -57,7 +57,7 @@ def kinds():
     """A control of each kind."""
     return live_figure(lambda kind, square, a: {"p": (kind + square + a) * torch.ones(2, 2)},
                        panel(points("p")), kind=[("small", 2), ("Large", 7)], square=True,
-                       a=(0.0, 9.0, 1.0))  # fmt: skip
+                       a=(0.0, 9.0, 1.0), readout="a is {a:.1f}")  # fmt: skip
 
 
 @pytest.fixture
@@ -180,6 +180,8 @@ def test_a_link_sets_controls_of_each_kind(saved, visit):
         page.evaluate(f"location.hash = '#figure%20%C3%A4?{state}'")
         wait_until(page, lambda wanted=wanted: page.evaluate(STATE) == wanted)
     assert page.locator("details").get_attribute("open") is not None, "a fold opens"
+    page.evaluate("location.hash = '#figure%20%C3%A4?a=99'")
+    wait_until(page, lambda: page.locator(".live-readout").text_content() == "a is 9.0")
     assert page.get_by_role("button", name="Play").count() == 0
 
 
