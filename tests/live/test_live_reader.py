@@ -326,10 +326,15 @@ def test_only_the_probe_takes_the_thumb(saved, visit):
     wait_until(page, lambda: float(value_of(page, "cx")) < 0.2)
     assert page.locator(".live-hint").count() == 0, "who has moved it needs no hint"
     settled(page)
-    box = handle.bounding_box()
+    box, before, touch_at = handle.bounding_box(), value_of(page, "cx"), thumb(page)
+    far = spot["x"] + 0.8 * spot["width"], spot["y"] + 0.8 * spot["height"]
+    touch_at("touchStart", *far)
+    touch_at("touchMove", far[0] + 9, far[1])
+    settled(page)
+    assert value_of(page, "cx") == before
+    touch_at("touchCancel")
     # A drag that begins beside the ring carries it along by as much.
     x, y = box["x"] + box["width"] / 2 + 20, box["y"] + box["height"] / 2
-    touch_at = thumb(page)
     before = float(value_of(page, "cx"))
     for step in range(5):
         touch_at("touchMove" if step else "touchStart", x + 8 * step, y)
