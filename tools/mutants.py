@@ -280,16 +280,22 @@ class Watch:
         self.coverage.start()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """A test begins."""
-        self.coverage.switch_context(nodeid)
+        """A test begins: what is prepared now, others of its file may use, too."""
+        self.coverage.switch_context(nodeid.split("::")[0])
         self.start = time.monotonic()
+
+    def pytest_runtest_call(self, item) -> None:
+        """What follows is the test itself."""
+        self.coverage.switch_context(item.nodeid)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """It has ended."""
-        self.seconds[nodeid] = time.monotonic() - self.start
+        seconds, file = time.monotonic() - self.start, nodeid.split("::")[0]
+        self.seconds[nodeid] = seconds
+        self.seconds[file] = self.seconds.get(file, 0.0) + seconds
 
     def found(self) -> dict[str, dict[int, list[str]]]:
-        """Module -> line -> the tests that run it, shortest first."""
+        """Module -> line -> the tests, or whole files, that run it, shortest first."""
         self.coverage.stop()
         data = self.coverage.get_data()
         return {
@@ -350,7 +356,7 @@ class Runner:
         self.folders: queue.Queue[Path] = queue.Queue()
         self.running: set[multiprocessing.Process] = set()
         self.stopped = False
-        self.known: dict[str, dict[str, list[str]]] = {}  # module -> line -> tests that run it
+        self.known: dict[str, dict[str, list[str]]] = {}  # module -> line -> who runs it
         self.lock = threading.Lock()
         self.temporary, self.notes = base / "tmp", base / "notes"
         for folder in (self.temporary, self.notes):
@@ -394,7 +400,9 @@ class Runner:
         known = self.known.get(module, {})
         tests = list(dict.fromkeys(test for k in line for test in known.get(str(k), [])))
         files = dict.fromkeys(test.split("::")[0] for test in tests)
-        tests = [test for file in files for test in tests if test.split("::")[0] == file]
+        of_file = {f: [f] if f in tests else [t for t in tests if t.startswith(f"{f}::")]
+                   for f in files}  # fmt: skip
+        tests = [test for found in of_file.values() for test in found]
         result = self.run(module, source, limit, tests) if tests else ("passed", 0.0, "")
         done = result[0] != "passed" or (tests and quick)
         return result if done else self.run(module, source, limit)

@@ -377,8 +377,6 @@ TABLE = {
          'addEventListener("hashchanged", () => {'),
         ("the same link twice does nothing", 'else follow("nearest");', "else void 0;"),
         ("a link to a folded figure leaves it folded", "fold.open = true", "fold.open = false"),
-        ("a link sets a figure that is far away, unseen",
-         "place.scrollIntoView({ block }); // now that it has its height", ""),
         ("a name in the address is not decoded", "getElementById(decodeURIComponent(name))",
          "getElementById(name)"),
         ("an address that cannot be read breaks the page",

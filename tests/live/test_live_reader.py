@@ -77,7 +77,7 @@ def kinds():
     """A control of each kind."""
     return live_figure(lambda kind, square, a: {"p": (kind + square + a) * torch.ones(2, 2)},
                        panel(points("p")), kind=[("small", 2), ("Large", 7)], square=True,
-                       a=(0.0, 9.0, 1.0))  # fmt: skip
+                       a=(0.0, 9.0, 1.0), readout="a is {a:.1f}")  # fmt: skip
 
 
 @pytest.fixture
@@ -200,6 +200,8 @@ def test_a_link_sets_controls_of_each_kind(saved, visit):
         page.evaluate(f"location.hash = '#figure%20%C3%A4?{state}'")
         wait_until(page, lambda wanted=wanted: page.evaluate(STATE) == wanted)
     assert page.locator("details").get_attribute("open") is not None, "a fold opens"
+    page.evaluate("location.hash = '#figure%20%C3%A4?a=99'")
+    wait_until(page, lambda: page.locator(".live-readout").text_content() == "a is 9.0")
     assert page.get_by_role("button", name="Play").count() == 0
 
 
@@ -344,10 +346,15 @@ def test_only_the_probe_takes_the_thumb(saved, visit):
     wait_until(page, lambda: float(value_of(page, "cx")) < 0.2)
     assert page.locator(".live-hint").count() == 0, "who has moved it needs no hint"
     settled(page)
-    box = handle.bounding_box()
+    box, before, touch_at = handle.bounding_box(), value_of(page, "cx"), thumb(page)
+    far = spot["x"] + 0.8 * spot["width"], spot["y"] + 0.8 * spot["height"]
+    touch_at("touchStart", *far)
+    touch_at("touchMove", far[0] + 9, far[1])
+    settled(page)
+    assert value_of(page, "cx") == before
+    touch_at("touchCancel")
     # A drag that begins beside the ring carries it along by as much.
     x, y = box["x"] + box["width"] / 2 + 20, box["y"] + box["height"] / 2
-    touch_at = thumb(page)
     before = float(value_of(page, "cx"))
     for step in range(5):
         touch_at("touchMove" if step else "touchStart", x + 8 * step, y)

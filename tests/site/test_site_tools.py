@@ -49,6 +49,7 @@ def page(body: str) -> BeautifulSoup:
         ),
         ("def f(x):\n    a = g(x)\n    if a:\n        raise E(a)\n    return a", {3: 1, 4: 1}),
         ("def check_x(x):\n    y = x\n    return y", {2: 1, 3: 1}),
+        ("def check_x(x):\n    @cache\n    def f(): pass\n    return f", {2: 1, 3: 1, 4: 1}),
         (
             'class A:\n    """One.\n\n    Two.\n    """\n    def f(self, x):\n'
             "        self.check_a(x)\n        flows.check_b(x)\n        return x",
@@ -488,6 +489,11 @@ def test_a_page_carries_one_style_sheet_of_what_it_uses(tmp_path):
         inner + ".used{top : 0;}.used::after{content: '};{'}.used{background: url(img/c.png)}"
         ".x:not(.gone){top: 2px}" + inner + "mjx-c{top:0 }"
     )
+
+
+def test_a_name_with_an_escape_is_in_use():
+    assert page_weight.can_match(r"p .wide\:more", {"wide:more"})
+    assert not page_weight.can_match(r"p .wide\:more", {"wide", "more"})
 
 
 def test_pictures_have_their_room_and_wait(tmp_path):
