@@ -168,6 +168,7 @@ RIGHT = {
         torch.nn.functional.scaled_dot_product_attention(
             (z[:, None, None] * torch.ones(6, 7, 5)).cos(), torch.ones(6, 7, 5).sin() * a,
             torch.ones(6, 7, 5).cumsum(1))),
+    "parts": lambda z, a: (*(M * a).unbind(0), *(M * a).split([1, 3], 1), *(M * a).chunk(2, 1)),
     "values that change with a condition": lambda z, a: (
         torch.tril(M * a), torch.triu(M * a, 1), torch.diagonal(M * a, 1), torch.diag(z * a),
         torch.nn.functional.pad(z, (1, -2), value=3.0), torch.block_diag(M, M * a)),
