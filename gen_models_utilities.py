@@ -25,11 +25,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import functools
+import importlib
 import io
 import math
 import numbers
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -840,7 +840,7 @@ def _show(figure: Figure) -> None:
         with _in_the_dark(figure):
             metadata["dark"] = draw(figure)
     shown = {kind: shown, "text/plain": repr(figure)}
-    ipython = sys.modules["IPython.core.display_functions"]  # it calls this, so it is there
+    ipython = importlib.import_module("IPython.display")  # only a notebook calls this: it is there
     ipython.display(shown, raw=True, metadata=metadata)
 
 

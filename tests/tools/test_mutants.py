@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -33,12 +34,21 @@ def test_clip():
 """
 
 
+@pytest.fixture(scope="module")
+def temporary():
+    """A folder for what is temporary. Its name is short: a socket's may have a hundred letters.
+
+    One for all tests: multiprocessing keeps its socket there.
+    """
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:
+        yield folder
+
+
 @pytest.fixture
-def toy(tmp_path, monkeypatch):
-    """A repository of one module; what is temporary goes to a folder beside it."""
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
-    monkeypatch.setattr(mutants.tempfile, "tempdir", str(tmp_path / "temporary"))
+def toy(tmp_path, temporary, monkeypatch):
+    """A repository of one module; what is temporary goes to a folder of its own."""
+    monkeypatch.setenv("TMPDIR", temporary)
+    monkeypatch.setattr(mutants.tempfile, "tempdir", temporary)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # quicker, and not needed here
     folder = tmp_path / "toy"
     folder.mkdir()
@@ -103,7 +113,7 @@ def test_every_mutant_of_a_real_module_compiles_and_differs(name):
     assert len(names) == len(found)
 
 
-def test_survivors_are_named_and_the_second_time_is_free(toy, capsys, tmp_path):
+def test_survivors_are_named_and_the_second_time_is_free(toy, capsys, temporary):
     asked = command(toy, "--n", "0", "--lines", "8-8")
     assert mutants.main(asked) == 1
     told = capsys.readouterr().out.splitlines()
@@ -118,7 +128,7 @@ def test_survivors_are_named_and_the_second_time_is_free(toy, capsys, tmp_path):
     # Nothing was changed, and only what is known stays.
     assert (toy / "toy.py").read_text(encoding="utf-8") == MODULE
     assert (toy / "test_toy.py").read_text(encoding="utf-8") == WEAK
-    left = os.listdir(tmp_path / "temporary")
+    left = os.listdir(temporary)
     assert not [name for name in left if not name.startswith("pymp-")], "(multiprocessing's own)"
     names = {path.name for path in toy.iterdir()}
     assert names == {".git", ".gitignore", ".cache", "toy.py", "test_toy.py"}
@@ -172,7 +182,7 @@ def test_a_bad_command_line_is_refused(toy, bad, capsys):
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
-def test_an_interruption_leaves_nothing_and_loses_nothing(toy, tmp_path, kind):
+def test_an_interruption_leaves_nothing_and_loses_nothing(toy, tmp_path, temporary, kind):
     """Stopped in the midst of a test that would sleep for ever; what was found before is kept."""
     note = tmp_path / "note"
     (toy / "toy.py").write_text("def f(x):\n    y = x + x\n    return y * y\n", encoding="utf-8")
@@ -183,6 +193,7 @@ def test_an_interruption_leaves_nothing_and_loses_nothing(toy, tmp_path, kind):
         encoding="utf-8",
     )
     line = [sys.executable, str(TOOLS / "mutants.py"), *command(toy, "--n", "0")]
+    before = set(os.listdir(temporary))
     process = subprocess.Popen(
         line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
     )
@@ -195,7 +206,7 @@ def test_an_interruption_leaves_nothing_and_loses_nothing(toy, tmp_path, kind):
     assert process.returncode == 1 and "goes on from here" in error and "Traceback" not in error
     with pytest.raises(ProcessLookupError):
         os.kill(int(note.read_text(encoding="utf-8")), 0)
-    assert not os.listdir(tmp_path / "temporary")
+    assert set(os.listdir(temporary)) == before
     # x - x was tried before y / y, which was cut off.
     assert "[1/2] toy.py:2: x + x -> x - x: killed" in told
     known = mutants.Memory(toy, "toy.py", ["test_toy.py"]).known
