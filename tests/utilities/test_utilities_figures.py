@@ -817,13 +817,13 @@ def test_the_look_of_the_book():
 @pytest.fixture
 def show(monkeypatch):
     """What a notebook gets of a figure: its data, and its metadata."""
-    display_functions = pytest.importorskip("IPython.core.display_functions")
+    display = pytest.importorskip("IPython.display")
 
     def shown(figure):
         got = []
         with monkeypatch.context() as patch:
             patch.setenv("LIVE_REFERENCE", "1")
-            patch.setattr(display_functions, "display", lambda *a, **k: got.append((a[0], k)))
+            patch.setattr(display, "display", lambda *a, **k: got.append((a[0], k)))
             figure._ipython_display_()
         ((data, more),) = got
         return data, more["metadata"]
