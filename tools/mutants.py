@@ -319,6 +319,7 @@ def _run_tests(
     os.environ.update(variables)
     os.chdir(folder)
     tempfile.tempdir = None
+    sys.dont_write_bytecode = True  # (a forked process does not look at its variables for it)
 
     def ours(place: str | None) -> bool:
         """Whether this lies in the repository that is copied, and not in its environment."""
