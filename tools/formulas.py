@@ -82,8 +82,9 @@ def set_formulas(soups: list[BeautifulSoup]) -> tuple[str, list[str]]:
         RuntimeError: MathJax failed altogether.
     """
     places = [place for soup in soups for place in find_formulas(soup)]
-    read = [read_formula(place) for place in places]
-    formulas = sorted({(part, display) for tex, display in read for part in parts_of(tex, display)})
+    # Of each the parts, and whether it is displayed.
+    read = [(parts_of(tex, display), display) for tex, display in map(read_formula, places)]
+    formulas = sorted({(part, display) for parts, display in read for part in parts})
     if not formulas:
         return "", []
     request = {"mathjax": str(MATHJAX), "config": CONFIG, "formulas": formulas}
@@ -99,8 +100,7 @@ def set_formulas(soups: list[BeautifulSoup]) -> tuple[str, list[str]]:
         raise RuntimeError(f"MathJax could not set the formulas: {done.stderr}")
     answer = json.loads(done.stdout)
     html = dict(zip(formulas, answer["html"], strict=True))
-    for place, (tex, display) in zip(places, read, strict=True):
-        parts = parts_of(tex, display)
+    for place, (parts, display) in zip(places, read, strict=True):
         written = "".join(html[part, display] for part in parts)
         if len(parts) > 1:
             written = f'<div class="formula-parts">{written}</div>'

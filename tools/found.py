@@ -52,6 +52,11 @@ def one_line(text: str) -> str:
 # -- Search ------------------------------------------------------------------------------------
 
 
+def entries_of(soup: BeautifulSoup) -> list[tuple[Tag, Tag]]:
+    """The entries of a page's glossary: the term, and what it means."""
+    return [(t, t.find_next_sibling("dd")) for t in soup.select("dl.glossary > dt[id]")]
+
+
 def sections_of(soup: BeautifulSoup) -> list[tuple[str, str, str]]:
     """A page's sections, and after them the terms of its glossary: (id, heading, own text)."""
     article = soup.select_one("article.bd-article, article")
@@ -69,8 +74,7 @@ def sections_of(soup: BeautifulSoup) -> list[tuple[str, str, str]]:
     for block in page.find_all(BLOCKS):  # words of two paragraphs are not one
         block.append(" ")
     found, terms = [], []
-    for term in page.select("dl.glossary > dt[id]"):
-        meaning = term.find_next_sibling("dd")
+    for term, meaning in entries_of(page):
         words = (one_line(tag.get_text()) for tag in (term, meaning))
         terms.append((term["id"], *words))
         term.decompose()
@@ -111,8 +115,7 @@ def stems(text: str, english: SearchEnglish) -> set[str]:
 def other_names(soup: BeautifulSoup) -> dict[str, list[tuple[str, str]]]:
     """What a page's glossary says of other words: word -> (page, id) that explain it."""
     names = defaultdict(list)
-    for term in soup.select("dl.glossary > dt[id]"):
-        meaning = term.find_next_sibling("dd")
+    for term, meaning in entries_of(soup):
         places = [("", term["id"])]
         for link in meaning.select("a.reference.internal[href*='#']"):
             page, _, name = link["href"].partition("#")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bs4 import BeautifulSoup, NavigableString, Tag
-from found import all_spellings, one_line
+from found import all_spellings, entries_of, one_line
 
 # Words that mean something else in plain English: noted from the chapter on that explains them.
 EVERYDAY = {"condition", "gap", "layer", "mode"}
@@ -46,8 +46,7 @@ class Term:
 def read_terms(glossary: BeautifulSoup) -> list[Term]:
     """The terms of the glossary's page."""
     terms = []
-    for entry in glossary.select("dl.glossary > dt[id]"):
-        meaning = entry.find_next_sibling("dd")
+    for entry, meaning in entries_of(glossary):
         link = meaning.select_one("a.reference.internal[href*='.html#']")
         word = one_line(entry.get_text()).removesuffix("#")
         home = link["href"].split("#")[0] if link else ""

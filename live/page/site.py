@@ -77,8 +77,7 @@ def named_png(shown: dict) -> bytes:
     MyST-NB names an image file by the hash of its bytes. Two figures may look the same before they
     are moved: with their ids in them, their files differ all the same.
     """
-    encoded = shown["image/png"]
-    png = base64.b64decode("".join(encoded) if isinstance(encoded, list) else encoded)
+    png = base64.b64decode("".join(shown["image/png"]))  # (a long one is stored as lines)
     body = b"tEXtwidget\0" + shown[VIEW]["model_id"].encode("latin-1", "replace")
     chunk = (len(body) - 4).to_bytes(4) + body + zlib.crc32(body).to_bytes(4)
     return png[:33] + chunk + png[33:]  # (after the signature and the header)

@@ -52,34 +52,41 @@ def notebook(made):
     return json.loads(nbformat.writes(nb))
 
 
+def build(source, notebook, settings="", **options):
+    """Build a site from a notebook; returns Sphinx's application and what it warned of."""
+    (source / "index.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    (source / "conf.py").write_text(
+        "extensions = ['myst_nb', 'live.page.site']\nnb_execution_mode = 'off'\n"
+        f"nb_ipywidgets_js = {{}}\nhtml_theme = 'basic'\n{settings}", encoding="utf-8",
+    )  # fmt: skip
+    told = io.StringIO()
+    with docutils_namespace():
+        app = Sphinx(source, source, source / "out", source / "doctrees", "html", status=None,
+                     warning=told, freshenv=True, **options)  # fmt: skip
+        app.build()
+    return app, told.getvalue()
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """Folder of a small site with three figures; two share their weights."""
     source = tmp_path_factory.mktemp("source")
     figures_ = [live_figure(squash, alpha=(0.1, 3.0)), trained(), examples.radial(1000)]
-    (source / "index.ipynb").write_text(json.dumps(notebook(figures_)), encoding="utf-8")
     (source / "other.md").write_text(
         "---\norphan: true\n---\n# Other\n\n[Radial](index.ipynb#fig-2?alpha=2&beta=-3)\n",
         encoding="utf-8",
     )
-    (source / "conf.py").write_text(
-        "extensions = ['myst_nb', 'live.page.site']\nnb_execution_mode = 'off'\n"
-        "nb_ipywidgets_js = {}\nhtml_theme = 'basic'\n"
+    policy = (
         f'rst_prolog = ""\nPOLICY = {POLICY!r}\n'
         "def setup(app):\n"
         "    def add(app, page, template, context, doctree):\n"
         '        tag = \'<meta http-equiv="Content-Security-Policy" content="%s">\' % POLICY\n'
         "        context['metatags'] = context.get('metatags', '') + tag\n"
-        "    app.connect('html-page-context', add)\n",
-        encoding="utf-8",
+        "    app.connect('html-page-context', add)\n"
     )
-    out = tmp_path_factory.mktemp("site")
-    with docutils_namespace():
-        app = Sphinx(source, source, out, source / "doctrees", "html", status=None, freshenv=True,
-                     warningiserror=True)  # fmt: skip
-        app.build()
+    app, _ = build(source, notebook(figures_), policy, warningiserror=True)
     assert app.statuscode == 0
-    return out
+    return Path(app.outdir)
 
 
 def test_page_holds_pictures_and_no_widget_state(built):
@@ -147,19 +154,10 @@ def test_figures_of_a_notebook_without_any():
     assert figures({"metadata": {}, "cells": [{"cell_type": "markdown"}]}) == {}
 
 
-def build(source, notebook):
+def page_of(source, notebook):
     """Build a page from a notebook; returns its HTML and what Sphinx warned of."""
-    (source / "index.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-    (source / "conf.py").write_text(
-        "extensions = ['myst_nb', 'live.page.site']\nnb_execution_mode = 'off'\n"
-        "nb_ipywidgets_js = {}\nhtml_theme = 'basic'\n", encoding="utf-8",
-    )  # fmt: skip
-    told = io.StringIO()
-    with docutils_namespace():
-        app = Sphinx(source, source, source / "out", source / "doctrees", "html", status=None,
-                     warning=told, freshenv=True)  # fmt: skip
-        app.build()
-    return (source / "out" / "index.html").read_text(encoding="utf-8"), told.getvalue()
+    app, told = build(source, notebook)
+    return (Path(app.outdir) / "index.html").read_text(encoding="utf-8"), told
 
 
 def test_figures_that_look_the_same_stay_apart(tmp_path):
@@ -175,7 +173,7 @@ def test_figures_that_look_the_same_stay_apart(tmp_path):
     assert one.png() == two.png()
     made = notebook([one, two])
     made["cells"] = made["cells"][1:]
-    html, told = build(tmp_path, made)
+    html, told = page_of(tmp_path, made)
     scripts = re.findall(r'data-live="([^"]+)"', html)
     assert len(scripts) == 2 and "live" not in told
     folder = tmp_path / "out" / "_static" / "live"
@@ -198,7 +196,7 @@ def test_a_widget_saved_without_its_picture_or_state_is_named(tmp_path, missing)
         made["metadata"]["widgets"][STATE]["state"] = {}
     else:
         made["metadata"]["widgets"] = {}
-    html, told = build(tmp_path, made)
+    html, told = page_of(tmp_path, made)
     assert "data-live" not in html
     what = missing.split()[-1]
     assert f"index, cell 2: a widget was saved without its {what}" in told and "execute" in told
@@ -209,7 +207,7 @@ def test_sliders_that_need_a_kernel_are_no_complaint(tmp_path):
     made["cells"][0]["source"] = "# Sliders"
     made["cells"][1]["metadata"]["tags"] = ["interactive"]
     del made["cells"][1]["outputs"][0]["data"]["image/png"]
-    assert "widget" not in build(tmp_path, made)[1]
+    assert "widget" not in page_of(tmp_path, made)[1]
 
 
 @pytest.mark.parametrize("kind", ["html", "slides"])

@@ -65,15 +65,14 @@ function addControl(p, model, parent) {
 // anywhere else it scrolls the page, or taps.
 function addProbe(plot, params, model) {
   const [px, py] = plot.spec.probe.map((name) => params.find((p) => p.name === name));
-  const { canvas, stage } = plot, names = [px, py].filter(Boolean).map((p) => p.label).join(" and ");
+  const sliders = [px, py].filter(Boolean), names = sliders.map((p) => p.label).join(" and ");
+  const { canvas, stage } = plot;
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "application");
   canvas.setAttribute("aria-label", `${canvas.getAttribute("aria-label")}; arrow keys move ${names}`);
   canvas.dataset.lmSuppressShortcuts = "true";
   stage.classList.add("live-probed");
   const handle = plot.handle = element("div", `live-handle ${px && py ? "live-both" : px ? "live-across" : "live-upwards"}`, stage);
-  const hint = element("span", "live-hint", handle, "drag me");
-  hint.setAttribute("aria-hidden", "true");
   const move = ([x, y]) => {
     if (px) setParam(model, px, (x - plot.bx) / plot.ax);
     if (py) setParam(model, py, (y - plot.by) / plot.ay);
@@ -100,18 +99,25 @@ function addProbe(plot, params, model) {
     model.save_changes();
     e.preventDefault(); e.stopPropagation();
   });
+  return addHint(handle, sliders, model);
+}
+
+// Says on a handle that it can be dragged, until one of its sliders has moved. Returns what ends it.
+function addHint(handle, sliders, model) {
+  const hint = element("span", "live-hint", handle, "drag me");
+  hint.setAttribute("aria-hidden", "true");
   const moved = () => hint.remove();
-  for (const p of [px, py]) if (p) model.on(`change:${p.name}`, moved);
-  return () => { for (const p of [px, py]) if (p) model.off(`change:${p.name}`, moved); };
+  for (const p of sliders) model.on(`change:${p.name}`, moved);
+  return () => { for (const p of sliders) model.off(`change:${p.name}`, moved); };
 }
 
 // Dots that are dragged up and down: the k-th sets the k-th slider of `mark.drag`.
 function addKnots(plot, mark, params, model) {
   const sliders = mark.drag.map((name) => params.find((p) => p.name === name));
-  const handles = sliders.map((p) => {
+  const handles = sliders.map((p, k) => {
     const handle = element("div", "live-handle live-knot", plot.stage);
     let grip = 0; // from the pointer to the dot
-    const y = () => { const [, , Y] = coordinates(mark, plot.values); return plot.Y(Y(sliders.indexOf(p))); };
+    const y = () => { const [, , Y] = coordinates(mark, plot.values); return plot.Y(Y(k)); };
     handle.addEventListener("pointerdown", (e) => {
       if (e.button) return;
       grip = y() - plot.placeOf(e)[1];
@@ -125,12 +131,8 @@ function addKnots(plot, mark, params, model) {
     });
     return handle;
   });
-  const hint = element("span", "live-hint", handles[0], "drag me");
-  hint.setAttribute("aria-hidden", "true");
   plot.knots.push([mark, handles]);
-  const moved = () => hint.remove();
-  for (const p of sliders) model.on(`change:${p.name}`, moved);
-  return () => { for (const p of sliders) model.off(`change:${p.name}`, moved); };
+  return addHint(handles[0], sliders, model);
 }
 
 // Controls that are put away under a line of text; it is there while they count. Returns [where

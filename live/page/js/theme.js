@@ -51,7 +51,7 @@ function watchDensity(callback) {
   };
   const stop = () => query.removeEventListener("change", changed);
   start();
-  return () => stop();
+  return stop;
 }
 
 // Calls back when the mode may have changed; returns what stops it.
