@@ -28,6 +28,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flows_support import (
+    Replay,
+    adam_tensors,
     check_conditioned,
     check_domain,
     check_linear,
@@ -43,6 +45,7 @@ from flows_support import (
     next_batch,
     report,
     save_training,
+    set_rate,
 )
 
 __all__ = [
@@ -1405,22 +1408,33 @@ class Trainer:
         self.weights = [p for p in flow.parameters() if p.requires_grad]
         self.adam = torch.optim.Adam(self.weights, lr=self.settings["lr"], **self.ADAM)
         self.way_back = WayBack(flow, self.adam, self.history.went_back)
+        self.slope = Replay(self.descend, self.weights)
+        self.update = Replay(self.move, self.weights, lambda: adam_tensors(self.adam))
+
+    def descend(self, batch) -> Tensor:
+        """Leave a batch's gradient with the weights; returns its mean NLL and its loss, (2,)."""
+        nll = point_nll(self.flow, batch)
+        loss = careful_mean(nll, self.flow.dim)
+        self.adam.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.weights, self.settings["clip"])
+        return torch.stack([nll.mean(), loss]).detach()
+
+    def move(self, rate: Tensor) -> None:
+        """Adam's step with the gradient that is there."""
+        set_rate(self.adam, rate)
+        self.adam.step()
 
     def step(self) -> Tensor:
         """One step of maximum likelihood; returns the mean NLL before it."""
         now, done = self.settings, self.done
         rate = learning_rate(done, now["steps"], now["lr"]) if now["schedule"] else now["lr"]
-        nll = point_nll(self.flow, next_batch(self))
-        loss = careful_mean(nll, self.flow.dim)
+        nll, loss = self.slope(next_batch(self)).cpu()
         self.done += 1
-        if self.way_back.needed(self.done, loss.detach()):
+        if self.way_back.needed(self.done, loss):
             return self.way_back.take(self.done)
-        self.adam.param_groups[0]["lr"] = rate * self.way_back.caution
-        self.adam.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.weights, now["clip"])
-        self.adam.step()
-        return nll.detach().mean()
+        self.update(torch.tensor(rate * self.way_back.caution, dtype=torch.float64))
+        return nll
 
 
 def train(

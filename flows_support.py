@@ -5,7 +5,7 @@ The chapters import it and `flows.py` does; it imports neither. Copy the two fil
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -442,6 +442,7 @@ def next_batch(trainer) -> Tensor | tuple[Tensor, Tensor]:
         What `draw` gave.
 
     Raises:
+        TypeError: If it is no tensor, and no pair of tensors.
         ValueError: If it holds a NaN or an infinity; the weights are as they were.
 
     Example:
@@ -452,13 +453,132 @@ def next_batch(trainer) -> Tensor | tuple[Tensor, Tensor]:
     """
     batch = trainer.draw(trainer.settings["batch_size"], trainer.generator)
     parts = batch if isinstance(batch, tuple | list) else (batch,)
-    if all(isinstance(part, Tensor) and part.device.type == "cpu" for part in parts):
+    if len(parts) not in (1, 2) or not all(isinstance(part, Tensor) for part in parts):
+        kinds = " and ".join(type(part).__name__ for part in parts)
+        given = f"a {type(batch).__name__}" + (f" of {kinds}" if len(parts) == 2 else "")
+        raise TypeError(f"draw must give a tensor of points, or a pair (points, contexts) of "
+                        f"tensors, but gave {given}: torch.as_tensor makes one")  # fmt: skip
+    if all(part.device.type == "cpu" for part in parts):
         if not all(part.isfinite().all() for part in parts):
             raise ValueError(f"draw gave points with a NaN or an infinity for batch "
                              f"{trainer.done + 1}: mend the data")  # fmt: skip
     if trainer.done == 0:
         trainer.first_batch = fingerprint(parts)
     return batch
+
+
+class Replay:
+    """Runs a function of a batch; on a GPU it records it once, and from then on replays the record.
+
+    A small network keeps a GPU waiting: to start an operation takes longer than to do it. A CUDA
+    graph starts all of them at once. What the function does must not depend on the numbers in
+    the batch, and the next call overwrites what it returned.
+
+    Calls are run as they are: on other devices, before the function has seen three batches of one
+    shape, and for good if it cannot be recorded (it asks for the value of a tensor, or there is no
+    room). A record knows addresses: if a tensor that it uses has moved, it is made anew.
+
+    Args:
+        function: Batch (a tensor, or a pair) -> a tensor, or None.
+        weights: The weights whose gradients it leaves behind, or uses, all on one device.
+        uses: Function () -> tensors that it uses beside the weights.
+
+    Attributes:
+        graph: The record, None if there is none.
+
+    Example:
+        >>> weight = torch.ones((), requires_grad=True)
+        >>> Replay(lambda batch: batch.sum(), [weight])(torch.ones(3))
+        tensor(3.)
+    """
+
+    WARM = 3
+
+    def __init__(self, function: Callable, weights: Sequence[Tensor], uses: Callable = list):
+        self.function, self.weights, self.uses = function, weights, uses
+        self.device, self.graph, self.key, self.seen = weights[0].device, None, None, 0
+        self.able = self.device.type == "cuda"
+        self.side = torch.cuda.Stream(self.device) if self.able else None
+
+    def __call__(self, batch: Tensor | tuple[Tensor, Tensor]) -> Tensor | None:
+        """Run it, or replay it."""
+        if not self.able:
+            return self.function(batch)
+        parts = batch if isinstance(batch, tuple | list) else (batch,)
+        key = [(part.shape, part.dtype) for part in parts]
+        key += [tensor.data_ptr() for tensor in (*self.weights, *self.uses())]
+        if key != self.key:
+            self.graph, self.key, self.seen = None, key, 0
+        self.seen += 1
+        if self.seen == self.WARM + 1:
+            self.record(parts)
+        if self.graph is None:
+            return self.warm_up(batch)
+        for place, part in zip(self.places, parts, strict=True):
+            place.copy_(part)
+        self.graph.replay()
+        for weight, gradient in zip(self.weights, self.gradients, strict=True):
+            weight.grad = gradient
+        return self.result
+
+    def warm_up(self, batch: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+        """Run it in a stream of its own, as a later record needs it."""
+        now = torch.cuda.current_stream(self.device)
+        self.side.wait_stream(now)
+        with torch.cuda.stream(self.side):
+            result = self.function(batch)
+        now.wait_stream(self.side)
+        return result
+
+    def record(self, parts: Sequence[Tensor]) -> None:
+        """Try to record it. Nothing is computed here, so a failure changes nothing."""
+        self.places = [part.to(self.device, copy=True) for part in parts]
+        batch = self.places[0] if len(parts) == 1 else tuple(self.places)
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):
+                self.result = self.function(batch)
+            self.graph, self.gradients = graph, [weight.grad for weight in self.weights]
+        except RuntimeError:  # torch's error for all that cannot be recorded, lack of room too
+            self.able = False
+            torch.cuda.synchronize(self.device)
+
+
+def set_rate(adam: torch.optim.Optimizer, rate: Tensor) -> None:
+    """Give an optimizer its learning rate: a number, or on a GPU a tensor, which a record reads.
+
+    Args:
+        adam: The optimizer.
+        rate: A scalar, float64.
+
+    Example:
+        >>> adam = torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+        >>> set_rate(adam, torch.tensor(0.1, dtype=torch.float64))
+        >>> adam.param_groups[0]["lr"]
+        0.1
+    """
+    group = adam.param_groups[0]
+    device = group["params"][0].device
+    group["capturable"] = device.type == "cuda"
+    group["lr"] = rate.to(device, torch.float32) if group["capturable"] else rate.item()
+
+
+def adam_tensors(adam: torch.optim.Optimizer) -> list[Tensor]:
+    """The tensors that a step of an optimizer uses beside the weights: gradients and moments.
+
+    Args:
+        adam: The optimizer.
+
+    Returns:
+        Those that there are: before the first step there is no moment.
+
+    Example:
+        >>> adam_tensors(torch.optim.Adam([torch.zeros(1, requires_grad=True)]))
+        []
+    """
+    weights = adam.param_groups[0]["params"]
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    return gradients + [part for w in weights for part in adam.state.get(w, {}).values()]
 
 
 @torch.no_grad()
@@ -560,15 +680,14 @@ def save_training(trainer, path: str | Path) -> None:
         raise OSError(f"{path} could not be written: {error}") from error
 
 
-def read_checkpoint(path: str | Path, device) -> dict:
+def read_checkpoint(path: str | Path) -> dict:
     """What `save_training` wrote.
 
     Args:
         path: The file.
-        device: Where its tensors go.
 
     Returns:
-        The state.
+        The state, on the CPU whatever the device that it was written on.
 
     Raises:
         ValueError: If it is no such file, or a damaged one.
@@ -576,7 +695,7 @@ def read_checkpoint(path: str | Path, device) -> dict:
     Example: see `save_training`.
     """
     try:
-        state = torch.load(path, weights_only=True, map_location=device)
+        state = torch.load(path, weights_only=True, map_location="cpu")
         wanted = {
             "settings", "done", "history", "flow", "adam", "generator", "what", "first_batch",
             "way_back",
@@ -603,7 +722,7 @@ def load_training(trainer, path: str | Path) -> None:
 
     Example: see `save_training`.
     """
-    state, now = read_checkpoint(path, trainer.flow.like.device), trainer.settings
+    state, now = read_checkpoint(path), trainer.settings
     problem = ""
     if state["settings"] != now:
         problem = f"a training with {state['settings']}, this one has {now}"
@@ -620,7 +739,7 @@ def load_training(trainer, path: str | Path) -> None:
         )
     trainer.flow.load_state_dict(state["flow"])
     trainer.adam.load_state_dict(state["adam"])
-    trainer.generator.set_state(state["generator"].cpu())
+    trainer.generator.set_state(state["generator"])
     trainer.done, trainer.history = state["done"], type(trainer.history)(**state["history"])
     trainer.first_batch = state["first_batch"]
     trainer.way_back.load(state["way_back"], trainer.history.went_back)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from flows import Flow, Guard, Trainer, WayBack, careful_mean, learning_rate, point_nll
+from flows_support import Replay, adam_tensors, set_rate
 
 __all__ = ["new_flow", "train_seeds"]
 
@@ -68,7 +69,18 @@ class Returns:
 
     def __init__(self, weights: list[Tensor], adam: torch.optim.Optimizer, n: int, most: int):
         self.weights, self.adam, self.most, self.guard = weights, adam, most, Guard()
-        self.caution, self.count, self.kept = torch.ones(n), torch.zeros(n), []
+        self.caution = torch.ones(n, device=weights[0].device)
+        self.count, self.kept = torch.zeros_like(self.caution), []
+        self.update = Replay(self.move, weights, lambda: [self.caution, *adam_tensors(adam)])
+
+    @torch.no_grad()
+    def move(self, rate: Tensor) -> None:
+        """Adam's step, shorter for the members that exploded before."""
+        before = [w.clone() for w in self.weights]
+        set_rate(self.adam, rate)
+        self.adam.step()
+        for weight, old in zip(self.weights, before, strict=True):
+            weight.copy_(old + across(self.caution, old) * (weight - old))
 
     def state(self) -> list[Tensor]:
         """All that is needed to go back."""
@@ -80,17 +92,14 @@ class Returns:
         return [*self.weights, *moments, self.guard.level, self.guard.lowest]
 
     @torch.no_grad()
-    def step(self, step: int, loss: Tensor) -> None:
+    def step(self, step: int, loss: Tensor, rate: float) -> None:
         """A step of the optimizer, or for members that exploded a return."""
         jump = self.guard.sees_a_jump(loss) & (self.count < self.most) & (step > 0)
         if step % WayBack.EVERY == 0:
             now = [part.clone() for part in self.state()]
             before = self.kept[-1:] or [now]
             self.kept = [*before, [choose(jump, a, b) for a, b in zip(before[0], now, strict=True)]]
-        before = [w.clone() for w in self.weights]
-        self.adam.step()
-        for weight, old in zip(self.weights, before, strict=True):
-            weight.copy_(old + across(self.caution, old) * (weight - old))
+        self.update(torch.tensor(rate, dtype=torch.float64))
         if jump.any():
             for part, old in zip(self.state(), self.kept[0], strict=True):
                 part.copy_(choose(jump, old, part))
@@ -126,6 +135,8 @@ def train_seeds(
 ) -> list[Flow]:
     """`flows.train` for several seeds at once, of the weights and of the batches.
 
+    They train where `make_flow` puts its flows: on a GPU all of them cost little more than one.
+
     Args:
         make_flow: Makes a flow from torch's global stream.
         draw: Function `(batch_size, generator) -> points` or `(points, contexts)`.
@@ -152,15 +163,19 @@ def train_seeds(
     weights = list(parameters.values())
     adam = torch.optim.Adam(weights, lr=lr, **Trainer.ADAM)
     returns = Returns(weights, adam, len(seeds), WayBack.MOST if safe else 0)
-    for step in range(steps):
-        if schedule:
-            adam.param_groups[0]["lr"] = learning_rate(step, steps, lr)
-        batch = stacked([draw(batch_size, generator) for generator in generators])
+
+    def descend(batch):
         adam.zero_grad()
-        loss_now = losses(parameters, batch)
-        loss_now.sum().backward()
+        now = losses(parameters, batch)
+        now.sum().backward()
         limit_gradients(weights, clip)
-        returns.step(step, loss_now.detach())
+        return now.detach()
+
+    replay = Replay(descend, weights)
+    for step in range(steps):
+        rate = learning_rate(step, steps, lr) if schedule else lr
+        batch = stacked([draw(batch_size, generator) for generator in generators])
+        returns.step(step, replay(batch), rate)
         if watch is not None and ((step + 1) % every == 0 or step + 1 == steps):
             hand_over(parameters, members)
             watch(step + 1, members)

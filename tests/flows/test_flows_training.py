@@ -201,6 +201,25 @@ def test_a_batch_with_a_nan_is_named_before_it_spoils_the_weights(bad, tmp_path)
     assert torch.equal(weights(resumed), weights(trained()[0]))
 
 
+@pytest.mark.parametrize(
+    ("convert", "given"),
+    [
+        (lambda batch: batch.numpy(), "a ndarray"),
+        (lambda batch: batch.tolist(), "a list"),
+        (lambda batch: (batch, None), "a tuple of Tensor and NoneType"),
+        (lambda batch: (batch.numpy(), batch.numpy()), "a tuple of ndarray and ndarray"),
+        (lambda batch: (batch, batch, batch), "a tuple"),
+        (lambda batch: None, "a NoneType"),
+    ],
+)
+def test_a_batch_that_is_no_tensor_is_named(convert, given):
+    draw, flow = flows.resample(points()), new_flow()
+    before = weights(flow)
+    with pytest.raises(TypeError, match=rf"draw must give a tensor of points.*gave {given}:"):
+        flows.train(flow, lambda n, generator: convert(draw(n, generator)), **SETTINGS)
+    assert torch.equal(weights(flow), before)
+
+
 def far_at(when):
     """Draws points that are finite, and in one batch so far out that their square is not."""
     calls, draw = [], flows.resample(points())
