@@ -301,6 +301,18 @@ def test_planar_keeps_the_u_it_was_given():
     assert torch.allclose(flows.Planar(w, u).u, u, atol=1e-6)
 
 
+@pytest.mark.parametrize("far", [1e2, 1e4, 1e6])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_planar_flow_keeps_its_margin_however_far_its_free_u_went(far, seed):
+    random = torch.Generator().manual_seed(seed)
+    w, across = torch.randn(2, 3, generator=random)
+    layer = flows.Planar(w, torch.zeros(3))
+    with torch.no_grad():
+        layer.free_u.copy_(across - far * w)
+        slope = 1 + w.double() @ layer.u.double()
+        assert slope.item() == pytest.approx(layer.margin.item(), abs=1e-5)
+
+
 # --------------------------------------------------------------- densities and samples
 
 
