@@ -194,6 +194,36 @@ def check_radial(center: Tensor, alpha: float, beta: float, least: float) -> tup
     return center, torch.tensor([alpha, 1 + beta / alpha], dtype=center.dtype)
 
 
+def check_knots(x: Tensor, y: Tensor, slopes: Tensor) -> None:
+    """Raise unless a curve through these knots rises, and can go on as the diagonal.
+
+    Args:
+        x: Places, shape (K + 1,), K >= 1.
+        y: Heights.
+        slopes: Slopes at the knots.
+
+    Raises:
+        ValueError: If x or y does not increase, a slope is not positive, the ends of x and y or
+            their slopes do not fit the diagonal, or a shape is wrong.
+
+    Example:
+        >>> check_knots(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.0]), torch.ones(2))
+        Traceback (most recent call last):
+        ValueError: y must increase from knot to knot, but is [1.0, 0.0]
+    """
+    if not x.shape == y.shape == slopes.shape or len(x) < 2:
+        shapes = ", ".join(str(tuple(part.shape)) for part in (x, y, slopes))
+        raise ValueError(f"x, y and slopes must have one shape (K + 1,), K >= 1, but are {shapes}")
+    for name, part in (("x", x), ("y", y)):
+        if not (part.diff() > 0).all() or not part.isfinite().all():
+            raise ValueError(f"{name} must increase from knot to knot, but is {part.tolist()}")
+    if not (slopes > 0).all() or not slopes.isfinite().all():
+        raise ValueError(f"slopes must be positive, but are {slopes.tolist()}")
+    if x[0] != y[0] or x[-1] != y[-1] or slopes[0] != 1 or slopes[-1] != 1:
+        raise ValueError("at both ends x and y must be equal and the slope 1: beyond them the "
+                         "curve is the diagonal")  # fmt: skip
+
+
 def check_conditioned(changed: Tensor, s: Tensor, t: Tensor) -> None:
     """Raise unless s and t have one entry for each coordinate that they change.
 

@@ -12,6 +12,7 @@ from . import (
     sensor,
     sign,
     singular,
+    splines,
 )
 
 STUDIES = {
@@ -35,5 +36,6 @@ STUDIES = {
         depth.STUDY,
         depth.LONGER,
         depth.EQUAL_TIME,
+        splines.STUDY,
     )
 }

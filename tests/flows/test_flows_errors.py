@@ -133,6 +133,56 @@ CASES = {
         ValueError,
         ["|factors|", "0 and inf"],
     ),
+    "SplineCoupling, one bin": (
+        lambda: flows.SplineCoupling(2, n_bins=1),
+        ValueError,
+        ["n_bins", "1"],
+    ),
+    "SplineCoupling, too many bins": (
+        lambda: flows.SplineCoupling(2, n_bins=101),
+        ValueError,
+        ["n_bins", "2 to 100", "101"],
+    ),
+    "SplineCoupling, half a bin": (
+        lambda: flows.SplineCoupling(2, n_bins=2.5),
+        ValueError,
+        ["n_bins", "2.5"],
+    ),
+    "SplineCoupling, bound 0": (lambda: flows.SplineCoupling(2, bound=0.0), ValueError, ["bound"]),
+    "SplineCoupling, one coordinate": (lambda: flows.SplineCoupling(1), ValueError, ["dim", "2"]),
+    "SplineFlow, no layer": (lambda: flows.SplineFlow(n_layers=0), ValueError, ["n_layers"]),
+    "spline_knots, four numbers": (
+        lambda: flows.spline_knots(torch.zeros(4), 1.0),
+        ValueError,
+        ["3 K - 1", "4"],
+    ),
+    "spline, knots that cross": (
+        lambda: flows.spline(
+            t(0.0), (t(-1.0, 0.5, 0.2, 1.0), t(-1.0, 0.0, 0.5, 1.0), t(1, 1, 1, 1))
+        ),
+        ValueError,
+        ["x", "increase", "0.2"],
+    ),
+    "spline, a bin that vanishes": (
+        lambda: flows.spline(t(0.0), (t(-1.0, 0.0, 1.0), t(-1.0, 1.0, 1.0), t(1, 1, 1))),
+        ValueError,
+        ["y", "increase"],
+    ),
+    "spline, a slope of 0": (
+        lambda: flows.spline(t(0.0), (t(-1.0, 0.0, 1.0), t(-1.0, 0.0, 1.0), t(1, 0, 1))),
+        ValueError,
+        ["slopes", "positive"],
+    ),
+    "spline, ends off the diagonal": (
+        lambda: flows.spline(t(0.0), (t(-1.0, 0.0, 1.0), t(-1.0, 0.0, 2.0), t(1, 1, 1))),
+        ValueError,
+        ["ends", "diagonal"],
+    ),
+    "spline, one slope too few": (
+        lambda: flows.spline(t(0.0), (t(-1.0, 0.0, 1.0), t(-1.0, 0.0, 1.0), t(1, 1))),
+        ValueError,
+        ["one shape"],
+    ),
     "Planar, w zero": (lambda: flows.Planar(t(0.0, 0.0), t(1.0, 0.0)), ValueError, ["w", "not 0"]),
     "Planar, lengths differ": (
         lambda: flows.Planar(t(1.0, 0.0), t(1.0, 0.0, 0.0)),

@@ -106,6 +106,11 @@ def real_nvp(dim: int, seed: int = 0, **kwargs) -> flows.RealNVP:
     return shake(flow, seed, size=0.4 if dim == 2 else 0.25)
 
 
+def spline_flow(dim: int, **kwargs) -> flows.SplineFlow:
+    flow = flows.SplineFlow(dim, hidden_dim=8, n_layers=3, n_bins=3, bound=2.5, **kwargs)
+    return shake(flow, size=0.4 if dim == 2 else 0.25)
+
+
 TRANSFORMS = {
     "Linear": lambda dim: flows.Linear(
         torch.eye(dim) + 0.4 * normal(dim, dim, seed=5), vector(dim, 6)
@@ -122,6 +127,10 @@ TRANSFORMS = {
     "Coupling flipped": lambda dim: coupling(dim, flip=True),
     "AffineCoupling": lambda dim: shake(flows.AffineCoupling(dim, 8)),
     "AffineCoupling flipped": lambda dim: shake(flows.AffineCoupling(dim, 8, flip=True)),
+    "SplineCoupling": lambda dim: shake(flows.SplineCoupling(dim, 8, n_bins=4, bound=2.5)),
+    "SplineCoupling flipped": lambda dim: shake(
+        flows.SplineCoupling(dim, 8, flip=True, n_bins=3, bound=3.0)
+    ),
     "Compose": lambda dim: flows.Compose(mixed(dim)),
 }
 FLOWS = {
@@ -131,9 +140,12 @@ FLOWS = {
     "RealNVP frequencies": lambda dim: real_nvp(dim, n_frequencies=3),
     "RealNVP turn": lambda dim: real_nvp(dim, turn=45.0),
     "RealNVP all": lambda dim: real_nvp(dim, context_dim=3, n_frequencies=2, turn=30.0),
+    "SplineFlow": spline_flow,
+    "SplineFlow all": lambda dim: spline_flow(dim, context_dim=2, n_frequencies=2, turn=30.0),
 }
 MAPS = {**TRANSFORMS, **FLOWS}
-TRAINED = ("Planar", "Radial out", "AffineCoupling", "AffineCoupling flipped", "Compose")
+TRAINED = ("Planar", "Radial out", "AffineCoupling", "AffineCoupling flipped", "SplineCoupling",
+           "Compose")  # fmt: skip
 
 
 def build(name: str, dim: int) -> flows.Transform:
@@ -294,6 +306,33 @@ def test_planar_stays_invertible_wherever_training_takes_it():
         transform.double()
         assert transform.w @ transform.u > -1
         check_round_trip(transform, normal(50, 3, seed=seed))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("size", [0.0, 1.0, 30.0, 1e4])
+def test_a_spline_rises_whatever_the_free_numbers(dtype, size):
+    free = (size * normal(300, 23, seed=3)).to(dtype)
+    x, y, slopes = flows.spline_knots(free, bound=3.0)
+    assert (x.diff(dim=-1) > 0).all() and (y.diff(dim=-1) > 0).all() and (slopes > 0).all()
+    assert all((part[:, 0] == -3).all() and (part[:, -1] == 3).all() for part in (x, y))
+    at = torch.linspace(-3.5, 3.5, 300, dtype=dtype)
+    there, log_slope = flows.spline(at, (x, y, slopes))
+    back, log_slope_back = flows.spline(there, (x, y, slopes), back=True)
+    assert there.isfinite().all() and log_slope.isfinite().all() and log_slope_back.isfinite().all()
+    if size > 100:  # slopes of ten thousand beside some of a thousandth: no digit is left
+        return
+    # A rounding of y moves x by the inverse slope.
+    flat = torch.exp(-log_slope).clamp(min=1) * torch.finfo(dtype).eps
+    assert ((back - at).abs() <= 200 * flat + 1e3 * torch.finfo(dtype).eps).all()
+    outside = at.abs() > 3
+    assert torch.equal(there[outside], at[outside]) and (log_slope[outside] == 0).all()
+
+
+def test_a_spline_goes_through_its_knots_with_their_slopes():
+    x, y, slopes = flows.spline_knots(normal(20, 11, seed=4).double(), bound=2.0)
+    for k in range(5):
+        there, log_slope = flows.spline(x[:, k], (x, y, slopes))
+        assert torch.allclose(there, y[:, k]) and torch.allclose(log_slope, slopes[:, k].log())
 
 
 def test_planar_keeps_the_u_it_was_given():

@@ -65,11 +65,13 @@ SUBJECTS = {
     "Radial": lambda: flows.Radial([0.5, -0.25], 1.0, 0.75),
     "Coupling": lambda: flows.Coupling(wave, flip=True),
     "AffineCoupling": lambda: flows.AffineCoupling(2, 4),
+    "SplineCoupling": lambda: flows.SplineCoupling(2, 4, n_bins=4),
     "Compose": lambda: flows.Compose([planar(), flows.AffineCoupling(2, 4)]),
     "Flow": lambda: flows.Flow(mixed(), dim=2),
     "RealNVP": real_nvp,
     "RealNVP, context": lambda: real_nvp(context_dim=3),
     "RealNVP, recipe": lambda: real_nvp(n_frequencies=2, turn=45.0),
+    "SplineFlow": lambda: flows.SplineFlow(2, hidden_dim=4, n_layers=2, n_bins=4),
 }
 ONE_D = list(SUBJECTS)[:7]
 WORKS = "works"
