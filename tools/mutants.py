@@ -60,6 +60,10 @@ LIBRARIES = (
 PATIENCE = "30"  # seconds: see tools/browser.py
 NEEDED = ["pytest", "coverage", "nbformat"]  # by each run, and by this tool
 PLUGINS = ["nbval.plugin", "_hypothesis_pytestplugin", "anyio.pytest_plugin"]
+# A socket's whole name may have 103 bytes, on some machines. Of these, 53 are for what the tests
+# and multiprocessing put behind: /mutants-12345678/tmp/pymp-12345678/listener-12345678.
+LONGEST = 50
+FOLDERS = ("/tmp", "/var/tmp")  # where temporary files go if TMPDIR is longer
 BRACKETED = (ast.UnaryOp, ast.BinOp, ast.BoolOp)  # what their change binds may differ
 
 
@@ -576,6 +580,30 @@ def try_all(
             raise
 
 
+@contextlib.contextmanager
+def short_names() -> Iterator[None]:
+    """Inside, temporary files lie in a folder whose name leaves room for those of sockets.
+
+    Raises:
+        RuntimeError: TMPDIR is too long, and no other folder can be written.
+    """
+    given, before = tempfile.gettempdir(), tempfile.tempdir
+    usable = [f for f in (given, *FOLDERS)
+              if len(os.fsencode(f)) <= LONGEST and os.access(f, os.W_OK | os.X_OK)]  # fmt: skip
+    if not usable:
+        raise RuntimeError(
+            f"sockets need names, and TMPDIR is {given!r}: set it to a folder that can be written "
+            f"and whose name has at most {LONGEST} bytes, and not {len(os.fsencode(given))}"
+        )
+    if usable[0] != given:
+        print(f"TMPDIR is too long for names of sockets: {usable[0]} is used", flush=True)
+    tempfile.tempdir = usable[0]
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
 def results_of(
     chosen: list[tuple[str, Mutant]], modules: dict[str, str], guards: list[str], options
 ) -> list[str]:
@@ -591,10 +619,10 @@ def results_of(
         For each mutant "passed", "failed" or "late".
 
     Raises:
-        RuntimeError: See `try_all`.
+        RuntimeError: See `try_all` and `short_names`.
     """
     memories = {module: Memory(options.root, module, guards, options.quick) for module in modules}
-    with tempfile.TemporaryDirectory(prefix="mutants-") as base:
+    with short_names(), tempfile.TemporaryDirectory(prefix="mutants-") as base:
         runner = Runner(options.root, Path(base), modules, guards, options.workers)
         try_all(chosen, runner, memories, options)
     return [memories[module].known[Memory.key(mutant)] for module, mutant in chosen]

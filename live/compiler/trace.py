@@ -7,6 +7,7 @@ import re
 import sys
 import traceback
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -33,9 +34,19 @@ TORCH = str(Path(torch.__file__).parent)
 aten = torch.ops.aten
 
 
+@cache
+def core_rules() -> dict:
+    """Torch's rules for its own operations.
+
+    Once for all functions: to collect them takes longer than to trace most of these. A user's
+    operation made of simpler ones, registered later, is written out by `make_fx` itself.
+    """
+    return dict(core_aten_decompositions())
+
+
 def decompositions(handled):
     """All that torch can write in simpler operations and that has no handler of its own."""
-    known = {**torch._decomp.decomposition_table, **core_aten_decompositions()}
+    known = {**torch._decomp.decomposition_table, **core_rules()}
     table = {op: rule for op, rule in known.items() if op.__name__.split(".")[0] not in handled
              and op.__name__.removesuffix(".default") not in handled}  # fmt: skip
     return {**table, **SMALL_MATRICES}

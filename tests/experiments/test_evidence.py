@@ -1,5 +1,6 @@
 """What is said about stored runs: intervals cover, fences hold, results belong to the code."""
 
+import contextlib
 import datetime
 import json
 import math
@@ -10,6 +11,7 @@ from scipy import stats
 
 from experiments import SweepError, evidence, fence, interval
 from experiments.code import fingerprint, parts
+from experiments.engine import PATHS
 from experiments.evidence import FALSE_ALARMS, FENCES, Evidence, check, fence_of, is_odd
 from experiments.stamp import is_stale, run_again, sample, stamp_anew
 from experiments.studies import STUDIES
@@ -251,14 +253,24 @@ def test_changed_code_with_the_same_bits_is_stamped_anew(folder, tmp_path, capsy
     assert "its numbers did not (3 rows run again)" in capsys.readouterr().out
 
 
-def test_changed_numbers_are_not_stamped(folder, tmp_path, capsys):
+def test_changed_numbers_are_not_stamped(folder, tmp_path, capsys, monkeypatch):
     measure(a_study(), n_jobs=1, cache=tmp_path / "cache", here=False, every=1e9)
     results = load("tiny")
     for arm in results["arms"].values():
         arm["values"]["gap"] = [math.nextafter(v, 9) for v in arm["values"]["gap"]]
     (folder / "tiny.json").write_text(render(results), encoding="utf-8")
+    asked = []
+
+    @contextlib.contextmanager
+    def same_workers(variables):  # (new ones take long; these runs need no path of the CPU)
+        asked.append(variables)
+        yield
+
+    monkeypatch.setattr("experiments.stamp.on_path", same_workers)
     assert not stamp_anew(a_study(other))
     assert "and so did its numbers" in capsys.readouterr().out
+    rows = sample(a_study(), results)
+    assert asked == [PATHS[results["cpu"][place]] for _, place in rows] and len(asked) == 3
     assert not stamp_anew(Study("tiny", "?", other, {"three": {"a": 1.0}}, seeds=range(6)))
 
 

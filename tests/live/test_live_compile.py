@@ -339,3 +339,18 @@ def test_names_are_short_where_a_place_is_computed():
     code = compile(read, 1, torch.ones(5), dynamic=(), name="read").code
     words = re.findall(r"[A-Za-z_]\w*", re.sub(r"//.*", "", code))
     assert max(map(len, words)) < 24, max(words, key=len)
+
+
+def test_an_operation_of_ones_own_is_written_out_whenever_it_was_registered(runner):
+    """Torch's rules are collected once, maybe before the reader registers another operation."""
+    compile(torch.exp, torch.ones(3))
+    library = torch.library.Library("registered_later", "FRAGMENT")
+    library.define("bend(Tensor x) -> Tensor")
+    library.impl("bend", lambda x: torch.tanh(x) + 0.5 * x, "CompositeImplicitAutograd")
+    z = torch.linspace(-2, 2, 9)
+    (got,) = runner(compile(lambda z: 3 * torch.ops.registered_later.bend(z), z), z)
+    assert got == pytest.approx((3 * (torch.tanh(z) + 0.5 * z)).double(), abs=1e-5)
+    library.define("opaque(Tensor x) -> Tensor")  # of this one torch is told a kernel, no rule
+    library.impl("opaque", torch.exp, "CompositeExplicitAutograd")
+    with pytest.raises(CompileError, match="opaque"):
+        compile(lambda z: torch.ops.registered_later.opaque(z), z)

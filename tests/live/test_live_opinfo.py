@@ -4,6 +4,7 @@ One sample of each operation; `live_opinfo.py --samples 6` tries more by hand.
 """
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from live_opinfo import judge, samples
@@ -13,9 +14,11 @@ BLOCKS = 8
 
 @pytest.fixture(scope="module")
 def cases():
-    with warnings.catch_warnings():
+    """In a thread of their own: for each sample torch looks through the whole stack of calls, and
+    pytest's is so deep that this would take a minute."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(1) as pool:
         warnings.simplefilter("ignore")
-        return list(samples(1))
+        return pool.submit(lambda: list(samples(1))).result()
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))

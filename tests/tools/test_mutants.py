@@ -213,6 +213,27 @@ def test_an_interruption_leaves_nothing_and_loses_nothing(toy, tmp_path, tempora
     assert list(known.values()) == ["failed"]
 
 
+def test_a_long_name_of_the_temporary_folder_does_no_harm(toy, tmp_path):
+    """In a process of its own: multiprocessing keeps the folder of its first socket."""
+    long = tmp_path / ("long" * 30)
+    long.mkdir()
+    line = [sys.executable, str(TOOLS / "mutants.py"), *command(toy, "--n", "0", "--lines", "8-8")]
+    done = subprocess.run(
+        line, env=os.environ | {"TMPDIR": str(long)}, capture_output=True, encoding="utf-8"
+    )
+    assert "1 of 2 killed" in done.stdout and "TMPDIR is too long" in done.stdout, done.stderr
+    assert not done.stderr and not list(long.iterdir())
+
+
+def test_without_a_short_folder_it_says_so(toy, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(mutants, "FOLDERS", (str(tmp_path / "none"),))
+    monkeypatch.setattr(mutants.tempfile, "tempdir", "/" + 60 * "n")
+    assert mutants.main(command(toy)) == 2
+    told = capsys.readouterr().err
+    assert "TMPDIR" in told and "at most 50 bytes, and not 61" in told
+    assert mutants.tempfile.tempdir == "/" + 60 * "n"
+
+
 def test_every_module_has_guards_that_are_there():
     table = mutants.guards(ROOT)
     patterns = ("*.py", "live/**/*.py", "experiments/**/*.py", "tools/*.py")
