@@ -101,10 +101,8 @@ def main(pages: list[str]) -> int:
     """Print a table of scores and write it to benchmarks/; return 1 if one is below its goal."""
     program, missed = fetch_lighthouse(), 0
     head = f"{'page':<36}{'form':<9}{'perf':>5}{'a11y':>5}{'best':>5}{'seo':>5}"
-    head += (
-        f"{'first':>8}{'largest':>9}{'blocked':>9}{'moved':>7}"
+    head += f"{'first':>8}{'largest':>9}{'blocked':>9}{'moved':>7}"
     head += f"{'KB':>6}{'machine':>9}{'runs':>6}"
-    )
     lines = [head]
     print(head)
     with serve_folder(SITE) as site:
