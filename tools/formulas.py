@@ -143,8 +143,10 @@ def set_formulas(soups: list[BeautifulSoup]) -> tuple[str, list[str]]:
     for place, (parts, display) in zip(places, read, strict=True):
         written = [html[part, display] for part in parts]
         for k, part in enumerate(written):
-            if display and part.count("<mjx-container") > 1:
+            if part.count("<mjx-container") > 1 and display:
                 written[k] = f'<div class="formula-pieces">{part}</div>'
+            elif part.count("<mjx-container") > 1:
+                place.parent["class"] = [*place.parent["class"], "in-pieces"]
         if len(parts) > 1:
             written = ['<div class="formula-parts">', *written, "</div>"]
         place.replace_with(BeautifulSoup("".join(written), "html.parser"))

@@ -451,5 +451,6 @@ def test_what_is_too_wide_for_a_phone_may_go_on_before_a_sign():
     assert all(found[1][0] == "=" and found[2][0] == "+" for found in pieces)
     assert len(parts.select(".formula-parts > .formula-pieces")) == 1
     assert len(parts.select(".formula-parts > mjx-container")) == 1, "y = 2 is short"
+    assert "in-pieces" in inline["class"] and "in-pieces" not in short["class"] + parts["class"]
     assert len(short.select("mjx-container")) == len(split.select("mjx-container")) == 1
     assert split.select("mtable"), "lines that their writer set"
