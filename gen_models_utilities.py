@@ -40,6 +40,7 @@ from matplotlib.collections import Collection
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
@@ -783,7 +784,8 @@ LINE_COLORS = ("color", "markerfacecolor", "markeredgecolor")
 WIDTH = 8.0  # inches, of every figure: they fill the book's text, and their letters are one size
 MANY = 2000  # dots, from which on a figure is a PNG
 SHARP = 220  # dots an inch: two for each of the page's pixels
-DARK_TOO = "LIVE_REFERENCE"  # the variable by which tools/execute.py asks for both versions
+LETTERS = 9  # points, that letters have at least: course.css shows them legibly on a phone too
+FOR_THE_SITE = "SITE_PICTURES"  # the variable by which tools/execute.py asks for the dark version
 
 
 @contextlib.contextmanager
@@ -831,7 +833,11 @@ def _for_pages(figure: Figure) -> None:
 
 
 def _show(figure: Figure) -> None:
-    """Show a figure in a notebook; where the site's pictures are made, store its dark one too."""
+    """Show a figure in a notebook; where the site's pictures are made, store its dark one too.
+
+    Raises:
+        ValueError: The picture is for the site, and has letters that a phone's reader cannot read.
+    """
     figure.set_figwidth(WIDTH)
     as_png = any(
         isinstance(a, AxesImage) or a.get_rasterized() or len(_offsets(a)) > MANY
@@ -840,7 +846,13 @@ def _show(figure: Figure) -> None:
     kind, draw = ("image/png", _png) if as_png else ("image/svg+xml", _svg)
     metadata = {kind: {"width": round(96 * WIDTH)}} if as_png else {}
     shown = draw(figure)
-    if os.environ.get(DARK_TOO):
+    if os.environ.get(FOR_THE_SITE):
+        for text in figure.findobj(Text):
+            if text.get_visible() and text.get_text() and text.get_fontsize() < LETTERS:
+                raise ValueError(
+                    f"letters must have {LETTERS} points or more, for phones: "
+                    f"{text.get_text()!r} has {text.get_fontsize():g}"
+                )
         with _in_the_dark(figure):
             metadata["dark"] = draw(figure)
     shown = {kind: shown, "text/plain": repr(figure)}

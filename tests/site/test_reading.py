@@ -430,3 +430,27 @@ def test_long_equations_go_on_in_a_new_line():
     assert complaints == []
     assert len(made.select(".formula-parts > mjx-container")) == 2
     assert len(made.select("mjx-container")) == 3
+
+
+def test_what_is_too_wide_for_a_phone_may_go_on_before_a_sign():
+    wide = r"\log p_X(x) = \log p_Z(z) + \log|\det J(x = 1)| - \left(a + b + c + d + e + f\right)"
+    made = BeautifulSoup(
+        rf'<div class="math notranslate">\[{wide}, \qquad y = 2\]</div><p>'
+        rf'<span class="math notranslate">\({wide}\)</span>'
+        r'<span class="math notranslate">\(a = b + c\)</span></p>'
+        r'<div class="math notranslate">\[\begin{split}x &= 1 \\ &= 2\end{split}\]</div>'
+        rf'<div class="math notranslate">\[\begin{{split}}{wide} = \begin{{pmatrix}} 1 & 2 \\ 3 & 4'
+        r"\end{pmatrix}\end{split}\]</div>",
+        "html.parser",
+    )
+    assert formulas.set_formulas([made])[1] == []
+    parts, inline, short, split, matrix = made.select(".math")
+    pieces = [[m.get_text() for m in part.select("math")] for part in (parts, inline, matrix)]
+    assert [len(found) for found in pieces] == [5, 4, 5]
+    assert [found[0] for found in pieces] == ["log\u2061pX(x)"] * 3, "what stands before the sign"
+    assert all(found[1][0] == "=" and found[2][0] == "+" for found in pieces)
+    assert len(parts.select(".formula-parts > .formula-pieces")) == 1
+    assert len(parts.select(".formula-parts > mjx-container")) == 1, "y = 2 is short"
+    assert "in-pieces" in inline["class"] and "in-pieces" not in short["class"] + parts["class"]
+    assert len(short.select("mjx-container")) == len(split.select("mjx-container")) == 1
+    assert split.select("mtable"), "lines that their writer set"

@@ -900,13 +900,27 @@ def show(monkeypatch):
     def shown(figure):
         got = []
         with monkeypatch.context() as patch:
-            patch.setenv("LIVE_REFERENCE", "1")
+            patch.setenv(gmu.FOR_THE_SITE, "1")
             patch.setattr(display, "display", lambda *a, **k: got.append((a[0], k)))
             figure._ipython_display_()
         ((data, more),) = got
         return data, more["metadata"]
 
     return shown
+
+
+@pytest.mark.parametrize("points", [8.9, 9.0])
+def test_letters_for_the_site_are_large_enough_for_a_phone(show, points):
+    with gmu.style():
+        figure, ax = plt.subplots()
+    ax.text(0.5, 0.5, "small print", fontsize=points)
+    ax.text(0.5, 0.2, "", fontsize=5)
+    if points >= 9:
+        assert show(figure)
+    else:
+        with pytest.raises(ValueError, match="9 points or more, for phones: 'small print' has 8.9"):
+            show(figure)
+        figure._ipython_display_()  # a reader of a notebook may do as they like
 
 
 def busy_figure():
