@@ -51,5 +51,11 @@ def page(*scripts: str) -> str:
     """The script of the page: the drawing surface, the host of a workshop, and `scripts`."""
     room = Path(bundle.__file__).parent / "js"
     texts = [(room / name).read_text(encoding="utf-8") for name in SEEN]
-    texts += [(JS / "host.js").read_text(encoding="utf-8"), *scripts]
+    texts += [(JS / name).read_text(encoding="utf-8") for name in ("random.js", "host.js")]
+    texts += scripts
     return bundle.thin("(() => {\n" + "\n".join(texts) + "\n})();\n")
+
+
+def style(more: str) -> str:
+    """The style sheet of figures, and `more`."""
+    return bundle.css() + bundle.thin_css(more)

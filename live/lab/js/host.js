@@ -15,8 +15,9 @@ class Host {
       this.worker.onerror = (event) => this.lose(event.message || "the worker did not start");
       return (message) => this.worker.postMessage(message);
     }
-    const make = await Host.inPage(this.address);
-    return make((answer) => setTimeout(() => this.hear(answer)), (task, pause) => setTimeout(task, pause));
+    const make = await Host.inPage(this.address), safely = (task) => { try { task(); } catch (error) { this.lose(error); } };
+    const take = make((answer) => setTimeout(() => this.hear(answer)), (task, pause) => setTimeout(() => safely(task), pause));
+    return (message) => safely(() => take(message));
   }
 
   static inPage(address) {
@@ -57,7 +58,6 @@ class Host {
 
   end() {
     this.ended = true;
-    this.worker?.terminate();
-    this.send({ do: "pause" }).catch(() => {});
+    this.worker ? this.worker.terminate() : this.begun.then((post) => post({ do: "pause" })).catch(() => {});
   }
 }

@@ -8,7 +8,7 @@ const REPORT = 33; // between two reports
 function makeWorkshop(programs, post, later) {
   const data = Object.fromEntries(Object.entries(programs.data).map(([name, p]) => [name, readPrograms(p)]));
   const fresh = (name) => (random, n) => data[name].sample(random.uniforms(2 * n), random.normals(2 * n));
-  let training = null, running = false, pace = 0, epoch = 0, losses = [], reported = 0;
+  let training = null, running = false, pace = 0, until = 0, epoch = 0, losses = [], reported = 0;
 
   const report = (more = {}) => {
     const { done, rate, wentBack, exploded, finished, settings } = training;
@@ -21,7 +21,7 @@ function makeWorkshop(programs, post, later) {
   };
   const advance = () => {
     losses.push(training.step());
-    if (training.finished || training.exploded) running = false;
+    if (training.finished || training.exploded || training.done >= until) running = false;
   };
   // A stretch of training, and then a chance for messages. (`own`: of this run, not of one before.)
   let run = 0;
@@ -53,8 +53,8 @@ function makeWorkshop(programs, post, later) {
   };
 
   const tasks = {
-    // {model, settings, data: a name or points, epoch, state, to}: a new training; with `state` it
-    // goes on from there, and with `to` it runs to this step at once.
+    // {model, settings, data: a name or points, epoch, state}: a new training, or one that goes on
+    // from a state.
     make(message) {
       const chain = new Chain(programs, message.model.layers, message.model.width);
       const draw = typeof message.data === "string" ? fresh(message.data) : resample(message.data);
@@ -63,14 +63,22 @@ function makeWorkshop(programs, post, later) {
       ({ epoch } = message);
       running = false;
       losses = [];
-      report();
+      report({ made: true });
     },
-    run(message) { pace = message.pace ?? 0; running = !training.finished && !training.exploded; reported = 0; run++; work(run); },
-    pause() { running = false; report(); },
-    step() { running = false; if (!training.finished) advance(); report(); },
+    // {pace: milliseconds between two steps, to: a step}
+    run(message) {
+      if (training.exploded) training.wentBack = [];
+      pace = message.pace ?? 0;
+      until = message.to ?? Infinity;
+      running = !training.finished && training.done < until;
+      reported = 0;
+      work(++run);
+    },
+    pause() { running = false; if (training) report(); },
+    step() { until = Infinity; if (!training.finished) advance(); running = false; report(); },
     rate({ rate }) { training.settings.rates.push([training.done, rate]); report(); },
     state() { post({ is: "state", epoch, state: training.copy() }); },
-    // {name, model, weights, wanted: {key: [view, points]}}
+    // {model, weights, wanted: {key: [view, points]}}
     view({ id, model, weights, wanted }) {
       const chain = chainOf(model, weights), made = {};
       for (const [name, [view, points]] of Object.entries(wanted)) made[name] = views[view](chain, points);
