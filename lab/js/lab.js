@@ -1,5 +1,5 @@
 // The Flow Lab: choose data and a flow, train it, watch.
-const TAU = 2 * Math.PI, SIDE = 52, MOST_DRAWN = 1000, HELD = 1000;
+const TAU = 2 * Math.PI, FINE = 96, COARSE = 52, MOST_DRAWN = 1000, HELD = 1000;
 const RATES = [1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 3e-2, 1e-1];
 const menu = (name, label, pairs, value) => ({ name, label, kind: "menu", options: pairs.map((p) => `${p[0]}`),
   values: pairs.map((p) => p[1]), numbers: pairs.map((p) => p[1]), value });
@@ -96,7 +96,8 @@ class Lab {
     this.model = new Values([...this.params, { name: "px", value: 3 }, { name: "py", value: 0 }, { name: "t", value: 1 }]);
     const random = new Random(11);
     this.base = random.normals(1600);
-    this.lattice = this.cells(SIDE);
+    this.fine = this.cells(FINE);
+    this.coarse = this.cells(COARSE);
     [this.across, this.up] = this.net();
     this.build();
     this.read(location.hash);
@@ -346,6 +347,8 @@ class Lab {
     if (!state) Object.assign(this, { done: 0, losses: [], held: [], weights: null, gap: null, kept: null, shown: null, t: Infinity });
     this.drawTools.hidden = !own;
     this.plots[0].stage.classList.toggle("lab-drawing", own);
+    this.root.classList.toggle("lab-own", own);
+    this.fit = true;
     this.plots[0].canvas.tabIndex = own ? 0 : -1;
     const few = own ? Float32Array.from(this.drawn) : points ? await this.viewer.ask({ do: "sample", name: data, seed: seed + 1000, count: points }) : null;
     if (epoch !== this.epoch) return;
@@ -364,7 +367,7 @@ class Lab {
     this.exact = null;
     if (!own) {
       const [field, there] = await Promise.all([
-        this.viewer.ask({ do: "exact", name: data, points: this.lattice }),
+        this.viewer.ask({ do: "exact", name: data, points: this.fine }),
         this.viewer.ask({ do: "exact", name: data, points: this.pool }),
       ]);
       if (epoch !== this.epoch) return;
@@ -460,7 +463,7 @@ class Lab {
     this.stale = false;
     const { epoch, done, weights, flowNow, pool } = this;
     const probe = Float32Array.of(this.model.get("px"), this.model.get("py"));
-    const wanted = { density: ["logProb", this.lattice], samples: ["decode", this.base], across: ["decode", this.across],
+    const wanted = { density: ["logProb", this.running ? this.coarse : this.fine], samples: ["decode", this.base], across: ["decode", this.across],
       up: ["decode", this.up], probe: ["encode", probe] };
     if (pool?.length) wanted.held = ["logProb", pool];
     const made = await this.viewer.ask({ do: "view", model: flowNow, weights, wanted });
@@ -481,6 +484,9 @@ class Lab {
       terms.push(d[0]);
       labels.push(`layer ${kinds.slice(0, at + 1).filter((n) => n !== "turn").length}`);
     });
+    // A turn and the coupling after it are one layer to those who watch.
+    const ends = [0, ...kinds.flatMap((kind, k) => (kind === "turn" ? [] : [k + 1]))];
+    for (const name of ["samples", "across", "up"]) made[name] = ends.map((k) => made[name][k]);
     this.shown = { ...made, density: made.density.map(Math.exp), terms: Float32Array.from(terms), labels };
     if (made.held) {
       let sum = 0, gap = 0;
@@ -511,9 +517,10 @@ class Lab {
     const top = this.exact ? this.exact.reduce((a, b) => Math.max(a, b), 0) : shown?.density.reduce((a, b) => Math.max(a, b), 0);
     for (const k of [0, 1]) plots[k].spec.marks[0].limits = [0, top || 1];
     plots[0].spec.marks[1].size = data.length > 1500 ? 1.1 : 1.8;
-    const K = this.flowNow ? this.flowNow.layers.length : 1, t = model.get("t") * K, at = Math.min(K - 1, Math.floor(t));
+    const K = shown ? shown.samples.length - 1 : 1, t = model.get("t") * K, at = Math.min(K - 1, Math.floor(t));
     const between = (steps) => (steps ? steps[at].map((v, i) => v + (t - at) * (steps[at + 1][i] - v)) : new Float32Array(0));
     this.wayText.textContent = t === 0 ? "noise" : t === K ? "samples" : `layer ${formatNumber(t, 1)} of ${K}`;
+    this.way.value = model.get("t");
     const values = {
       data, exact: this.exact, exactThere: !!this.exact, density: shown?.density, densityThere: !!shown,
       samples: between(shown?.samples), across: between(shown?.across), up: between(shown?.up),
@@ -523,7 +530,9 @@ class Lab {
       terms: shown?.terms ?? new Float32Array(0), px: model.get("px"), py: model.get("py"),
     };
     const net = [13, 61, 2];
-    const shapes = { exact: [SIDE, SIDE], density: [SIDE, SIDE], across: net, up: net, trainY: [values.trainY.length], heldY: [values.heldY.length] };
+    const side = Math.sqrt(shown?.density.length ?? 0);
+    const shapes = { exact: [FINE, FINE], density: [side, side], across: net, up: net, trainY: [values.trainY.length], heldY: [values.heldY.length] };
+    plots[3].legend.lastChild.hidden = !values.known;
     this.axes(values);
     if (this.fit || plots[0].density !== window.devicePixelRatio) fitPanels(plots, this.root.clientWidth < 480);
     this.fit = false;
@@ -568,7 +577,7 @@ class Lab {
     if (!this.enough) { this.status.textContent = "Draw at least ten points in the first picture, or drop a table (CSV) with two columns."; return; }
     const n = formatNumber, parts = [`Step ${this.done ?? 0} of ${this.model.get("steps")}`];
     if (this.running && this.speed) parts.push(`${n(this.speed, 0)} steps a second`);
-    if (this.done && this.rate) parts.push(`rate ${+this.rate.toPrecision(2)}`);
+    if (this.done && this.rate && !this.finished) parts.push(`rate ${+this.rate.toPrecision(2)}`);
     if (this.nll !== undefined && this.held?.length) parts.push(`held-out NLL ${n(this.nll, 3)} nats`);
     if (this.entropy !== null && this.entropy !== undefined) parts.push(`entropy ${n(this.entropy, 3)}`);
     if (this.gap !== null && this.gap !== undefined) parts.push(`gap ${n(this.gap, 3)}`);
