@@ -103,6 +103,7 @@ def imported(*patterns: str) -> set[str]:
     own = {path.stem for path in [*ROOT.glob("*.py"), *ROOT.glob("t*/**/*.py")]} | {
         "benchmarks",
         "experiments",
+        "lab",
         "live",
     }
     known = importlib.metadata.packages_distributions()
@@ -119,6 +120,7 @@ def test_what_the_modules_import_is_declared():
         "flows_support.py",
         "gen_models_utilities.py",
         "experiments/**/*.py",
+        "lab/**/*.py",
         "live/**/*.py",
     )
     optional = {"ipywidgets", "distributed"}  # (each says so, where it is missing)
@@ -127,7 +129,8 @@ def test_what_the_modules_import_is_declared():
 
 def test_what_tools_and_tests_import_is_required():
     required = {canonicalize_name(Requirement(line).name) for line in lines("requirements.txt")}
-    ours = ("*.py", "experiments/**/*.py", "live/**/*.py", "tools/*.py", "tests/**/*.py")
+    ours = ("*.py", "experiments/**/*.py", "lab/**/*.py", "live/**/*.py", "tools/*.py")
+    ours += ("tests/**/*.py",)
     assert imported(*ours) <= required
 
 

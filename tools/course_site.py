@@ -11,6 +11,7 @@
 - Terms have notes (notes.py).
 - Figures have a version for dark pages (dark.py).
 - Pages carry only what they use (page_weight.py).
+- One page is the Flow Lab (lab_page.py).
 """
 
 import base64
@@ -35,6 +36,7 @@ from found import (
     write_search_index,
 )
 from guesses import mark_guesses
+from lab_page import mount_lab, write_lab
 from notes import add_notes, read_terms
 from page_weight import bundle_styles, calm_theme, ease_images, names_in_use
 from reading import ease_reading
@@ -83,8 +85,9 @@ def configure(app, config) -> None:
     """Point Sphinx at what this extension ships."""
     config.html_static_path.append(str(ROOT / "theme" / "static"))
     # Pages carry their style sheet: if that changes, Sphinx has to write all of them again.
-    looks = [p for folder in ("theme", "live", "tools") for p in sorted((ROOT / folder).rglob("*"))]
-    looks = [p.read_bytes() for p in looks if p.suffix in {".css", ".js", ".py", ".cjs"}]
+    folders = [ROOT / name for name in ("theme", "live", "lab", "tools")]
+    looks = [p for folder in folders for p in sorted(folder.rglob("*"))]
+    looks = [p.read_bytes() for p in looks if p.suffix in {".css", ".js", ".py", ".cjs", ".json"}]
     config.course_look = hashlib.sha256(b"".join(looks)).hexdigest()
     config.html_math_renderer = "set_at_build"
     config.html_use_index = False
@@ -207,7 +210,7 @@ def set_policy(soup: BeautifulSoup) -> None:
         if tag.get("type") in JAVASCRIPT and is_known(tag.string or ""):
             digest = hashlib.sha256(tag.string.encode()).digest()
             scripts.append(f"'sha256-{base64.b64encode(digest).decode()}'")
-    if soup.select_one("img[data-live]"):
+    if soup.select_one("img[data-live], [data-lab]"):
         scripts.append("'wasm-unsafe-eval'")  # matrix products of live figures; no other eval
     policy = POLICY | {"script-src": " ".join(dict.fromkeys(scripts))}
     tag = soup.new_tag("meta")
@@ -298,5 +301,7 @@ def setup(app):
     )
     app.connect("config-inited", configure)
     app.connect("html-page-context", describe)
+    app.connect("html-page-context", mount_lab)
+    app.connect("build-finished", write_lab, priority=100)
     app.connect("build-finished", finish_site, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -12,6 +12,7 @@ import ctypes
 import hashlib
 import inspect
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -74,7 +75,14 @@ class Program:
         )
 
 
-def compile(function, *examples, dynamic: Sequence[int] = (0,), name: str | None = None) -> Program:
+def compile(
+    function,
+    *examples,
+    dynamic: Sequence[int] = (0,),
+    name: str | None = None,
+    free: Sequence[int] = (),
+    later: Sequence[int] = (),
+) -> Program:
     """Turn a torch function into JavaScript.
 
     Args:
@@ -84,6 +92,13 @@ def compile(function, *examples, dynamic: Sequence[int] = (0,), name: str | None
         dynamic: Arguments whose first dimension (the number of points) may differ between calls.
             Arguments with the same number of points in the examples always share it.
         name: Name of the JavaScript function; the torch function's by default.
+        free: Lengths. Where a dimension of an example has one of them, it may differ between calls,
+            and those with the same length in the examples stay the same. (For widths of networks:
+            choose lengths that nothing else has.)
+        later: Arguments that come in a second call. The function then returns a pair, and the
+            program makes a pair of functions: the first takes the other arguments and returns the
+            first half; `then` takes these and returns the second, with all that the first has
+            computed. (For gradients: what goes back is known only when all has gone forth.)
 
     Returns:
         The program.
@@ -111,7 +126,8 @@ def compile(function, *examples, dynamic: Sequence[int] = (0,), name: str | None
     leaves, structure, labels = _flatten(examples, names)
     dynamic = {names[k] for k in dynamic if k < len(names)}
     moves = [
-        label[0] in dynamic and leaf.ndim > 0 for label, leaf in zip(labels, leaves, strict=True)
+        {d for d, n in enumerate(leaf.shape) if n in free or (d == 0 and label[0] in dynamic)}
+        for label, leaf in zip(labels, leaves, strict=True)
     ]
     out_structure = None
 
@@ -131,10 +147,14 @@ def compile(function, *examples, dynamic: Sequence[int] = (0,), name: str | None
         heads = {name: low.program.fresh(name) for name in names}  # the caller passes by position
         wished = [heads[label[0]] if len(label) == 1 else "_".join(map(str, label))
                   for label in labels]  # fmt: skip
-        outputs = low.run(module, wished, [len(label) == 1 for label in labels])
+        second = {names[k] for k in later}
+        late = [label[0] in second for label in labels]
+        outputs = low.run(module, wished, [len(label) == 1 for label in labels], late)
         wanted = low.program.fresh(name or getattr(function, "__name__", "f"))
-        head = _head(low, heads, labels, leaves, moves) + _guards(low, module, wanted)
-        made, results = _write(low, outputs, list(heads.values()), head, out_structure, wanted)
+        checks = _head(low, heads, labels, leaves, moves, late)
+        checks[0] += _guards(low, module, wanted)
+        parameters = [[heads[k] for k in names if (k in second) == then] for then in (False, True)]
+        made, results = _write(low, outputs, parameters, checks, out_structure, wanted)
     finally:
         sys.setrecursionlimit(limit)
     data = {key: encode(tensor) for key, tensor in low.data.items()
@@ -199,8 +219,8 @@ def _same(tensor, rounded) -> bool:
     return bool(((back == tensor) | (back.isnan() & tensor.isnan())).all())
 
 
-def _write(low, outputs, parameters, head, out_structure, function_name):
-    """Text of the whole function, and the shapes of its outputs."""
+def _write(low, outputs, parameters, checks, out_structure, function_name):
+    """Text of the whole function (or of both), and the shapes of its outputs."""
     program = low.program
     results = []
     for value in outputs:
@@ -225,49 +245,98 @@ def _write(low, outputs, parameters, head, out_structure, function_name):
     writer = Writer(program, (s.args[0] for s in low.sizes.values()))
     for step in once:
         writer.step(step)
-    setup = writer.lines
-    writer.lines = []  # the rest goes into the function
-    for step in each:
-        writer.step(step)
-    texts = [writer.value(v.scalar) if v.shape == () else v.array for v in results]
-    head = head + _arrays(program, fixed=False)
-    returned = _literal(pytree.tree_unflatten(texts, out_structure))
+    setup, outside = writer.lines, dict(writer.names)
+    bodies = []
+    texts = [None] * len(results)
+    trees = out_structure.children() if program.late else [out_structure]
+    which = [k for k, tree in enumerate(trees) for _ in range(tree.num_leaves)]
+    for then, tree in enumerate(trees):
+        writer.lines, writer.names = [], dict(outside)  # they go into the function
+        steps = [s for s in each if program.late.isdisjoint(s.reads()) != bool(then)]
+        for step in steps:
+            writer.step(step)
+        for k, v in enumerate(results):
+            if which[k] == then:
+                texts[k] = writer.value(v.scalar) if v.shape == () else v.array
+        others = set().union(*(s.writes() for s in each if s not in steps))
+        own = set(program.arrays) - program.fixed - others
+        back = _literal(
+            pytree.tree_unflatten([t for t, k in zip(texts, which, strict=True) if k == then], tree)
+        )
+        bodies.append([*checks[then], *_arrays(program, own), *writer.lines, f"  return {back};"])
+    if program.late:
+        bodies = _hand_over(low, bodies)
     used = [
         n for n in low.data if any(n in s.reads() for s in program.steps) or n in program.mentioned
     ]
     first = [f"  const {{ {', '.join(used)} }} = data;"] if used else []
-    if any("scratch(" in line for line in head):
+    if any("scratch(" in line for body in bodies for line in body):
         first.append("  const scratch = live.scratch();")
-    lines = [
-        "(data, live) => {", *first, *_arrays(program, fixed=True), *writer.parts, *setup,
-        f"  return function {function_name}({', '.join(parameters)}) {{",
-        *("  " + line for line in [*head, *writer.lines]),
-        f"    return {returned};", "  };", "}",
-    ]  # fmt: skip
-    made = "\n".join(lines)
-    return made, [tuple(code(s) for s in v.shape) for v in results]
+    fixed = _arrays(program, program.fixed, fixed=True)
+    lines = ["(data, live) => {", *first, *fixed, *writer.parts, *setup]
+    lines += ["  let kept;", "  return ["] if program.late else []
+    start, end = ("", ",") if program.late else ("return ", ";")
+    for called, arguments, body in zip((function_name, "then"), parameters, bodies, strict=False):
+        lines.append(f"  {start}function {called}({', '.join(arguments)}) {{")
+        lines += [*("  " + line for line in body), f"  }}{end}"]
+    lines += ["  ];", "}"] if program.late else ["}"]
+    return "\n".join(lines), [tuple(code(s) for s in v.shape) for v in results]
 
 
-def _head(low, heads, labels, leaves, moves):
-    """Arguments and sizes; an argument of a size that was not compiled for throws."""
-    lines, known = [], set()
+def _hand_over(low, bodies) -> list[list[str]]:
+    """The first of two functions leaves what the second one uses of its names."""
+    first, second = bodies
+    made = {n for line in first for n in re.findall(r"^  const (\w+) =", line)}
+    made |= {n for n in low.inputs if n not in low.program.late}
+    text = "\n".join(line for line in second if not line.lstrip().startswith("//"))
+    names = ", ".join(n for n in dict.fromkeys(re.findall(r"\b[A-Za-z_]\w*", text)) if n in made)
+    return [
+        [*first[:-1], f"  kept = {{ {names} }};", first[-1]],
+        [f"  const {{ {names} }} = kept;", *second],
+    ]
+
+
+def _head(low, heads, labels, leaves, moves, late):
+    """Arguments and sizes, in each of two calls; one of a size that was not compiled for throws."""
+    checks, known, waiting = [[], []], set(), []
     values = list(low.values.values())  # the arguments come first in the graph
-    for name, label, value, leaf, moving in zip(low.inputs, labels, values, leaves, moves,
-                                                strict=False):  # fmt: skip
+    given = list(zip(low.inputs, labels, values, leaves, moves, late, strict=False))
+    for name, label, value, leaf, moving, is_late in sorted(given, key=lambda g: g[-1]):
+        lines = checks[is_late]
         if len(label) > 1:
             path = "".join(f"[{json.dumps(key)}]" for key in label[1:])
             lines.append(f"  const {name} = {heads[label[0]]}{path};")
-        if not leaf.ndim:
-            continue
-        shown = json.dumps(".".join(map(str, label)))
-        if moving and value.shape[0] not in known and isinstance(value.shape[0], Expr):
-            known.add(value.shape[0])
-            each = "" if (k := leaf[0].numel() if len(leaf) else 1) == 1 else f", {k}"
-            lines.append(f"  const {value.shape[0].args[0]} = live.points({shown}, {name}{each});")
-        else:
-            size = text(low.tensors.count(value.shape), {})
-            lines.append(f"  live.expect({shown}, {name}, {size});")
-    return lines
+        if leaf.ndim:
+            waiting.append((name, json.dumps(".".join(map(str, label))), value, leaf, moving))
+        left = len(waiting) + 1
+        while len(waiting) < left:  # a size that is known now may tell another one
+            left, again = len(waiting), waiting
+            waiting = [w for w in again if not _size_of(low, *w, known, lines)]
+    if waiting:
+        raise CompileError(
+            f"two free lengths in one argument, {waiting[0][1]}, cannot be told apart", "",
+            "an argument before it that has one of them alone",
+        )  # fmt: skip
+    return checks
+
+
+def _size_of(low, name, shown, value, leaf, moving, known, lines) -> bool:
+    """The check of an argument's size, or its one unknown length; False if it has several."""
+    unknown = [d for d in sorted(moving)
+               if isinstance(value.shape[d], Expr) and value.shape[d] not in known]  # fmt: skip
+    if len(unknown) > 1:
+        return False
+    if unknown:
+        (d,) = unknown
+        known.add(value.shape[d])
+        others = [s for k, s in enumerate(value.shape) if k != d]
+        each = text(low.x.times(*others), {}) if others else "1"
+        each = "" if each == "1" else f", {each}"
+        lines.append(f"  const {value.shape[d].args[0]} = live.points({shown}, {name}{each});")
+    else:
+        size = text(low.tensors.count(value.shape), {})
+        lines.append(f"  live.expect({shown}, {name}, {size});")
+    return True
 
 
 def _guards(low, module, function_name):
@@ -284,11 +353,11 @@ def _guards(low, module, function_name):
     return lines
 
 
-def _arrays(program, fixed):
-    """Declarations: arrays that are made once, or those of each call."""
+def _arrays(program, names, fixed=False):
+    """Declarations of the arrays of these names: made once (fixed), or for each call."""
     lines = []
     for array in program.arrays.values():
-        if array.size is None or (array.name in program.fixed) != fixed:
+        if array.size is None or array.name not in names:
             continue
         size = text(array.size, {})
         if array.role == "output" or fixed:

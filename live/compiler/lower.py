@@ -200,7 +200,7 @@ class Lowering:
         self.data[array.name] = tensor
         return self.tensors.of_array(array.name, shape, tensor.dtype)
 
-    def input(self, name: str, is_parameter: bool, tensor) -> Value:
+    def input(self, name: str, is_parameter: bool, is_late: bool, tensor) -> Value:
         """An argument of the function: a number, or an array."""
         self.check_dtype(tensor.dtype)
         shape = tuple(self.size(s) for s in tensor.shape)
@@ -208,13 +208,14 @@ class Lowering:
             self.program.taken.discard(name)  # the name was taken for it
         array = self.program.array(name, None, kind_of(tensor.dtype), "input")
         self.inputs.append(array.name)
+        self.program.late |= {array.name} if is_late else set()
         if not shape:
             return Value((), Grid((), [self.x.load(array.name, None)]), tensor.dtype)
         return self.tensors.of_array(array.name, shape, tensor.dtype)
 
-    def run(self, module, input_names, are_parameters) -> list:
+    def run(self, module, input_names, are_parameters, are_late) -> list:
         """Lower a graph; returns the values of its outputs."""
-        names = iter(zip(input_names, are_parameters, strict=True))
+        names = iter(zip(input_names, are_parameters, are_late, strict=True))
         for node in module.graph.nodes:
             self.node = node
             self.x.name, self.x.line = node.name, node.meta.get("line", "")

@@ -362,12 +362,13 @@ def kthvalue(low, a, k, dim=-1, keepdim=False):
     return ranked(low, a, dim, keepdim, k - 1)
 
 
-def middle_of(low, a, d):
-    """The lower middle; where a NaN is, which stands last, that one."""
-    n = a.shape[d]
-    if not isinstance(n, int):
-        low.fail("the median along the number of points", "compile with dynamic=()")
-    return (n - 1) // 2, n - 1
+def middle_of(low, n):
+    """The lower middle of n sorted numbers, and the last, where a NaN stands."""
+    if isinstance(n, int):
+        return (n - 1) // 2, n - 1
+    x = low.x
+    last = x.plus(n, -1)
+    return x.call("floor", x.call("div", last, x.num(2))), last
 
 
 @handles("median.default")
@@ -376,12 +377,10 @@ def median(low, a):
     if not a.shape:
         return a
     count = t.count(a.shape)
-    if count.op != "num":
-        low.fail("the median along the number of points", "compile with dynamic=()")
-    flat = t.of_array(t.stored(a).array, (count.args[0],), a.dtype)
+    count = count.args[0] if count.op == "num" else count
+    flat = t.of_array(t.stored(a).array, (count,), a.dtype)
     ordered, _ = sorted_along(low, flat, 0)
-    low_middle, last = (count.args[0] - 1) // 2, count.args[0] - 1
-    one, end = (t.read(ordered, [k]) for k in (low_middle, last))
+    one, end = (t.read(ordered, [k]) for k in middle_of(low, count))
     return low.map(lambda e, f: x.call("where", x.call("ne", f, f), f, e),
                    Value((), Grid((), [one]), a.dtype),
                    Value((), Grid((), [end]), a.dtype))  # fmt: skip
@@ -391,7 +390,7 @@ def median(low, a):
 def median_dim(low, a, dim, keepdim=False):
     if not a.shape:
         return sorted_along(low, a, dim)
-    middle, last = middle_of(low, a, dim % len(a.shape))
+    middle, last = middle_of(low, a.shape[dim % len(a.shape)])
     x = low.x
     value, place = ranked(low, a, dim, keepdim, middle)
     end, end_place = ranked(low, a, dim, keepdim, last)

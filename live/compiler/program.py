@@ -82,6 +82,7 @@ class Program:
         self.written: dict[str, int] = {}  # array -> last step that writes it
         self.taken = set(RESERVED)
         self.fixed: set[str] = set()  # arrays that are the same on every call
+        self.late: set[str] = set()  # arrays that are known only in the second of two calls
 
     def fresh(self, wish: str) -> str:
         """An unused variable name close to `wish`."""
@@ -112,6 +113,8 @@ class Program:
         """Append a call of the runtime."""
         if all(self.arrays[n].role == "data" or n in self.fixed for n in inputs):
             self.fixed |= set(outputs)
+        if not self.late.isdisjoint(inputs):
+            self.late |= set(outputs)
         self.steps.append(Call(code, set(inputs), set(outputs), line))
         for name in outputs:
             self.written[name] = len(self.steps) - 1
@@ -122,12 +125,10 @@ class Program:
         It joins an earlier reduction over the same loops if all that it reads is there by then.
         """
         ready = max((self.written.get(n, -1) for v in stores.values() for n in v.loads), default=-1)
-        is_fixed = self.is_fixed(axes, set().union(*(v.loads for v in stores.values())))
-        if is_fixed:
-            self.fixed |= {name for name, _ in stores}
+        when = self.mark(axes, stores)
         for place in range(ready + 1, len(self.steps)):
             step = self.steps[place]
-            if isinstance(step, Nest) and self.is_fixed(axes, step.reads()) != is_fixed:
+            if isinstance(step, Nest) and self.when(axes, step.reads()) != when:
                 continue
             if isinstance(step, Nest) and (step.axes, step.reduced, step.combine) == (
                 tuple(axes), reduced, combine) and step.start is start:  # fmt: skip
@@ -143,15 +144,13 @@ class Program:
         """Store elements: in the first nest with these loops where all they read is ready."""
         axes = tuple(axes)
         loads = set().union(*(v.loads for v in stores.values()))
-        is_fixed = self.is_fixed(axes, loads)
-        if is_fixed:
-            self.fixed |= {name for name, _ in stores}
+        when = self.mark(axes, stores)
         ready = max((self.written.get(n, -1) for n in loads), default=-1)
         for place in range(max(ready, 0), len(self.steps)):
             nest = self.steps[place]
             if not isinstance(nest, Nest) or nest.axes != axes or nest.reduced:
                 continue
-            if self.is_fixed(axes, nest.reads()) != is_fixed:
+            if self.when(axes, nest.reads()) != when:
                 continue
             forward = {self.x.load(*key): value for key, value in nest.stores.items()}
             new = {key: self.x.replace(value, forward) for key, value in stores.items()}
@@ -164,6 +163,18 @@ class Program:
         nest.stores.update(new)
         for name, _ in stores:
             self.written[name] = max(place, self.written.get(name, -1))
+
+    def when(self, axes, loads) -> tuple[bool, bool]:
+        """When a step with these loops and reads runs: before all calls? In the second of two?"""
+        return self.is_fixed(axes, loads), not self.late.isdisjoint(loads)
+
+    def mark(self, axes, stores) -> tuple[bool, bool]:
+        """When these stores happen; notes it of what they write."""
+        is_fixed, is_late = when = self.when(axes, set().union(*(v.loads for v in stores.values())))
+        names = {name for name, _ in stores}
+        self.fixed |= names if is_fixed else set()
+        self.late |= names if is_late else set()
+        return when
 
     def is_fixed(self, axes, loads) -> bool:
         """Does a step with these loops and reads give the same on every call?"""

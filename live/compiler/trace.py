@@ -263,12 +263,12 @@ def pick(x: Tensor, key):
 
 
 def fake_inputs(leaves, dynamic):
-    """Stand-ins without data. `dynamic[i]`: the first dimension of leaf i may change."""
+    """Stand-ins without data. `dynamic[i]`: the dimensions of leaf i that may change."""
     mode = FakeTensorMode(shape_env=Sizes(), allow_non_fake_inputs=True)
     shared = {}  # inputs with the same number of points get the same symbol
     fakes = []
     for leaf, moves in zip(leaves, dynamic, strict=True):
-        sizes = [DimDynamic.DUCK if moves and d == 0 else DimDynamic.STATIC
+        sizes = [DimDynamic.DUCK if d in moves else DimDynamic.STATIC
                  for d in range(leaf.ndim)]  # fmt: skip
         context = StatelessSymbolicContext(dynamic_sizes=sizes)
         fakes.append(mode.from_tensor(leaf, symbolic_context=context))
@@ -298,7 +298,7 @@ def trace(function, leaves, dynamic, handled, names=None):
     Args:
         function: Takes the flat list of tensors, returns a flat list of tensors.
         leaves: Example tensors.
-        dynamic: One bool per leaf: may its first dimension change?
+        dynamic: For each leaf, the dimensions that may change.
         handled: Names of the operations that need not be written in simpler ones.
         names: Of the leaves, for messages.
 
@@ -344,9 +344,9 @@ def trace(function, leaves, dynamic, handled, names=None):
     refuse_unknown(module, handled)
     sizes = mode.shape_env
     module.meta["guards"] = list(sizes.assumed.items())
-    for fake, moves in zip(fakes, dynamic, strict=True):
-        if moves and not _still_symbolic(fake.shape[0]):
-            n = int(fake.shape[0])
+    for size in (fake.shape[d] for fake, moves in zip(fakes, dynamic, strict=True) for d in moves):
+        if not _still_symbolic(size):
+            n = int(size)
             if n < 2:
                 raise CompileError(
                     f"the example has {n} point(s), and torch takes sizes of 0 and 1 for constants",

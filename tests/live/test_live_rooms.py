@@ -20,6 +20,7 @@ ROOMS = {
     "compiler": (set(), {"torch"}),
     "page": ({"compiler"}, set()),
     "figure": ({"compiler", "page"}, {"anywidget", "matplotlib", "numpy", "torch", "traitlets"}),
+    "lab": ({"compiler", "page"}, {"torch"}),
     "": ({"compiler", "figure"}, set()),  # live/__init__.py, the door
 }
 

@@ -9,10 +9,12 @@ import math
 
 import pytest
 import torch
+from live_node import SERVER, Script
 from live_runner import largest_error
 from torch.utils._pytree import tree_flatten
 
 from live import CompileError, compile
+from live.compiler import runtime
 
 Z = torch.tensor([-1.0, 2.0, -3.0, 4.0, 5.0, 6.0])
 M = torch.arange(12.0).reshape(3, 4).sin()
@@ -259,6 +261,66 @@ def test_more_than_four_free_sizes(node):
     arguments = [torch.ones(k) for k in range(5, 11)]
     program = compile(lambda *a: sum(v.sum() for v in a), *arguments, dynamic=range(6))
     assert node.run(program, *(torch.ones(k) for k in range(6)))[0].item() == 15
+
+
+def test_a_length_may_be_free_wherever_it_stands(node):
+    def function(x, w, v):
+        h = torch.relu(x @ w.T)
+        return h @ v, (h @ v.T[:2].T).sum(dim=0), h.median(), h.median(dim=1)[0]
+
+    def arguments(n, m):
+        return [torch.randn(n, 3), torch.randn(m, 3), torch.randn(m, m)]
+
+    program = compile(function, *arguments(11, 7), dynamic=(), free=(11, 7))
+    for n, m in ((5, 4), (2, 40), (300, 9)):
+        given = arguments(n, m)
+        wanted = function(*(a.double() for a in given))
+        assert largest_error(node.run(program, *given), wanted) <= 1e-5
+    with pytest.raises(RuntimeError, match="v must hold 16"):
+        node.run(program, *arguments(5, 4)[:2], torch.ones(4, 3))
+
+
+def test_the_median_of_any_number_of_points(node):
+    program = compile(lambda z: (z - z.median(), z.median()), Z)
+    for z in (Z, Z[:5], Z[:1], torch.tensor([1.0, math.nan, 0.0])):
+        assert largest_error(node.run(program, z), (z - z.median(), z.median())) == 0
+
+
+BOTH = """
+const [first, then] = (0, eval)(given.code)(live.decode(given.data), live);
+const typed = (v) => (Array.isArray(v) ? Float32Array.from(v) : v);
+const a = first(...given.first.map(typed)), b = then(...given.then.map(typed));
+return [...a, ...b].map((v) => Array.from(typeof v === "number" ? [v] : v));
+"""
+
+
+def test_a_gradient_in_a_second_call(node):
+    """Forth, and back when the gradient comes: together what torch gives, for any sizes."""
+
+    def function(x, w, a, g):
+        def forth(x, w):
+            return torch.tanh(x @ w).exp(), (a * x).sum()
+
+        made, pull = torch.func.vjp(forth, x, w)
+        return list(made), list(pull((g, g.sum())))
+
+    def arguments(n, m):
+        return [torch.randn(n, 3), torch.randn(3, m), torch.tensor(0.7), torch.randn(n, m)]
+
+    examples = arguments(11, 7)
+    program = compile(function, *examples, dynamic=(), free=(11, 7), later=(3,))
+    assert "function then(g)" in program.code
+    script = Script(f"{runtime.text()}\n{SERVER.replace('CALL', f'(given) => {{{BOTH}}}')}")
+    try:
+        for n, m in ((4, 5), (40, 30), (2, 3)):
+            x, w, a, g = arguments(n, m)
+            sent = {"code": program.code, "data": program.data, "then": [g.flatten().tolist()],
+                    "first": [x.flatten().tolist(), w.flatten().tolist(), a.item()]}  # fmt: skip
+            wanted = function(*(v.double() for v in (x, w, a, g)))
+            got = [torch.tensor(v, dtype=torch.float64) for v in script.ask(sent)]
+            assert largest_error(got, wanted) <= 1e-5
+    finally:
+        script.close()
 
 
 # Sizes and decisions are checked when the program runs --------------------------------------------

@@ -1,0 +1,68 @@
+"""Trains in Node what the Flow Lab trains in its worker: steps a second, and gaps over seeds.
+
+python benchmarks/lab.py speed
+python benchmarks/lab.py ring [seeds] [layers] [width] [batch] [steps] [rate]
+"""
+
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "live"), str(ROOT / "tests" / "lab")]
+
+from lab_node import SERVER, bundle, programs  # noqa: E402
+from live_node import Script  # noqa: E402
+
+TASK = """
+tasks.timed = ({ layers, width, batch, steps, rate, seed, data, warm }) => {
+  const chain = new Chain(programs, layersOf(...layers), width);
+  const { sample, log_prob } = readPrograms(programs.data[data]);
+  const draw = (random, n) => sample(random.uniforms(2 * n), random.normals(2 * n));
+  const settings = { batch, steps, clip: 5, schedule: true, seed, rates: [[0, rate]] };
+  const training = new Training(chain, draw, settings);
+  for (let k = 0; k < warm; k++) training.step();
+  const start = performance.now(), cpu = process.cpuUsage();
+  let done = 0;
+  while (!training.finished) { training.step(); done++; }
+  const used = process.cpuUsage(cpu), wall = performance.now() - start;
+  const held = draw(new Random(12345), 20000);
+  let gap = 0;
+  for (let k = 0; k < 20; k++) {
+    const part = held.subarray(2000 * k, 2000 * k + 2000);
+    const p = log_prob(part), q = chain.logProb(part);
+    for (let i = 0; i < 1000; i++) gap += (p[i] - q[i]) / 20000;
+  }
+  return [[gap, done / wall * 1000, done / (used.user + used.system) * 1e6, wall / 1000,
+    training.wentBack.length]];
+};
+"""
+
+
+def timed(script, **settings):
+    """Gap in nats; steps a second of wall and of CPU time; seconds; how often it went back."""
+    return script.ask({"task": "timed", **settings})[0]
+
+
+if __name__ == "__main__":
+    what, *numbers = sys.argv[1:]
+    server = SERVER.replace("PROGRAMS", bundle.written(programs.stored()))
+    script = Script(f"{bundle.parts()}\n{server}\n{TASK}")
+    base = {"data": "ring", "seed": 0, "rate": 4e-3, "batch": 256}
+    if what == "speed":
+        for n, waves, turn, width in [
+            (4, 0, 0, 32), (4, 4, 45, 32), (8, 0, 0, 32), (8, 4, 45, 32), (8, 4, 45, 64),
+            (16, 4, 45, 32),
+        ]:  # fmt: skip
+            got = timed(script, layers=[n, waves, turn], width=width, steps=700, warm=200, **base)
+            print(f"{n:2}x{width} waves {waves} turn {turn}: {got[1]:.0f} steps/s, "
+                  f"{got[2]:.0f} a CPU second", flush=True)  # fmt: skip
+    else:
+        usual = ["10", "8", "32", "256", "1500", "4e-3"]
+        *whole, rate = [*numbers, *usual[len(numbers) :]]
+        seeds, layers, width, batch, steps = map(int, whole)
+        for seed in range(seeds):
+            got = timed(script, layers=[layers, 4, 45], width=width, steps=steps, warm=0,
+                        **base | {"seed": seed, "rate": float(rate), "batch": batch})  # fmt: skip
+            print(json.dumps([round(v, 3) for v in got]), flush=True)
+    script.close()

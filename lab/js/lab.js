@@ -1,0 +1,648 @@
+// The Flow Lab: choose data and a flow, train it, watch.
+const TAU = 2 * Math.PI, FINE = 96, COARSE = 52, MOST_DRAWN = 1000, HELD = 1000;
+const RATES = [1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 3e-2, 1e-1];
+const menu = (name, label, pairs, value) => ({ name, label, kind: "menu", options: pairs.map((p) => `${p[0]}`),
+  values: pairs.map((p) => p[1]), numbers: pairs.map((p) => p[1]), value });
+const whole = (name, label, min, max, value) => ({ name, label, kind: "int", min, max, step: 1, value });
+const same = (values) => values.map((v) => [v, v]);
+
+const parametersOf = ({ data, waves, turns }) => [
+  menu("data", "Data", [...Object.entries(data).map(([k, d]) => [d.label, k]), ["Your own drawing", "drawn"]], "ring"),
+  whole("layers", "Layers", 1, 16, 8),
+  menu("width", "Width", same([8, 16, 32, 64]), 32),
+  menu("waves", "Fourier features", waves.map((n) => [n || "none", n]), 4),
+  menu("turn", "Turn", [["none", 0], ...Object.keys(turns).map((d) => [`${d}°`, +d])], 45),
+  menu("rate", "Learning rate", RATES.map((r) => [r, r]), 5e-3),
+  menu("schedule", "Schedule", [["rises and falls", 1], ["stays", 0]], 1),
+  menu("steps", "Steps", same([500, 1000, 2000, 4000, 8000]), 2000),
+  menu("batch", "Batch", same([64, 128, 256, 512]), 256),
+  menu("points", "Points", [["always new", 0], ...same([50, 100, 500, 2000])], 0),
+  whole("seed", "Seed", 0, 99, 0),
+];
+const FIRST = 6; // the others are put away
+
+class Values {
+  constructor(params) {
+    this.values = Object.fromEntries(params.map((p) => [p.name, p.value]));
+    this.listeners = {};
+  }
+  get(name) { return this.values[name]; }
+  set(name, value) {
+    if (this.values[name] === value) return;
+    this.values[name] = value;
+    for (const listener of this.listeners[`change:${name}`] ?? []) listener();
+  }
+  save_changes() {}
+  on(event, listener) { (this.listeners[event] ??= new Set()).add(listener); }
+  off(event, listener) { this.listeners[event]?.delete(listener); }
+}
+
+// Points as text, three bytes each, and back. Points are kept on this lattice from the start.
+const LATTICE = 4095;
+const onLattice = (v, reach) => Math.round(((Math.max(-reach, Math.min(reach, v)) + reach) / (2 * reach)) * LATTICE);
+const offLattice = (k, reach) => (k / LATTICE) * 2 * reach - reach;
+function packPoints(points, reach) {
+  let bytes = "";
+  for (let i = 0; i < points.length; i += 2) {
+    const x = onLattice(points[i], reach), y = onLattice(points[i + 1], reach);
+    bytes += String.fromCharCode(x >> 4, ((x & 15) << 4) | (y >> 8), y & 255);
+  }
+  return btoa(bytes).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+}
+function unpackPoints(text, reach) {
+  const bytes = atob(text.replace(/-/g, "+").replace(/_/g, "/")), points = [];
+  for (let i = 0; i + 2 < bytes.length && points.length < 2 * MOST_DRAWN; i += 3) {
+    const [a, b, c] = [0, 1, 2].map((k) => bytes.charCodeAt(i + k));
+    points.push(offLattice((a << 4) | (b >> 4), reach), offLattice(((b & 15) << 8) | c, reach));
+  }
+  return points;
+}
+
+// The first two numbers of each line; moved and scaled (both axes alike) to fit into the picture.
+function readTable(text, reach) {
+  const rows = text.split(/\r?\n/).map((line) => line.split(/[,;\t ]+/).filter(Boolean).slice(0, 2).map(Number))
+    .filter((row) => row.length === 2 && row.every(Number.isFinite));
+  if (rows.length < 10) throw new Error(`a table needs 10 lines or more with two numbers each, but has ${rows.length}`);
+  const every = Math.max(1, rows.length / MOST_DRAWN), kept = [];
+  for (let k = 0; k < rows.length && kept.length < MOST_DRAWN; k += every) kept.push(rows[Math.floor(k)]);
+  const ends = [0, 1].map((d) => [Math.min(...kept.map((r) => r[d])), Math.max(...kept.map((r) => r[d]))]);
+  const scale = (1.6 * reach) / Math.max(...ends.map(([a, b]) => b - a), 1e-12);
+  return kept.flatMap((row) => row.map((v, d) => scale * (v - (ends[d][0] + ends[d][1]) / 2)));
+}
+
+const mark = (kind, more) => ({ kind, color: "blue", width: 1.5, size: 1.3, alpha: 1, ...more });
+const panelsOf = (reach) => {
+  const square = { x: "", y: "", xlim: [-reach, reach], ylim: [-reach, reach], equal: true, aspect: 1, width: 1 };
+  const field = (value) => mark("heat", { value, extent: [-reach, reach, -reach, reach], palette: "density", limits: [0, 1], show: `${value}There` });
+  return [
+    { ...square, title: "Data", marks: [field("exact"), mark("points", { xy: "data", color: "orange", size: 1.2, alpha: 0.7 })] },
+    { ...square, title: "Density of the flow", probe: ["px", "py"], marks: [field("density")] },
+    { ...square, title: "Samples on their way", marks: [
+      mark("line", { x: "across", color: "light", width: 0.8 }), mark("line", { x: "up", color: "light", width: 0.8 }),
+      mark("points", { xy: "samples", alpha: 0.8 })] },
+    { title: "Negative log-likelihood, nats a point", x: "steps", y: "", xlim: [0, 1], ylim: [0, 1], equal: false, aspect: 0.5, width: 2, marks: [
+      mark("line", { x: "trainX", y: "trainY", width: 1, label: "training" }),
+      mark("line", { x: "heldX", y: "heldY", color: "orange", width: 2, label: "held out" }),
+      mark("rule", { y: "entropy", color: "ink", dash: true, label: "entropy: no flow gets below", show: "known" })] },
+    { title: "log p at the ring, nats", x: "", y: "", xlim: [-10, 2], ylim: [2, -1], equal: false, aspect: 0.8, width: 1,
+      categories: [], marks: [mark("waterfall", { value: "terms", negative: "orange", labels: [], total: "log p(x)" })] },
+  ];
+};
+
+class Lab {
+  constructor(root, settings) {
+    Object.assign(this, { root, settings, reach: settings.extent, drawn: [], strokes: [], epoch: 0, t: Infinity });
+    this.params = parametersOf(settings);
+    this.model = new Values([...this.params, { name: "px", value: 3 }, { name: "py", value: 0 }, { name: "t", value: 1 }]);
+    const random = new Random(11);
+    this.base = random.normals(1600);
+    this.fine = this.cells(FINE);
+    this.coarse = this.cells(COARSE);
+    [this.across, this.up] = this.net();
+    this.build();
+    this.read(location.hash);
+    this.fresh();
+    root.lab = this; // for tests, and the curious
+  }
+
+  // ------------------------------------------------------------------------------- what is there
+
+  build() {
+    const { root, params, model } = this;
+    root.textContent = "";
+    root.classList.add("live-figure", "lab");
+    root.setAttribute("role", "group");
+    root.setAttribute("aria-label", "Flow Lab");
+    const tools = element("div", "lab-tools", root);
+    this.buttons = {};
+    const button = (name, text, action, parent = tools) => {
+      const made = element("button", "", parent, text);
+      made.type = "button";
+      made.addEventListener("click", () => action(made));
+      return (this.buttons[name] = made);
+    };
+    button("train", "Train", () => (this.running ? this.pause() : this.train())).className = "lab-main";
+    button("step", "Step", () => { this.stopped(); this.trainer.send({ do: "step" }); });
+    const slow = button("slow", "Slow", () => {
+      const on = slow.getAttribute("aria-pressed") !== "true";
+      slow.setAttribute("aria-pressed", on);
+      if (this.running) this.train();
+    });
+    slow.setAttribute("aria-pressed", "false");
+    button("reset", "Reset", () => this.fresh());
+    this.status = element("p", "lab-status", root);
+    this.spoken = element("div", "live-spoken", root);
+    this.spoken.setAttribute("aria-live", "polite");
+    this.panels = element("div", "live-panels", root);
+    this.plots = panelsOf(this.reach).map((p) => new Plot(p, this.panels));
+    const words = ["data and their exact density", "probability density of the flow", "samples and a bent grid",
+      "training and held-out loss over the steps", "terms of the log-density at the probe"];
+    this.plots.forEach((plot, k) => {
+      plot.canvas.setAttribute("aria-label", `${plot.spec.title}: ${words[k]}`);
+      if (plot.spec.width > 1) plot.root.classList.add("lab-wide");
+    });
+    const way = element("div", "lab-way", this.plots[2].root);
+    const slider = element("input", "", way);
+    Object.assign(slider, { type: "range", min: 0, max: 1, step: 0.002, value: 1 });
+    slider.setAttribute("aria-label", "Way of the samples through the layers");
+    slider.addEventListener("input", () => { model.set("t", slider.valueAsNumber); this.redraw(); });
+    this.way = slider;
+    this.wayText = element("output", "", way);
+    this.addDrawing();
+    const controls = element("div", "live-controls lab-controls", root), fold = element("details", "live-fold", root);
+    element("summary", "", fold, "More settings");
+    const inner = element("div", "live-controls lab-controls", fold);
+    params.forEach((p, k) => {
+      addControl(p, model, k < FIRST ? controls : inner);
+      model.on(`change:${p.name}`, () => this.changed(p.name));
+    });
+    this.addPython();
+    const away = element("div", "lab-tools lab-away", root);
+    button("link", "Copy link", () => this.copyLink(), away);
+    button("png", "Picture (PNG)", () => this.savePicture(), away);
+    const range = { min: -this.reach, max: this.reach, step: 0.05, kind: "float" };
+    const probe = [{ ...range, name: "px", label: "x1 of the probe" }, { ...range, name: "py", label: "x2 of the probe" }];
+    addProbe(this.plots[1], probe, model);
+    for (const p of probe) model.on(`change:${p.name}`, () => { this.stale = true; this.look(); this.redraw(); });
+    this.fit = true;
+    new ResizeObserver(() => { this.fit = true; this.redraw(); }).observe(root);
+    watchMode(() => this.redraw());
+    watchDensity(() => { this.fit = true; this.redraw(); });
+    addEventListener("hashchange", () => { if (this.read(location.hash)) this.fresh(); });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) { this.heard = performance.now(); this.redraw(); } });
+    setInterval(() => this.watch(), 1000);
+  }
+
+  cells(side) {
+    const made = new Float32Array(2 * side * side), { reach } = this;
+    for (let i = 0, k = 0; i < side; i++) for (let j = 0; j < side; j++) {
+      made[k++] = -reach + (2 * reach * j) / (side - 1);
+      made[k++] = -reach + (2 * reach * i) / (side - 1);
+    }
+    return made;
+  }
+
+  // Lines of latent space, 13 in each direction, 61 points a line.
+  net(lines = 13, along = 61, far = 3) {
+    const at = (k, n) => -far + (2 * far * k) / (n - 1), across = [], up = [];
+    for (let i = 0; i < lines; i++) for (let j = 0; j < along; j++) {
+      across.push(at(j, along), at(i, lines));
+      up.push(at(i, lines), at(j, along));
+    }
+    return [Float32Array.from(across), Float32Array.from(up)];
+  }
+
+  // ------------------------------------------------------------------------------ drawing one's own
+
+  addDrawing() {
+    const [plot] = this.plots, { stage, canvas } = plot, { model, reach } = this;
+    const tools = (this.drawTools = element("div", "lab-draw", this.plots[0].root));
+    let spray = false, pen = null, cursor = [0, 0];
+    const kinds = [["Pen", false], ["Spray", true]].map(([text, value]) => {
+      const made = element("button", "", tools, text);
+      made.type = "button";
+      made.setAttribute("aria-pressed", value === spray);
+      made.addEventListener("click", () => {
+        spray = value;
+        kinds.forEach((k) => k.setAttribute("aria-pressed", k === made));
+      });
+      return made;
+    });
+    const add = (text, action) => Object.assign(element("button", "", tools, text), { type: "button", onclick: action });
+    add("Undo", () => { const n = this.strokes.pop(); if (n) { this.drawn.length -= n; this.drew(); } });
+    add("Clear", () => { this.drawn = []; this.strokes = []; this.drew(); });
+    const label = element("label", "lab-file", tools, "CSV "), file = element("input", "", label);
+    Object.assign(file, { type: "file", accept: ".csv,.txt,text/csv,text/plain" });
+    file.addEventListener("change", () => { this.readFile(file.files[0]); file.value = ""; });
+    const random = new Random(Date.now() % 1e6);
+    const put = (x, y, n, spread) => {
+      for (let k = 0; k < n && this.drawn.length < 2 * MOST_DRAWN; k++) {
+        const at = [x, y].map((v) => offLattice(onLattice(v + spread * random.normal(), reach), reach));
+        this.drawn.push(...at);
+        this.strokes[this.strokes.length - 1] += 2;
+      }
+    };
+    const place = (e) => { const [x, y] = plot.placeOf(e); return [(x - plot.bx) / plot.ax, (y - plot.by) / plot.ay]; };
+    const ink = (from, to) => {
+      const length = Math.hypot(to[0] - from[0], to[1] - from[1]), n = Math.max(1, Math.round(length / 0.08));
+      for (let k = 1; k <= n; k++) put(from[0] + ((to[0] - from[0]) * k) / n, from[1] + ((to[1] - from[1]) * k) / n, spray ? 3 : 1, spray ? 0.4 : 0.07);
+      this.redraw();
+    };
+    const drawing = () => model.get("data") === "drawn";
+    stage.addEventListener("pointerdown", (e) => {
+      if (!drawing() || e.button) return;
+      stage.setPointerCapture(e.pointerId);
+      this.strokes.push(0);
+      pen = place(e);
+      ink(pen, pen);
+      e.preventDefault();
+    });
+    stage.addEventListener("pointermove", (e) => {
+      if (!pen) return;
+      const next = place(e);
+      if (Math.hypot(next[0] - pen[0], next[1] - pen[1]) < 0.04) return;
+      ink(pen, next);
+      pen = next;
+    });
+    for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, () => { if (pen) { pen = null; this.drew(); } });
+    canvas.addEventListener("keydown", (e) => {
+      const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] }[e.key];
+      if (!drawing() || !(move || e.key === " " || e.key === "Enter")) return;
+      e.preventDefault();
+      if (move) cursor = cursor.map((v, d) => Math.max(-reach, Math.min(reach, v + 0.25 * move[d])));
+      else { this.strokes.push(0); put(...cursor, 12, spray ? 0.4 : 0.12); this.drew(); }
+      this.say(`at ${cursor.map((v) => formatNumber(v, 2)).join(", ")}; ${this.drawn.length / 2} points`);
+      this.cursor = cursor;
+      this.redraw();
+    });
+    for (const kind of ["dragover", "drop"]) this.root.addEventListener(kind, (e) => {
+      e.preventDefault();
+      if (kind === "drop" && e.dataTransfer.files[0]) this.readFile(e.dataTransfer.files[0]);
+    });
+  }
+
+  async readFile(file) {
+    try {
+      const points = readTable(await file.text(), this.reach).map((v) => offLattice(onLattice(v, this.reach), this.reach));
+      this.drawn = points;
+      this.strokes = [points.length];
+      if (this.model.get("data") === "drawn") this.drew(); else this.model.set("data", "drawn");
+    } catch (error) { this.tell(`${file.name}: ${error.message}`); }
+  }
+
+  drew() { this.fresh(); }
+
+  // -------------------------------------------------------------------------------- state and link
+
+  now() { return Object.fromEntries(this.params.map((p) => [p.name, this.model.get(p.name)])); }
+
+  read(hash) {
+    const [, name, text] = /^#([^?]*)\?(.*)$/.exec(hash) ?? [];
+    if (name !== this.root.id) return false;
+    const state = new URLSearchParams(text);
+    this.reading = true;
+    for (const p of this.params) if (state.has(p.name)) setFromText(this.model, p, state.get(p.name));
+    this.reading = false;
+    try {
+      if (state.has("drawn")) { this.drawn = unpackPoints(state.get("drawn"), this.reach); this.strokes = [this.drawn.length]; }
+    } catch { this.drawn = []; }
+    const rates = (state.get("rates") ?? "").split("_").map((t) => t.split("-").map(Number));
+    this.plan = rates.filter((r) => r.length === 2 && r.every(Number.isFinite));
+    this.goal = Math.max(0, Math.floor(+state.get("at")) || 0);
+    if (state.has("train")) this.goal = Infinity;
+    this.root.scrollIntoView?.({ block: "nearest" });
+    return true;
+  }
+
+  link() {
+    const state = new URLSearchParams(this.params.map((p) => [p.name, asText(p, this.model.get(p.name))]));
+    if (this.model.get("data") === "drawn") state.set("drawn", packPoints(this.drawn, this.reach));
+    if (this.rates?.length > 1) state.set("rates", this.rates.slice(1).map((r) => r.join("-")).join("_"));
+    if (this.done) state.set("at", this.done);
+    return `${location.href.split("#")[0]}#${this.root.id}?${state}`;
+  }
+
+  async copyLink() {
+    const address = this.link();
+    this.root.querySelector(".live-link")?.remove();
+    try {
+      await navigator.clipboard.writeText(address);
+      this.tell("The link is copied: it opens the Lab with these settings, trained as far as here.");
+    } catch {
+      const shown = Object.assign(element("input", "live-link", this.root), { readOnly: true, value: address });
+      shown.setAttribute("aria-label", "Link to this state");
+      shown.focus();
+      shown.select();
+    }
+  }
+
+  changed(name) {
+    if (this.reading) return;
+    this.plan = [];
+    if (name === "rate" && this.done) this.trainer.send({ do: "rate", rate: this.model.get("rate") });
+    else { this.goal = 0; this.fresh(); }
+  }
+
+  // ------------------------------------------------------------------------------------- the flow
+
+  flow() {
+    const { layers, width, waves, turn } = this.now(), made = [];
+    for (let i = 0; i < layers; i++) {
+      if (turn && i) made.push({ kind: "turn", given: this.settings.turns[turn].map((v) => Float32Array.from(v)) });
+      made.push({ kind: `coupling${waves}${i % 2 ? "flipped" : ""}` });
+    }
+    return { layers: made, width };
+  }
+
+  host(lost) { return new Host(this.root.dataset.work, (answer) => this.hear(answer), lost); }
+
+  // A new flow with the settings of now, and nothing trained yet.
+  async fresh(state) {
+    const epoch = ++this.epoch, { data, points, seed, rate, batch, schedule, steps } = this.now();
+    this.stopped();
+    if (!this.trainer || this.trainer.ended) this.trainer = this.host((why) => this.recover(why));
+    if (!this.viewer || this.viewer.ended) this.viewer = this.host(() => this.blind());
+    const own = data === "drawn";
+    Object.assign(this, { flowNow: this.flow(), speed: 0, exploded: false, wentBack: [] });
+    if (!state) Object.assign(this, { done: 0, losses: [], held: [], weights: null, gap: null, kept: null, shown: null, t: Infinity });
+    this.drawTools.hidden = !own;
+    this.plots[0].stage.classList.toggle("lab-drawing", own);
+    this.root.classList.toggle("lab-own", own);
+    this.fit = true;
+    this.plots[0].canvas.tabIndex = own ? 0 : -1;
+    const few = own ? Float32Array.from(this.drawn) : points ? await this.viewer.ask({ do: "sample", name: data, seed: seed + 1000, count: points }) : null;
+    if (epoch !== this.epoch) return;
+    const info = this.settings.data[data];
+    this.entropy = own ? null : info.entropy;
+    this.data = few ?? (await this.viewer.ask({ do: "sample", name: data, seed: 777, count: 2000 }));
+    const pool = own ? null : await this.viewer.ask({ do: "sample", name: data, seed: 4242, count: HELD });
+    if (epoch !== this.epoch) return;
+    this.pool = pool;
+    if (own) { // a fifth is held out
+      const n = this.data.length / 2, train = [], held = [];
+      for (let k = 0; k < n; k++) (k % 5 === 4 ? held : train).push(this.data[2 * k], this.data[2 * k + 1]);
+      this.pool = Float32Array.from(held);
+      this.trained = Float32Array.from(train);
+    }
+    this.exact = null;
+    if (!own) {
+      const [field, there] = await Promise.all([
+        this.viewer.ask({ do: "exact", name: data, points: this.fine }),
+        this.viewer.ask({ do: "exact", name: data, points: this.pool }),
+      ]);
+      if (epoch !== this.epoch) return;
+      this.exact = field.map(Math.exp);
+      this.exactThere = there;
+      this.rare = there.slice().sort()[Math.floor(there.length / 1000)];
+    }
+    this.enough = !own || this.drawn.length >= 20;
+    this.buttons.train.disabled = this.buttons.step.disabled = !this.enough;
+    const rates = state?.rates ?? [[0, rate], ...(this.plan ?? [])];
+    this.trainer.send({ do: "make", model: this.flowNow, epoch, state: state?.state,
+      data: own ? this.trained : points ? this.data : data,
+      settings: { batch, clip: 5, schedule: !!schedule, steps, seed, rates } });
+    if (this.enough && (this.goal || state?.running)) this.train(state ? undefined : this.goal);
+    if (!state) this.goal = 0;
+    this.redraw();
+  }
+
+  train(to) {
+    if (!this.enough) return;
+    if (this.finished) { this.tell("This training is at its end: Reset begins another one, more steps make it longer."); return; }
+    this.running = true;
+    this.heard = performance.now();
+    this.since = [this.heard, this.done];
+    this.buttons.train.textContent = "Pause";
+    const slow = this.buttons.slow.getAttribute("aria-pressed") === "true";
+    this.trainer.send({ do: "run", pace: slow ? 250 : 0, to });
+    this.say("training");
+  }
+
+  stopped() { this.running = false; this.buttons.train.textContent = "Train"; }
+  pause() { this.stopped(); this.trainer.send({ do: "pause" }); }
+
+  hear(answer) {
+    if (answer.epoch !== this.epoch) return;
+    this.heard = performance.now();
+    if (answer.is === "state") { this.kept = answer.state; return; }
+    if (answer.is !== "progress") return;
+    const { done, loss, weights, rate, rates, wentBack, exploded, finished, running, made } = answer;
+    if (loss !== null) this.losses.push([done, loss]);
+    if (this.losses.length > 1500) this.losses = this.losses.filter((_, k) => k % 2);
+    if (wentBack.length > this.wentBack.length) this.note = `At step ${wentBack.at(-1)} the loss exploded: back to the last good state, and on with smaller steps.`;
+    if (exploded) this.note = "The loss exploded again and again. The weights are the last good ones: choose a smaller rate, or Train goes on from here.";
+    if (this.since && done > this.since[1]) {
+      const now = performance.now();
+      if (now - this.since[0] > 500) { this.speed = ((done - this.since[1]) / (now - this.since[0])) * 1000; this.since = [now, done]; }
+    }
+    Object.assign(this, { done, weights, rate, rates, wentBack, exploded, finished, stale: true });
+    if (this.running && !running && !made) { // (a new one may have been told to run already)
+      this.stopped();
+      this.say(finished ? "the training is at its end" : "stopped");
+    }
+    this.look();
+    this.redraw();
+  }
+
+  // Every second: keep a copy, and see whether the worker still answers.
+  watch() {
+    if (!this.running || document.hidden) { this.heard = performance.now(); return; }
+    this.trainer.send({ do: "state" });
+    if (performance.now() - this.heard > 6000) this.trainer.lose("it did not answer");
+  }
+
+  recover(why) {
+    const { running, kept, rates } = this;
+    this.note = `The worker that trains was lost (${why}). ${kept ? `A new one goes on from step ${kept.done}.` : "A new one starts again."}`;
+    this.say(this.note);
+    this.fails = (this.fails ?? 0) + 1;
+    if (this.fails > 5) { this.note = "The worker that trains was lost too often: reload the page."; this.stopped(); this.redraw(); return; }
+    if (kept) {
+      this.done = kept.done;
+      this.losses = this.losses.filter(([at]) => at <= kept.done);
+      this.held = this.held.filter(([at]) => at <= kept.done);
+    }
+    this.fresh(kept ? { state: kept, rates, running } : undefined);
+    if (!kept && running) this.goal = Infinity;
+  }
+
+  // The worker that computes the pictures was lost.
+  blind() {
+    this.failures = (this.failures ?? 0) + 1;
+    this.looking = false;
+    if (this.failures > 5) { this.tell("The worker that computes the pictures was lost too often: reload the page."); return; }
+    this.fresh(this.kept ? { state: this.kept, rates: this.rates, running: this.running } : undefined);
+  }
+
+  // Asks for what is shown of the weights of now, one request at a time. While a training runs it
+  // rests in between, so that two cores are enough.
+  async look() {
+    if (this.looking || !this.weights || !this.stale || !this.viewer) return;
+    this.looking = true;
+    const start = performance.now();
+    this.stale = false;
+    const { epoch, done, weights, flowNow, pool } = this;
+    const probe = Float32Array.of(this.model.get("px"), this.model.get("py"));
+    const wanted = { density: ["logProb", this.running ? this.coarse : this.fine], samples: ["decode", this.base], across: ["decode", this.across],
+      up: ["decode", this.up], probe: ["encode", probe] };
+    if (pool?.length) wanted.held = ["logProb", pool];
+    const made = await this.viewer.ask({ do: "view", model: flowNow, weights, wanted });
+    const away = this.exact && (await this.viewer.ask({ do: "exact", name: this.model.get("data"), points: made.samples.at(-1) }));
+    if (epoch === this.epoch) this.view(made, done, away);
+    if (this.running) await new Promise((go) => setTimeout(go, Math.min(300, 0.7 * (performance.now() - start))));
+    this.looking = false;
+    this.look();
+  }
+
+  view(made, done, away) {
+    const [values, logDets] = made.probe, z = values.at(-1);
+    const base = -0.5 * (z[0] * z[0] + z[1] * z[1]) - Math.log(TAU);
+    const kinds = this.flowNow.layers.map((l) => l.kind), terms = [base], labels = ["log p(z)"];
+    logDets.forEach((d, k) => {
+      const at = kinds.length - 1 - k;
+      if (kinds[at] === "turn") return; // it adds 0
+      terms.push(d[0]);
+      labels.push(`layer ${kinds.slice(0, at + 1).filter((n) => n !== "turn").length}`);
+    });
+    // A turn and the coupling after it are one layer to those who watch.
+    const ends = [0, ...kinds.flatMap((kind, k) => (kind === "turn" ? [] : [k + 1]))];
+    for (const name of ["samples", "across", "up"]) made[name] = ends.map((k) => made[name][k]);
+    this.shown = { ...made, density: made.density.map(Math.exp), terms: Float32Array.from(terms), labels };
+    if (made.held) {
+      let sum = 0, gap = 0;
+      for (let i = 0; i < made.held.length; i++) { sum -= made.held[i]; if (this.exact) gap += this.exactThere[i] - made.held[i]; }
+      this.nll = sum / made.held.length;
+      this.gap = this.exact ? gap / made.held.length : null;
+      if (this.held.at(-1)?.[0] !== done) this.held.push([done, this.nll]);
+      if (this.held.length > 1500) this.held = this.held.filter((_, k) => k % 2);
+    }
+    this.strays = away ? away.reduce((n, p) => n + (p < this.rare), 0) / away.length : null;
+    this.redraw();
+  }
+
+  // -------------------------------------------------------------------------------------- picture
+
+  redraw() {
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches && this.running;
+    if (this.scheduled) return;
+    this.scheduled = true;
+    const go = () => requestAnimationFrame(() => { this.scheduled = false; this.draw(); });
+    calm ? setTimeout(go, 400) : go();
+  }
+
+  draw() {
+    const { plots, shown, model } = this, mode = pageMode();
+    this.root.dataset.mode = mode;
+    const data = model.get("data") === "drawn" ? Float32Array.from(this.drawn) : this.data ?? new Float32Array(0);
+    const top = this.exact ? this.exact.reduce((a, b) => Math.max(a, b), 0) : shown?.density.reduce((a, b) => Math.max(a, b), 0);
+    for (const k of [0, 1]) plots[k].spec.marks[0].limits = [0, top || 1];
+    plots[0].spec.marks[1].size = data.length > 1500 ? 1.1 : 1.8;
+    const K = shown ? shown.samples.length - 1 : 1, t = model.get("t") * K, at = Math.min(K - 1, Math.floor(t));
+    const between = (steps) => (steps ? steps[at].map((v, i) => v + (t - at) * (steps[at + 1][i] - v)) : new Float32Array(0));
+    this.wayText.textContent = t === 0 ? "noise" : t === K ? "samples" : `layer ${formatNumber(t, 1)} of ${K}`;
+    this.way.value = model.get("t");
+    const values = {
+      data, exact: this.exact, exactThere: !!this.exact, density: shown?.density, densityThere: !!shown,
+      samples: between(shown?.samples), across: between(shown?.across), up: between(shown?.up),
+      trainX: this.losses?.map((l) => l[0]) ?? [], trainY: this.losses?.map((l) => l[1]) ?? [],
+      heldX: this.held?.map((l) => l[0]) ?? [], heldY: this.held?.map((l) => l[1]) ?? [],
+      entropy: this.entropy ?? 0, known: this.entropy !== null && this.entropy !== undefined,
+      terms: shown?.terms ?? new Float32Array(0), px: model.get("px"), py: model.get("py"),
+    };
+    const net = [13, 61, 2];
+    const side = Math.sqrt(shown?.density.length ?? 0);
+    const shapes = { exact: [FINE, FINE], density: [side, side], across: net, up: net, trainY: [values.trainY.length], heldY: [values.heldY.length] };
+    plots[3].legend.lastChild.hidden = !values.known;
+    this.axes(values);
+    if (this.fit || plots[0].density !== window.devicePixelRatio) fitPanels(plots, this.root.clientWidth < 480);
+    this.fit = false;
+    for (const plot of plots) { Object.assign(plot, { shapes, values }); plot.draw(values, mode); }
+    if (this.cursor && document.activeElement === plots[0].canvas) this.drawCursor(plots[0]);
+    this.tellState();
+    this.root.dataset.draws = 1 + (+this.root.dataset.draws || 0);
+  }
+
+  drawCursor(plot) {
+    const { ctx } = plot;
+    ctx.strokeStyle = plot.colors.ink;
+    ctx.lineWidth = 1.5;
+    ctx.beginPath();
+    ctx.arc(plot.X(this.cursor[0]), plot.Y(this.cursor[1]), 6, 0, 7);
+    ctx.stroke();
+  }
+
+  // Limits that follow what is shown: of the curve, and of the bars.
+  axes({ trainY, heldY, known, entropy }) {
+    const [, , , curve, terms] = this.plots, before = JSON.stringify([curve.spec.xlim, curve.spec.ylim, terms.spec.xlim, terms.spec.categories]);
+    const all = [...trainY, ...heldY].filter(Number.isFinite);
+    const low = Math.min(known ? entropy : Infinity, ...all), high = Math.min(Math.max(...all, low + 0.5), low + 3);
+    if (all.length) curve.spec.ylim = [Math.floor(low * 5 - 0.5) / 5, Math.ceil(high * 5) / 5];
+    else curve.spec.ylim = known ? [Math.floor(entropy * 5 - 0.5) / 5, Math.ceil((entropy + 2) * 5) / 5] : [0, 5];
+    curve.spec.xlim = [0, this.model.get("steps")];
+    const { labels = [], terms: v = [] } = this.shown ?? {};
+    if (labels.length) {
+      terms.spec.categories = [...labels, "log p(x)"];
+      terms.spec.marks[0].labels = terms.spec.categories;
+      terms.spec.ylim = [labels.length + 0.6, -0.6];
+      let sum = 0, least = 0, most = 0;
+      for (const x of v) { sum += x; least = Math.min(least, sum); most = Math.max(most, sum); }
+      terms.spec.xlim = [Math.max(-30, 5 * Math.floor(least / 5 - 0.1)), Math.max(1, Math.ceil(most + 0.5))];
+    }
+    if (JSON.stringify([curve.spec.xlim, curve.spec.ylim, terms.spec.xlim, terms.spec.categories]) === before) return;
+    curve.width = terms.width = 0;
+    this.fit = true;
+  }
+
+  tellState() {
+    if (!this.enough) { this.status.textContent = "Draw at least ten points in the first picture, or drop a table (CSV) with two columns."; return; }
+    const n = formatNumber, parts = [`Step ${this.done ?? 0} of ${this.model.get("steps")}`];
+    if (this.running && this.speed) parts.push(`${n(this.speed, 0)} steps a second`);
+    if (this.done && this.rate && !this.finished) parts.push(`rate ${+this.rate.toPrecision(2)}`);
+    if (this.nll !== undefined && this.held?.length) parts.push(`held-out NLL ${n(this.nll, 3)} nats`);
+    if (this.entropy !== null && this.entropy !== undefined) parts.push(`entropy ${n(this.entropy, 3)}`);
+    if (this.gap !== null && this.gap !== undefined) parts.push(`gap ${n(this.gap, 3)}`);
+    if (this.strays !== null && this.strays !== undefined && this.held?.length) parts.push(`strays ${n(this.strays, 1, "%")}`);
+    this.status.textContent = parts.join(" · ") + (this.note ? ` · ${this.note}` : "");
+    this.root.dataset.step = this.done ?? 0;
+  }
+
+  tell(text) { this.note = text; this.say(text); this.tellState(); }
+  say(text) { this.spoken.textContent = text; }
+
+  // ------------------------------------------------------------------------------------- take away
+
+  save(name, address) { Object.assign(element("a"), { href: address, download: name }).click(); }
+
+  savePicture() {
+    const all = this.plots.map((p) => p.canvas), pad = 16, head = 24, box = this.panels.getBoundingClientRect();
+    const scale = window.devicePixelRatio || 1, sheet = element("canvas");
+    sheet.width = (box.width + 2 * pad) * scale;
+    sheet.height = (box.height + 2 * pad) * scale;
+    const ctx = sheet.getContext("2d"), { paper, ink } = COLORS[pageMode()];
+    ctx.scale(scale, scale);
+    ctx.fillStyle = paper;
+    ctx.fillRect(0, 0, sheet.width, sheet.height);
+    ctx.fillStyle = ink;
+    ctx.font = "600 14px system-ui, sans-serif";
+    ctx.textAlign = "center";
+    all.forEach((canvas, k) => {
+      const at = canvas.getBoundingClientRect(), x = at.left - box.left + pad, y = at.top - box.top + pad;
+      ctx.fillText(this.plots[k].spec.title, x + at.width / 2, Math.max(head - 8, y - 6));
+      ctx.drawImage(canvas, x, y, at.width, at.height);
+    });
+    this.save("flow-lab.png", sheet.toDataURL("image/png"));
+  }
+
+  addPython() {
+    const fold = element("details", "live-fold", this.root);
+    element("summary", "", fold, "Take the flow along, into Python");
+    element("p", "", fold, "Save the weights, and run this beside flows.py and flows_support.py. It prints how far the two log p differ, at most.");
+    const code = element("pre", "", fold, this.settings.python);
+    code.tabIndex = 0;
+    code.setAttribute("aria-label", "Python");
+    const save = element("button", "", fold, "Save the weights (JSON)");
+    save.type = "button";
+    save.addEventListener("click", async () => this.save("flow-lab.json", `data:application/json,${encodeURIComponent(JSON.stringify(await this.exported()))}`));
+  }
+
+  // The shape, the weights by the names that torch gives them, and a few points with their log p.
+  async exported() {
+    const { layers, width, waves, turn } = this.now(), weights = {}, points = this.data.slice(0, 40);
+    const { sizes } = this.settings, { layers: kinds } = this.flowNow;
+    let at = 0;
+    kinds.forEach(({ kind }, k) => {
+      for (const { name, shape } of sizes[kind]) {
+        const own = shape.map((d) => (d === "width" ? width : d)), size = own.reduce((a, b) => a * b, 1);
+        const flat = Array.from(this.weights.subarray(at, at + size));
+        at += size;
+        weights[`layers.${k}.${name}`] = own.length === 1 ? flat
+          : Array.from({ length: own[0] }, (_, i) => flat.slice(i * own[1], (i + 1) * own[1]));
+      }
+    });
+    const made = await this.viewer.ask({ do: "view", model: this.flowNow, weights: this.weights, wanted: { p: ["logProb", points] } });
+    return { shape: { n_layers: layers, hidden_dim: width, n_frequencies: waves, turn }, weights, steps: this.done,
+      points: Array.from({ length: points.length / 2 }, (_, i) => [points[2 * i], points[2 * i + 1]]), log_p: Array.from(made.p) };
+  }
+}
+
+for (const root of document.querySelectorAll("[data-lab]")) new Lab(root, SETTINGS);

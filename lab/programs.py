@@ -1,0 +1,85 @@
+"""The Lab's programs: the course's own functions, compiled.
+
+python -m lab.programs      write lab/programs.json
+"""
+
+import json
+from pathlib import Path
+
+import torch
+
+import flows
+from lab.data import DATA, EXTENT, DataSet, entropy
+from live import compile
+from live.lab import bundle, compile_core, compile_kind
+
+STORED = Path(__file__).parent / "programs.json"
+WAVES = (0, 4)  # Fourier features that one may choose
+TURNS = (0, 30, 45, 60, 90)  # degrees between the couplings, likewise
+
+
+def coupling(flip: bool, n_frequencies: int):
+    """The couplings of `flows.RealNVP`, of any width."""
+    return lambda width: flows.AffineCoupling(2, width, flip, n_frequencies=n_frequencies)
+
+
+def log_prob(z, log_det):
+    """As in `flows.Flow.log_prob`, from the latent points on."""
+    return flows.standard_normal_log_prob(z).sum(dim=1) + log_det
+
+
+def loss(z, log_det):
+    """As in `flows.Trainer.step`."""
+    return flows.careful_mean(-log_prob(z, log_det), 2)
+
+
+def stored_kind(make) -> dict:
+    """A kind of layer, as the file keeps it."""
+    kind = compile_kind(make)
+    return kind | {"programs": bundle.as_json(kind["programs"])}
+
+
+def stored_data(data: DataSet) -> dict:
+    """The two programs of a data set."""
+    u, e = torch.linspace(0, 0.99, 202).reshape(101, 2), torch.linspace(-2, 2, 202).reshape(101, 2)
+    sample = compile(data.sample, u, e, name="sample", dynamic=(0, 1))
+    exact = compile(data.log_prob, e, name="logProb")
+    return bundle.as_json({"sample": sample, "log_prob": exact})
+
+
+def settings() -> dict:
+    """What the page has to know of the programs."""
+    turns = {}
+    for degrees in TURNS[1:]:
+        layer = flows.Linear(flows.rotation(float(degrees)))
+        turns[str(degrees)] = [buffer.flatten().tolist() for _, buffer in layer.named_buffers()]
+    data = {name: {"label": d.label, "entropy": round(entropy(d), 5)}
+            for name, d in DATA.items()}  # fmt: skip
+    return {"data": data, "turns": turns, "waves": list(WAVES), "extent": EXTENT}
+
+
+KINDS = {
+    f"coupling{n}{'flipped' if flip else ''}": coupling(flip, n)
+    for n in WAVES
+    for flip in (False, True)
+} | {"turn": lambda width: flows.Linear(flows.rotation(45.0))}
+
+
+def compile_all(kinds=tuple(KINDS), data=tuple(DATA)) -> dict:
+    """All programs, or those of some kinds and data sets; and the settings."""
+    core = compile_core(loss, log_prob, betas=flows.Trainer.ADAM["betas"])
+    return {
+        "core": bundle.as_json(core),
+        "kinds": {name: stored_kind(KINDS[name]) for name in kinds},
+        "data": {name: stored_data(DATA[name]) for name in data},
+        "settings": settings(),
+    }
+
+
+def stored() -> dict:
+    """The programs of the file."""
+    return json.loads(STORED.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    STORED.write_text(json.dumps(compile_all(), indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,63 @@
+// The page's side of a workshop: a worker, or where the page may have none (from file://), the page
+// itself, in slices.
+class Host {
+  // address: of the workshop's script; take: gets its answers; lost: is told when it is gone.
+  constructor(address, take, lost) {
+    Object.assign(this, { address, take, lost, waiting: new Map(), next: 0, ended: false });
+    this.begun = this.begin();
+    this.begun.catch((error) => this.lose(error));
+  }
+
+  async begin() {
+    if (location.protocol !== "file:" && window.Worker) {
+      this.worker = new Worker(this.address);
+      this.worker.onmessage = ({ data }) => this.hear(data);
+      this.worker.onerror = (event) => this.lose(event.message || "the worker did not start");
+      return (message) => this.worker.postMessage(message);
+    }
+    const make = await Host.inPage(this.address), safely = (task) => { try { task(); } catch (error) { this.lose(error); } };
+    const take = make((answer) => setTimeout(() => this.hear(answer)), (task, pause) => setTimeout(() => safely(task), pause));
+    return (message) => safely(() => take(message));
+  }
+
+  static inPage(address) {
+    return (Host.fetched ??= new Promise((done, failed) => {
+      const tag = element("script", "", document.head);
+      Object.assign(tag, { src: address, onload: () => done(window.liveWorkshop), onerror: () => failed("the script did not load") });
+    }));
+  }
+
+  hear(answer) {
+    if (this.ended) return;
+    this.heard = performance.now();
+    const waits = this.waiting.get(answer.id);
+    if (!waits) { this.take?.(answer); return; }
+    this.waiting.delete(answer.id);
+    waits(answer.made);
+  }
+
+  lose(why) {
+    if (this.ended) return;
+    this.end();
+    this.lost?.(`${why?.message ?? why}`);
+  }
+
+  async send(message) {
+    const post = await this.begun;
+    if (!this.ended) post(message);
+  }
+
+  // A message that has an answer of its own.
+  ask(message) {
+    const id = ++this.next;
+    return new Promise((done) => {
+      this.waiting.set(id, done);
+      this.send({ ...message, id }).catch(() => {});
+    });
+  }
+
+  end() {
+    this.ended = true;
+    this.worker ? this.worker.terminate() : this.begun.then((post) => post({ do: "pause" })).catch(() => {});
+  }
+}

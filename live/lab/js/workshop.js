@@ -1,0 +1,106 @@
+// What a worker does, or the page itself where there are none: trains a chain, and computes what is
+// shown of one. It takes messages {do: ...} and answers with {is: ...}.
+//
+// programs: {core, kinds, data: {name: {sample, log_prob}}}; a model is {layers, width}.
+const SLICE = 12; // milliseconds of training between two looks for messages
+const REPORT = 33; // between two reports
+
+function makeWorkshop(programs, post, later) {
+  const data = Object.fromEntries(Object.entries(programs.data).map(([name, p]) => [name, readPrograms(p)]));
+  const fresh = (name) => (random, n) => data[name].sample(random.uniforms(2 * n), random.normals(2 * n));
+  let training = null, running = false, pace = 0, until = 0, epoch = 0, losses = [], reported = 0;
+
+  const report = (more = {}) => {
+    const { done, rate, wentBack, exploded, finished, settings } = training;
+    reported = performance.now();
+    const good = losses.filter(Number.isFinite);
+    const loss = good.length ? good.reduce((a, b) => a + b) / good.length : null;
+    post({ is: "progress", epoch, done, rate, wentBack: wentBack.slice(), exploded, finished, loss, running,
+      rates: settings.rates, weights: training.chain.weights.slice(), ...more });
+    losses = [];
+  };
+  const advance = () => {
+    losses.push(training.step());
+    if (training.finished || training.exploded || training.done >= until) running = false;
+  };
+  // A stretch of training, and then a chance for messages. (`own`: of this run, not of one before.)
+  let run = 0;
+  const work = (own) => {
+    if (!running || own !== run) return;
+    const start = performance.now();
+    do advance(); while (running && !pace && performance.now() - start < SLICE);
+    if (!running || pace || performance.now() - reported > REPORT) report();
+    if (running) later(() => work(own), pace);
+  };
+
+  // What is shown of a chain with given weights.
+  let shown = null, key = "";
+  const chainOf = (model, weights) => {
+    const name = JSON.stringify(model);
+    if (name !== key) { shown = new Chain(programs, model.layers, model.width); key = name; }
+    shown.load(weights);
+    return shown;
+  };
+  const inParts = (points, f, size = 1024) => {
+    const out = new Float32Array(points.length / 2);
+    for (let i = 0; i < out.length; i += size) out.set(f(points.subarray(2 * i, 2 * (i + size))), i);
+    return out;
+  };
+  const views = {
+    logProb: (chain, points) => inParts(points, (p) => chain.logProb(p)),
+    decode: (chain, points) => chain.decodeSteps(points)[0],
+    encode: (chain, points) => chain.encodeSteps(points),
+  };
+
+  const tasks = {
+    // {model, settings, data: a name or points, epoch, state}: a new training, or one that goes on
+    // from a state.
+    make(message) {
+      const chain = new Chain(programs, message.model.layers, message.model.width);
+      const draw = typeof message.data === "string" ? fresh(message.data) : resample(message.data);
+      training = new Training(chain, draw, message.settings);
+      if (message.state) training.resume(message.state);
+      ({ epoch } = message);
+      running = false;
+      losses = [];
+      report({ made: true });
+    },
+    // {pace: milliseconds between two steps, to: a step}
+    run(message) {
+      if (training.exploded) training.wentBack = [];
+      pace = message.pace ?? 0;
+      until = message.to ?? Infinity;
+      running = !training.finished && training.done < until;
+      reported = 0;
+      work(++run);
+    },
+    pause() { running = false; if (training) report(); },
+    step() { until = Infinity; if (!training.finished) advance(); running = false; report(); },
+    rate({ rate }) { training.settings.rates.push([training.done, rate]); report(); },
+    state() { post({ is: "state", epoch, state: training.copy() }); },
+    // {model, weights, wanted: {key: [view, points]}}
+    view({ id, model, weights, wanted }) {
+      const chain = chainOf(model, weights), made = {};
+      for (const [name, [view, points]] of Object.entries(wanted)) made[name] = views[view](chain, points);
+      post({ is: "view", id, made });
+    },
+    // {name, points}: exact log-densities
+    exact({ id, name, points }) { post({ is: "exact", id, made: inParts(points, (p) => data[name].log_prob(p)) }); },
+    // {name, seed, count}: points of a data set
+    sample({ id, name, seed, count }) { post({ is: "sample", id, made: fresh(name)(new Random(seed), count) }); },
+  };
+  return (message) => tasks[message.do](message);
+}
+
+// In a worker: messages come between two slices without delay.
+function serveWorker(programs, scope) {
+  const channel = new MessageChannel(), waiting = [];
+  channel.port1.onmessage = () => waiting.shift()();
+  const later = (task, pause) => {
+    if (pause) { setTimeout(task, pause); return; }
+    waiting.push(task);
+    channel.port2.postMessage(0);
+  };
+  const take = makeWorkshop(programs, (answer) => scope.postMessage(answer), later);
+  scope.onmessage = ({ data }) => take(data);
+}

@@ -1,0 +1,178 @@
+"""The Lab in a browser: it trains, links reopen it, own drawings train, lost workers are replaced.
+
+The page is the Lab alone, under the policy of the book's pages; no built site is needed.
+"""
+
+import json
+import re
+
+import pytest
+from browser import serve_folder, wait_until
+
+from lab import page
+
+POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "script-src 'self' 'wasm-unsafe-eval'"
+)
+PAGE = f"""<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>Lab</title>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="lab.css"></head><body><main><h1>Lab</h1>
+<div id="flow-lab" data-lab data-work="work.js"></div></main>
+<script src="lab.js" defer></script></body></html>"""
+SMALL = "layers=2&width=8&waves=none&turn=none&batch=64&steps=500&rate=0.01"
+LAB = "document.querySelector('[data-lab]').lab"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("lab")
+    for name, text in {**page.files(), "index.html": PAGE}.items():
+        (made / name).write_text(text, encoding="utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def tab(chromium, folder):
+    """One tab for all tests of this file; it fails if the page complains."""
+    context, complaints = chromium.new_context(viewport={"width": 900, "height": 1000}), []
+    made = context.new_page()
+    made.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    made.on("pageerror", lambda e: complaints.append(str(e)))
+    with serve_folder(folder) as address:
+        made.base = f"{address.rstrip('/')}/index.html"
+        yield made
+    context.close()
+    assert not complaints
+
+
+def lab(tab, expression):
+    return tab.evaluate(f"{LAB}.{expression}")
+
+
+def open_lab(tab, state):
+    tab.goto("about:blank")
+    tab.goto(f"{tab.base}#flow-lab?{state}")
+    wait_until(tab, lambda: lab(tab, "weights !== null && !!this.shown".replace("this", LAB)))
+
+
+def finished(tab):
+    wait_until(tab, lambda: lab(tab, "finished && !!" + LAB + ".held.length"))
+    wait_until(tab, lambda: lab(tab, "held.at(-1)[0] === " + LAB + ".done"))
+
+
+def train_small(tab):
+    """A small flow on the ring, trained to the end, from a link and by the button."""
+    open_lab(tab, f"data=ring&seed=3&{SMALL}")
+    assert lab(tab, "done") == 0 and tab.inner_text(".lab-status").startswith("Step 0 of 500")
+    tab.click("text=Train")
+    finished(tab)
+
+
+def test_it_trains_and_the_loss_falls(tab):
+    train_small(tab)
+    losses = lab(tab, "losses.map((l) => l[1])")
+    assert losses[-1] < losses[0] - 1
+    status = tab.inner_text(".lab-status")
+    gap, entropy = (float(re.search(rf"{w} (-?[\d.]+)", status)[1]) for w in ("gap", "entropy"))
+    nll = float(re.search(r"NLL ([\d.]+)", status)[1])
+    assert entropy == pytest.approx(2.145) and 0 < gap < 2.6
+    assert nll - entropy == pytest.approx(gap, abs=0.15)  # up to the sample of held-out points
+    assert re.search(r"strays \d+\.\d%", status)
+
+
+def test_a_link_opens_the_same_state(tab):
+    train_small(tab)
+    weights, link = lab(tab, "weights.slice(0, 9)"), lab(tab, "link()")
+    assert "at=500" in link and "seed=3" in link
+    tab.goto("about:blank")
+    tab.goto(link)
+    finished(tab)
+    assert lab(tab, "weights.slice(0, 9)") == weights
+    assert lab(tab, "link()") == link
+
+
+def test_the_flow_goes_along_into_python(tab, tmp_path, monkeypatch, capsys):
+    train_small(tab)
+    saved = tab.evaluate(f"{LAB}.exported()")
+    (tmp_path / "flow-lab.json").write_text(json.dumps(saved), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(lab(tab, "settings.python"), {})  # what the page shows, as one would run it
+    assert float(capsys.readouterr().out) < 1e-5
+
+
+def test_an_own_drawing_trains(tab):
+    open_lab(tab, f"data=drawn&{SMALL}".replace("drawn", "Your+own+drawing"))
+    assert tab.is_disabled("text=Train") and "Draw" in tab.inner_text(".lab-status")
+    box = tab.locator(".live-stage").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    tab.mouse.move(x - 60, y)
+    tab.mouse.down()
+    for k in range(8):
+        tab.mouse.move(x - 60 + 15 * k, y + 20 * (k % 3))
+    tab.mouse.up()
+    count = lab(tab, "drawn.length")
+    assert count > 60
+    tab.locator(".live-stage canvas").first.focus()
+    tab.keyboard.press("ArrowUp")
+    tab.keyboard.press("Enter")
+    assert lab(tab, "drawn.length") == count + 24
+    tab.click("text=Undo")
+    assert lab(tab, "drawn.length") == count
+    wait_until(tab, lambda: not tab.is_disabled("text=Train"))
+    tab.click("text=Train")
+    finished(tab)
+    losses = lab(tab, "losses.map((l) => l[1])")
+    assert losses[-1] < losses[0] - 1 and "entropy" not in tab.inner_text(".lab-status")
+    drawn, link = lab(tab, "drawn"), lab(tab, "link()")
+    tab.goto("about:blank")
+    tab.goto(link)
+    wait_until(tab, lambda: lab(tab, "finished"))
+    assert lab(tab, "drawn") == drawn
+
+
+def test_a_table_is_read(tab):
+    rows = "\n".join(f"{k},{k * k}" for k in range(30))
+    tab.set_input_files(
+        "input[type=file]",
+        {"name": "t.csv", "mimeType": "text/csv", "buffer": f"x,y\n{rows}".encode()},
+    )
+    wait_until(tab, lambda: lab(tab, "drawn.length") == 60)
+    assert max(map(abs, lab(tab, "drawn"))) <= 5
+    tab.set_input_files(
+        "input[type=file]", {"name": "bad.csv", "mimeType": "text/csv", "buffer": b"1,2\n3"}
+    )
+    wait_until(tab, lambda: "bad.csv: a table needs 10" in tab.inner_text(".lab-status"))
+    assert lab(tab, "drawn.length") == 60
+
+
+def test_a_lost_worker_is_replaced(tab):
+    open_lab(tab, "data=moons&layers=4&steps=8000&batch=512")
+    tab.click("text=Train")
+    wait_until(tab, lambda: lab(tab, "kept !== null") and lab(tab, "kept.done") > 5)
+    lab(tab, "trainer.worker.terminate()")
+    kept = lab(tab, "kept.done")
+    lab(tab, "heard = -1e9")  # (instead of six seconds of silence)
+    wait_until(tab, lambda: "lost" in tab.inner_text(".lab-status"))
+    wait_until(tab, lambda: lab(tab, "done") > kept + 10)
+    assert tab.inner_text(".lab-main") == "Pause"
+    tab.click("text=Pause")
+
+
+def test_the_rate_changes_while_it_runs(tab):
+    open_lab(tab, f"data=moons&{SMALL}".replace("steps=500", "steps=8000&schedule=stays"))
+    tab.click("text=Step")
+    wait_until(tab, lambda: lab(tab, "done") == 1)
+    tab.select_option("[data-param=rate]", label="0.1")
+    wait_until(tab, lambda: lab(tab, "rate") == 0.1)
+    assert "rates=1-0.1" in lab(tab, "link()") and lab(tab, "done") == 1
+
+
+def test_without_workers_it_trains_in_the_page(tab, folder):
+    """As from file://, where browsers start no worker."""
+    tab.goto((folder / "index.html").as_uri() + f"#flow-lab?data=rings&{SMALL}&train")
+    finished(tab)
+    assert lab(tab, "trainer.worker === undefined")
+    losses = lab(tab, "losses.map((l) => l[1])")
+    assert losses[-1] < losses[0] - 0.3

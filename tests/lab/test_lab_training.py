@@ -1,0 +1,180 @@
+"""The Lab trains as torch does: values, gradients, whole trainings, against torch in float64."""
+
+import pytest
+import torch
+from lab_node import Workshop
+
+import flows
+from lab import programs
+
+SHAPES = [  # layers, Fourier features, turn; width, points
+    ((1, 0, 0), 8, 5), ((2, 4, 0), 16, 33), ((3, 0, 45), 7, 64), ((4, 4, 30), 32, 128),
+    ((8, 4, 90), 12, 40), ((2, 0, 60), 64, 256),
+]  # fmt: skip
+RUNS = [((1, 0, 0), 8, 16), ((4, 4, 45), 32, 64), ((3, 0, 0), 16, 50), ((5, 4, 30), 9, 24)]
+
+
+@pytest.fixture(scope="module")
+def workshop():
+    made = Workshop()
+    yield made
+    made.close()
+
+
+def flow_of(layers, width, spread=0.3):
+    """A flow of this shape, whose couplings are far from the identity, in float64."""
+    n_layers, waves, turn = layers
+    flow = flows.RealNVP(2, width, n_layers, n_frequencies=waves, turn=float(turn))
+    with torch.no_grad():
+        for p in flow.parameters():
+            p.add_(spread * torch.randn(p.shape) / max(1, p.shape[-1]) ** 0.5)
+    return flow.double()
+
+
+def weights_of(flow):
+    return torch.cat([p.detach().flatten() for p in flow.parameters()])
+
+
+def largest(got, wanted) -> float:
+    scale = wanted.abs().max().clamp(min=1.0)
+    assert got.shape == wanted.shape
+    return ((got - wanted).abs().max() / scale).item()
+
+
+@pytest.mark.parametrize(("layers", "width", "n"), SHAPES)
+def test_chains_are_the_courses_flows(layers, width, n, workshop):
+    flow, x = flow_of(layers, width), 2 * torch.randn(n, 2)
+    loss, gradient, log_prob, decoded, log_dets = workshop.run(
+        "chain", layers=layers, width=width, weights=weights_of(flow).float(), points=x
+    )
+    flow = flow.float().double()  # what the page was given
+    x = x.double()
+    wanted = flows.careful_mean(flows.point_nll(flow, x), 2)
+    wanted.backward()
+    assert largest(loss, wanted.detach().reshape(1)) < 1e-6
+    assert largest(gradient, torch.cat([p.grad.flatten() for p in flow.parameters()])) < 2e-6
+    with torch.no_grad():
+        z, log_det = flow.decode(x)
+        assert largest(log_prob, flow.log_prob(x)) < 2e-6
+        assert largest(decoded, z.flatten()) < 5e-6 and largest(log_dets, log_det) < 5e-6
+
+
+def torch_run(flow, batches, settings):
+    """The training of `flows.Trainer`, but for its way back, with rates that may change."""
+    adam = torch.optim.Adam(flow.parameters(), betas=flows.Trainer.ADAM["betas"])
+    losses = []
+    for step, batch in enumerate(batches):
+        peak = [rate for start, rate in settings["rates"] if start <= step][-1]
+        rate = flows.learning_rate(step, settings["steps"], peak) if settings["schedule"] else peak
+        loss = flows.careful_mean(flows.point_nll(flow, batch.double()), 2)
+        adam.param_groups[0]["lr"] = rate
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(flow.parameters(), settings["clip"])
+        adam.step()
+        losses.append(loss.item())
+    return torch.tensor(losses, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(("layers", "width", "n"), RUNS)
+@pytest.mark.parametrize("schedule", [True, False])
+def test_twenty_steps_are_torchs(layers, width, n, schedule, workshop):
+    flow, batches = flow_of(layers, width).float(), [3 * torch.randn(n, 2) for _ in range(20)]
+    batches[3][0] = 60.0  # far out: counts by its logarithm
+    settings = {"steps": 20, "clip": 0.7, "schedule": schedule, "batch": n, "seed": 0,
+                "rates": [[0, 2e-3], [11, 5e-4]]}  # fmt: skip
+    got, losses, went_back, _ = workshop.run(
+        "train", layers=layers, width=width, weights=weights_of(flow), batches=batches,
+        settings=settings,
+    )  # fmt: skip
+    flow = flow.double()
+    wanted = torch_run(flow, batches, settings)
+    assert largest(losses, wanted) < 5e-6 and not len(went_back)
+    moved = (weights_of(flow) - got).abs()
+    assert moved.mean() < 2e-6 and moved.max() < 1e-4  # (Adam's first steps only see the sign)
+
+
+def test_rates_are_the_chapters(workshop):
+    cases = [(s, n, 4e-3) for n in (1, 9, 20, 1000) for s in range(0, n, max(1, n // 7))]
+    (got,) = workshop.run("rates", cases=cases)
+    wanted = torch.tensor([flows.learning_rate(*c) for c in cases], dtype=torch.float64)
+    assert (got - wanted).abs().max() < 1e-12
+
+
+def test_weights_start_as_in_torch(workshop):
+    layers, width = (6, 4, 45), 32
+    (got,) = workshop.run("start", layers=layers, width=width, seed=3)
+    flow, at = flows.RealNVP(2, width, 6, n_frequencies=4, turn=45.0), 0
+    for name, p in flow.named_parameters():
+        part, at = got[at : at + p.numel()], at + p.numel()
+        assert (part.abs().max() == 0) == (p.abs().max() == 0), name
+        if part.any() and len(part) > 30:
+            owner = flow.get_submodule(name.rpartition(".")[0])
+            bound = owner.in_features**-0.5  # what torch.nn.Linear says of itself
+            assert 0.8 * bound < part.abs().max() <= bound and p.abs().max() <= bound, name
+            assert part.mean().abs() < 4 * bound / len(part) ** 0.5
+    assert at == len(got)
+    (other,) = workshop.run("start", layers=layers, width=width, seed=4)
+    assert not torch.equal(got, other)
+
+
+def test_random_numbers_are_random(workshop):
+    uniform, normal = workshop.run("random", seed=5, n=20_000)
+    assert 0 <= uniform.min() and uniform.max() < 1
+    assert abs(uniform.mean() - 0.5) < 0.01 and abs(uniform.var() - 1 / 12) < 0.003
+    assert abs(normal.mean()) < 0.03 and abs(normal.var() - 1) < 0.04
+    assert abs((normal**4).mean() - 3) < 0.3
+    assert abs((normal[1:] * normal[:-1]).mean()) < 0.03
+
+
+def test_a_training_that_explodes_goes_back(workshop):
+    layers, width = (2, 0, 0), 8
+    flow = flow_of(layers, width, spread=0.0).float()
+    batches = [0.3 * torch.randn(32, 2) for _ in range(60)]
+    batches[45] = torch.full((32, 2), 1e30)
+    settings = {"steps": 60, "clip": 5.0, "schedule": False, "batch": 32, "seed": 0,
+                "rates": [[0, 1e-3]]}  # fmt: skip
+    got, losses, went_back, (rate,) = workshop.run(
+        "train", layers=layers, width=width, weights=weights_of(flow), batches=batches,
+        settings=settings,
+    )  # fmt: skip
+    assert went_back.tolist() == [46] and got.isfinite().all()
+    assert rate.item() == pytest.approx(0.7e-3)
+    assert losses[45] == 1e30 and losses[46:].max() < 10 and losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", list(programs.DATA))
+def test_data_are_drawn_and_weighed_as_in_torch(name, workshop):
+    data, u, e = programs.DATA[name], torch.rand(300, 2), torch.randn(300, 2)
+    points, log_prob = workshop.run("data", name=name, u=u, e=e)
+    wanted = data.sample(u, e)
+    assert (points - wanted.flatten().double()).abs().max() < 2e-6
+    assert largest(log_prob, data.log_prob(wanted.double()).clamp(min=-1e30)) < 1e-5
+
+
+@pytest.mark.parametrize("name", list(programs.DATA))
+def test_entropies_are_those_of_the_samples(name):
+    data = programs.DATA[name]
+    log_p = data.log_prob(data.sample(torch.rand(20_000, 2), torch.randn(20_000, 2)).double())
+    shown = programs.stored()["settings"]["data"][name]["entropy"]
+    assert abs(-log_p.mean() - shown) < 4 * log_p.std() / 20_000**0.5 + 1e-4
+
+
+def test_the_ring_is_the_courses():
+    import gen_models_utilities as gmu
+
+    x = 4 * torch.randn(100, 2, dtype=torch.float64)
+    ours = programs.DATA["ring"].log_prob(x)
+    assert (ours - gmu.ring_log_prob(x)).abs().max() < 0.05  # its centres are rounded to 16 bits
+    shown = programs.stored()["settings"]["data"]["ring"]["entropy"]
+    assert shown == pytest.approx(gmu.ring_entropy(), abs=1e-4)
+
+
+def test_stored_programs_are_the_courses_functions():
+    """`make execute` writes them again."""
+    kept = programs.stored()
+    assert set(kept["kinds"]) == set(programs.KINDS) and set(kept["data"]) == set(programs.DATA)
+    fresh = programs.compile_all(["coupling4flipped", "turn"], ["ring", "pinwheel"])
+    for part in ("kinds", "data"):
+        assert fresh[part] == {name: kept[part][name] for name in fresh[part]}
+    assert fresh["core"] == kept["core"] and fresh["settings"] == kept["settings"]
