@@ -1,0 +1,1 @@
+"""The course in class: exercises that check themselves, and what an instructor needs."""
