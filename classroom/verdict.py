@@ -8,12 +8,12 @@ else crosses.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 import numpy as np
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """The five things that a check may say. None of them is "all tests passed": no check sees all.
 
     Example:
