@@ -17,7 +17,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from flows_support import check_domain
 """
 
 
-class Level(str, Enum):
+class Level(StrEnum):
     """How hard an exercise is.
 
     Example:
@@ -66,7 +66,7 @@ class Raised(Exception):
         self.name, self.error = name, error
 
 
-# ------------------------------------------------------------------------------------- black boxes
+# ---------------------------------------------------------------------------------- black boxes
 
 
 def to_numbers(name: str, value) -> np.ndarray:
@@ -121,11 +121,8 @@ def black_boxes(ports: Mapping[str, str], names: Mapping) -> Answer:
         def call(*arguments):
             given = [torch.tensor(a) if isinstance(a, np.ndarray) else a for a in arguments]
             got = run(name, lambda: function(*given))
-            if isinstance(got, tuple | list) and any(
-                np.ndim(x) or hasattr(x, "shape") for x in got
-            ):
-                return tuple(to_numbers(name, part) for part in got)
-            if isinstance(got, tuple):
+            arrays = isinstance(got, list) and any(hasattr(part, "shape") for part in got)
+            if isinstance(got, tuple) or arrays:
                 return tuple(to_numbers(name, part) for part in got)
             return to_numbers(name, got)
 
@@ -220,7 +217,7 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}{place}" + (f": {message}" if message else "")
 
 
-# -------------------------------------------------------------------------------------- an exercise
+# ---------------------------------------------------------------------------------- an exercise
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def shown(value) -> str:
     return f"{float(value):.4g}"
 
 
-# ----------------------------------------------------------------------------------- points to try
+# -------------------------------------------------------------------------------- points to try
 
 
 def bell(n: int = 6, dim: int | None = None, scale: float = 1.3) -> Draw:
@@ -98,7 +98,7 @@ def between(low: float, high: float, n: int = 6) -> Draw:
     return lambda rng: rng.uniform(low, high, n)
 
 
-# --------------------------------------------------------------------- asking the answer for numbers
+# ---------------------------------------------------------------- asking the answer for numbers
 
 
 def outputs(answer: Answer, name: str, *arguments, parts: int = 1) -> tuple[np.ndarray, ...]:
@@ -172,7 +172,7 @@ def jacobians(answer: Answer, name: str, points: np.ndarray, *more, parts: int =
     return np.stack(columns, axis=2)
 
 
-# ------------------------------------------------------------------------------------ laws of a map
+# -------------------------------------------------------------------------------- laws of a map
 
 
 def cause_of_log_det(log_det: np.ndarray, true: np.ndarray, jacobian: np.ndarray) -> str:
@@ -455,7 +455,7 @@ def context_matters(name: str, points: Draw, a: Sequence, b: Sequence) -> Law:
     return matters
 
 
-# ------------------------------------------------------------------------------- laws of a density
+# ---------------------------------------------------------------------------- laws of a density
 
 
 def cells(extent: Sequence[float], n: int) -> tuple[np.ndarray, float]:
@@ -608,7 +608,7 @@ def base_log_prob(z: np.ndarray) -> np.ndarray:
     return (-0.5 * z**2 - 0.5 * math.log(2 * math.pi)).sum(axis=1)
 
 
-# -------------------------------------------------------------------------------- laws of a training
+# --------------------------------------------------------------------------- laws of a training
 
 
 def training_lowers_own_nll(
@@ -719,7 +719,7 @@ def schedule(name: str, steps: int, wanted: Mapping[int, float], causes: Mapping
     return falls
 
 
-# ------------------------------------------------------------------------------- a value worked out
+# --------------------------------------------------------------------------- a value worked out
 
 
 def hand_computed(

@@ -207,7 +207,7 @@ def step_log_det(h, dim):
 def score(x, t):
     ...  # the gradient of log p(x, t), shape (n, 2)""",
         hints=(
-            "The weights w_k are those of `velocity`: the softmax over k of -|x - t c_k|^2 / 2 s^2.",
+            "The weights w_k are those of `velocity`: softmax over k of -|x - t c_k|^2 / 2 s^2.",
             "Each mode pulls by -(x - t c_k) / s^2; the score is the mean pull under the weights.",
         ),
         ports={"score": "lambda x, t: score(x, t)"},

@@ -27,7 +27,7 @@ from classroom.laws import (
 
 CHAPTER = "4_realnvp"
 
-# ---------------------------------------------------------------------------- a coupling of one's own
+# ---------------------------------------------------------------------- a coupling of one's own
 
 CONDITIONER = """
 def _conditioner(n_changed):
@@ -60,7 +60,7 @@ PATTERN[2:, :2] = 1
 FLIPPED = np.eye(5)
 FLIPPED[:2, 2:] = 1
 
-# ------------------------------------------------------------------------------ the two lines of a flow
+# ---------------------------------------------------------------------- the two lines of a flow
 
 FLOW = """
 def _shaken(module, size=0.8, seed=1):
@@ -104,7 +104,7 @@ def no_volume(answer, rng):
         fail("the log-det of the coupling", worst, 0, "s must be 0 for every point")
 
 
-# ------------------------------------------------------------------------------------ who talks to whom
+# ---------------------------------------------------------------------------- who talks to whom
 
 
 @law
@@ -123,7 +123,7 @@ def three_are_enough(answer, rng):
             fail(f"the number of couplings for D = {dim}", got, count, cause if got < count else "")
 
 
-# ----------------------------------------------------------------------------------- a mask, a bound
+# ------------------------------------------------------------------------------ a mask, a bound
 
 MASK = """
 def _masked(x, mask):
@@ -173,7 +173,7 @@ def shift_is_free(answer, rng):
         fail("the largest |t| of wild weights", far, "above 5", "t needs no bound")
 
 
-# --------------------------------------------------------------------------------------------- break it
+# ------------------------------------------------------------------------------------- break it
 
 LAWS = """
 def _three_laws():
@@ -364,7 +364,8 @@ class Broken(AffineCoupling):
     def encode(self, x, context=None):
         ...  # break it here, or in decode
 
-broken_laws = ...  # before you run: of "log-det", "round trip", "integral", a list of those that break""",
+# Before you run it: which of "log-det", "round trip", "integral" break?
+broken_laws = ...  # a list of their names""",
         hints=(
             "If both directions turn their sign round, their sum is still 0.",
             "A law can only see what it uses: which direction does the integral use?",

@@ -213,7 +213,7 @@ EXERCISES = (
         points=3,
         hints=(
             "What does a step of a deep flow cost, against one of a shallow flow?",
-            "An arm cannot be told apart from the winner if runs.effect(arm, winner).clear is False.",
+            "An arm is not told apart from the winner if runs.effect(arm, winner).clear is False.",
         ),
         rubric=(
             "a shape is chosen, with a reason, before the evidence is read: 1 point",

@@ -232,7 +232,7 @@ def chain_decode(layers, z):
 def chain_encode(layers, x):
     ...  # return z, log_abs_det""",
         hints=(
-            "Each layer's decode returns a value and a log-det. Hand on the value, add the log-det.",
+            "Each layer returns a value and a log-det. Hand on the value, add the log-det.",
             "To undo shoes and socks, begin with what came last: encode goes through the layers in "
             "reverse order.",
         ),
