@@ -15,7 +15,7 @@ READY := $(VENV)/.ready
 SITE := _build/html/index.html
 
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
-MODULES := $(wildcard flows.py flows_support.py gen_models_utilities.py classroom/*.py experiments/*.py experiments/sheets/*.py live/*.py live/*/*.py tools/*.py)
+MODULES := $(wildcard flows.py flows_support.py gen_models_utilities.py classroom/*.py classroom/*/*.py experiments/*.py experiments/sheets/*.py live/*.py live/*/*.py tools/*.py)
 
 # Small networks: with more threads they are slower, and sums change in the last digits.
 export OMP_NUM_THREADS := $(THREADS)
@@ -63,6 +63,7 @@ zoo: $(READY)  ## Run the chapters that train as other machines would (tools/zoo
 
 execute: $(READY)  ## Regenerate flows.py, run all notebooks again and store their outputs
 	$(BIN)/python tools/export.py
+	$(BIN)/python tools/solutions.py
 	$(BIN)/python tools/execute.py
 	$(BIN)/python tools/hero.py
 

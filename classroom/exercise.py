@@ -88,19 +88,22 @@ def to_numbers(name: str, value) -> np.ndarray:
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     try:
+        if np.iscomplexobj(value):
+            raise TypeError
         return np.array(value, dtype=np.float64)
     except (TypeError, ValueError):
         raise Broken(wrong(what, f"of type {type(value).__name__}", "numbers")) from None
 
 
-def black_boxes(ports: Mapping[str, str], names: Mapping) -> Answer:
+def black_boxes(ports: Mapping[str, str], names: Mapping, support: str = "") -> Answer:
     """Make callables of an answer's names that take and return numbers only.
 
     This runs where the answer's code runs: in the notebook, or inside the grader's box.
 
     Args:
         ports: name -> a Python expression that gives a callable, in terms of the answer's names.
-        names: the answer's names and whatever the expressions need besides.
+        names: the answer's names, and those that it takes as given.
+        support: code that the expressions need besides; it runs with these names.
 
     Returns:
         name -> callable of float64 arrays and numbers, which returns a float64 array, or a tuple.
@@ -141,6 +144,7 @@ def black_boxes(ports: Mapping[str, str], names: Mapping) -> Answer:
                 torch.set_default_dtype(before)
 
     space = dict(names)
+    run("the check", lambda: exec(compile(support, "<prelude>", "exec"), space))
     return {name: boxed(name, text) for name, text in ports.items()}
 
 
@@ -187,6 +191,9 @@ def unwritten(name: str, names: Mapping) -> str:
     value = names[name]
     if value is ... or value is None:
         return f"`{name}` has no value yet"
+    entries = list(value.values()) if isinstance(value, dict) else value
+    if isinstance(entries, list | tuple) and any(entry is ... for entry in entries):
+        return f"`{name}` has gaps"
     if is_empty(value):
         return f"`{name}` is still empty"
     if inspect.isclass(value):
@@ -237,6 +244,7 @@ class Exercise:
         ports: see `black_boxes`.
         checks: the laws, in the order in which they are tried.
         needs: code that stands in for what the chapter defined.
+        support: code of the checks, which runs with the answer's names.
         rubric: what earns the points where no program can judge.
 
     Example:
@@ -257,6 +265,7 @@ class Exercise:
     ports: Mapping[str, str] | None = None
     checks: tuple[Law, ...] = ()
     needs: str = ""
+    support: str = ""
     rubric: tuple[str, ...] = ()
 
     @property
@@ -285,7 +294,7 @@ class Exercise:
             if why := unwritten(name, names):
                 return Verdict(Outcome.NOT_ATTEMPTED, f"{why}; {self.asks}")
         try:
-            answer = black_boxes(self.ports, {**prelude(self.needs), **names})
+            answer = black_boxes(self.ports, {**prelude(self.needs), **names}, self.support)
             return self.verdict(answer, np.random.default_rng(seed))
         except Raised as raised:
             message = f"{told(raised.error)}, when `{raised.name}` was called"

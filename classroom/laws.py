@@ -223,7 +223,7 @@ def log_det_is_autograds(
         jacobian = jacobians(answer, name, at, *more)
         true = np.linalg.slogdet(jacobian)[1]
         off = np.abs(given - true)
-        if not (off <= tolerance * (1 + np.abs(true))).all():
+        if not (np.isfinite(true) & (off <= tolerance * (1 + np.abs(true)))).all():
             worst = int(np.argmax(np.where(np.isfinite(off), off, np.inf)))
             what = f"the log-det of `{name}` at {shown(at[worst])}"
             fail(what, given[worst], true[worst], cause_of_log_det(given, true, jacobian))
@@ -319,7 +319,8 @@ def stays_within(name: str, low: float, high: float, ends: tuple[float, float]) 
         value = mapped(answer, name, at)[0]
         if not ((value >= low) & (value <= high)).all():
             k = int(np.argmax(~((value >= low) & (value <= high))))
-            fail(f"`{name}({shown(at[k])})`", value[k], f"between {low:g} and {high:g}")
+            cause = "the map leaves its interval"
+            fail(f"`{name}({shown(at[k])})`", value[k], f"between {low:g} and {high:g}", cause)
         reached = sorted(value[:2])
         for got, wanted in zip(reached, (low, high), strict=True):
             if math.isfinite(wanted) and abs(got - wanted) > 0.05:
@@ -725,6 +726,7 @@ def schedule(name: str, steps: int, wanted: Mapping[int, float], causes: Mapping
 def hand_computed(
     name: str, arguments: Sequence, wanted: float | Sequence, tolerance: float = 1e-3,
     usual: Mapping[float, str] | None = None, part: int | None = None, what: str = "",
+    otherwise: str = "",
 ) -> Law:  # fmt: skip
     """A value that can be worked out with pen and paper, and the slips that are usual there.
 
@@ -736,6 +738,7 @@ def hand_computed(
         usual: wrong value -> what it usually means.
         part: which of several arrays to look at; None if there is one.
         what: how to speak of it; by default the call itself.
+        otherwise: the usual cause of any other value.
 
     Returns:
         The law.
@@ -746,7 +749,7 @@ def hand_computed(
         got = answer[name](*[np.array(a, float) if several(a) else a for a in arguments])
         if part is not None:
             if not several(got) or len(got) <= part:
-                fail(f"what `{name}` returns", "one array", f"at least {part + 1} arrays")
+                fail(f"what `{name}` returns", "one array", "a value and its log-det")
             got = got[part]
         elif several(got):
             fail(f"what `{name}` returns", f"{len(got)} arrays", "one number")
@@ -755,10 +758,10 @@ def hand_computed(
         if got.size != right.size:
             fail(f"the size of {what or call}", got.size, right.size)
         if not np.abs(got.ravel() - right.ravel()).max() <= tolerance:
-            cause = ""
+            cause = otherwise
             if right.size == 1:
                 near = [why for v, why in (usual or {}).items() if abs(got.item() - v) <= tolerance]
-                cause = near[0] if near else ""
+                cause = near[0] if near else otherwise
             fail(what or call, got if right.ndim else got.item(), right, cause)
 
     return worked_out

@@ -123,18 +123,26 @@ def test_what_the_modules_import_is_declared():
         "experiments/**/*.py",
         "live/**/*.py",
     )
-    optional = {"ipywidgets", "distributed"}  # (each says so, where it is missing)
+    optional = {"ipython", "ipywidgets", "distributed"}  # (each says so, where it is missing)
     assert modules - optional <= declared
 
 
 def test_what_tools_and_tests_import_is_required():
     required = {canonicalize_name(Requirement(line).name) for line in lines("requirements.txt")}
-    folders = ("classroom/**/*.py", "experiments/**/*.py", "live/**/*.py", "tests/**/*.py")
-    assert imported("*.py", "tools/*.py", *folders) <= required
+    ours = (
+        "*.py",
+        "classroom/**/*.py",
+        "experiments/**/*.py",
+        "live/**/*.py",
+        "tools/*.py",
+        "tests/**/*.py",
+    )
+    assert imported(*ours) <= required
 
 
 @pytest.mark.parametrize(
-    "module", ["experiments", "flows", "flows_support", "gen_models_utilities", "live"]
+    "module",
+    ["classroom", "experiments", "flows", "flows_support", "gen_models_utilities", "live"],
 )
 def test_docstrings_are_complete(module):
     """Arguments, result, errors and an example of all that the course offers."""

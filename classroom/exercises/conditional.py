@@ -235,7 +235,12 @@ h_angle = ...  # H(phi | r = 3) of the ring, in nats""",
         },
         checks=(
             hand_computed(
-                "polar", [[[2.0, math.pi / 2]]], [0.0, 2.0], 1e-6, what="the x of r = 2, phi = pi/2"
+                "polar",
+                [[[2.0, math.pi / 2]]],
+                [0.0, 2.0],
+                1e-6,
+                what="the x of r = 2, phi = pi/2",
+                otherwise="x = (r cos(phi), r sin(phi))",
             ),
             determinant_is_r,
             entropy_of_the_angle,

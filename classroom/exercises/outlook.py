@@ -202,15 +202,15 @@ def step_log_det(h, dim):
         level=Level.HARDER,
         minutes=30,
         points=4,
-        answers=("score",),
+        answers=("ring_score",),
         stub="""\
-def score(x, t):
+def ring_score(x, t):
     ...  # the gradient of log p(x, t), shape (n, 2)""",
         hints=(
             "The weights w_k are those of `velocity`: softmax over k of -|x - t c_k|^2 / 2 s^2.",
             "Each mode pulls by -(x - t c_k) / s^2; the score is the mean pull under the weights.",
         ),
-        ports={"score": "lambda x, t: score(x, t)"},
+        ports={"score": "lambda x, t: ring_score(x, t)"},
         needs=RING,
         checks=(gradient_of_log_density,),
         rubric=("compares strays, diversity and fates with those of the flow",),

@@ -73,8 +73,14 @@ def gradient_is_the_slope(answer, rng):
         fail(f"the gradient of `encode` at x = {at[k]:.3g}", got[k], slope[k], cause)
 
 
+GRADIENT = """
+def _gradient(x):
+    z = Cubic().double().encode(x.requires_grad_())[0].sum()
+    return torch.autograd.grad(z, x)[0] if z.requires_grad else torch.zeros_like(x)
+"""
 CHAIN = """
 _layers = [Affine(1.5, 0.3), LeakyReLU(0.4), Affine(-0.7, -0.2), Tanh()]
+_onto = _layers[:-1]
 """
 
 EXERCISES = (
@@ -92,6 +98,7 @@ EXERCISES = (
             "The bell has the entropy log(2 pi e) / 2; a is the exponential of minus that.",
         ),
         ports={"a": "lambda: a"},
+        needs="h_z = 0.5 * math.log(2 * math.pi * math.e)",
         checks=(no_entropy,),
         rubric=("says what changes if the affine map stands before another transform",),
     ),
@@ -204,9 +211,9 @@ class Cubic(Transform):
         ports={
             "decode": "lambda z: Cubic().double().decode(z)",
             "encode": "lambda x: Cubic().double().encode(x)",
-            "gradient": "lambda x: torch.autograd.grad("
-            "Cubic().double().encode(x.requires_grad_())[0].sum(), x, materialize_grads=True)[0]",
+            "gradient": "lambda x: _gradient(x)",
         },
+        support=GRADIENT,
         checks=(
             hand_computed("decode", [[2.0]], [4.4], 1e-9, part=0, what="`decode(2)` for a = 0.3"),
             log_det_is_autograds("decode"),
@@ -239,12 +246,15 @@ def chain_encode(layers, x):
         ports={
             "decode": "lambda z: chain_decode(_layers, z)",
             "encode": "lambda x: chain_encode(_layers, x)",
+            "onto_decode": "lambda z: chain_decode(_onto, z)",
+            "onto_encode": "lambda x: chain_encode(_onto, x)",
             "single": "lambda z: chain_decode([Affine(2.0, 1.0)], z)",
         },
-        needs=CHAIN,
+        support=CHAIN,
         checks=(
             hand_computed("single", [[3.0]], [7.0], 1e-6, part=0, what="one affine layer at z = 3"),
             log_det_is_autograds("decode"),
+            round_trip("onto_decode", "onto_encode"),
             log_det_is_autograds("encode", between(-0.3, 0.3)),
             round_trip(),
             of_bell_through(integrates_to_one(extent=(-1, 1), n=40_000)),

@@ -215,7 +215,7 @@ def test_an_interruption_leaves_nothing_and_loses_nothing(toy, tmp_path, tempora
 
 def test_every_module_has_guards_that_are_there():
     table = mutants.guards(ROOT)
-    patterns = ("*.py", "live/**/*.py", "experiments/**/*.py", "tools/*.py")
+    patterns = ("*.py", "classroom/**/*.py", "live/**/*.py", "experiments/**/*.py", "tools/*.py")
     modules = {path for pattern in patterns for path in ROOT.glob(pattern)}
     wanted = {
         path.relative_to(ROOT).as_posix() for path in modules
