@@ -15,7 +15,7 @@ READY := $(VENV)/.ready
 SITE := _build/html/index.html
 
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
-MODULES := $(wildcard flows.py flows_support.py gen_models_utilities.py experiments/*.py lab/*.py live/*.py live/*/*.py tools/*.py)
+MODULES := $(wildcard flows.py flows_support.py gen_models_utilities.py classroom/*.py classroom/*/*.py experiments/*.py experiments/sheets/*.py lab/*.py live/*.py live/*/*.py tools/*.py)
 
 # Small networks: with more threads they are slower, and sums change in the last digits.
 export OMP_NUM_THREADS := $(THREADS)
@@ -30,9 +30,19 @@ unexport PYTHONDONTWRITEBYTECODE
 # An address is handed over as it was typed: neither make nor a shell evaluates it.
 override URL := $(value URL)
 export URL
+# What an instructor names: the same holds for them.
+SHEET ?=
+ROSTER ?=
+IN ?=
+OUT ?=
+override SHEET := $(value SHEET)
+override ROSTER := $(value ROSTER)
+override IN := $(value IN)
+override OUT := $(value OUT)
+export SHEET ROSTER IN OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help book test zoo execute experiments serve pdf archive lab lint linkcheck audit lock repository hardships mutants faults clean
+.PHONY: help book test zoo execute experiments assignment grade serve pdf archive lab lint linkcheck audit lock repository hardships mutants faults clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,11 +64,18 @@ zoo: $(READY)  ## Run the chapters that train as other machines would (tools/zoo
 execute: $(READY)  ## Regenerate flows.py, run all notebooks again and store their outputs
 	$(BIN)/python tools/export.py
 	$(BIN)/python -m lab.programs
+	$(BIN)/python tools/solutions.py
 	$(BIN)/python tools/execute.py
 	$(BIN)/python tools/hero.py
 
 experiments: $(READY)  ## Measure what is missing or stale of the evidence (all: about an hour on two cores)
 	$(BIN)/python -m experiments
+
+assignment: $(READY)  ## A notebook for each student (SHEET=depth ROSTER=roster.csv OUT=folder)
+	$(BIN)/python -m classroom.assign --sheet "$$SHEET" --roster "$$ROSTER" --out "$$OUT"
+
+grade: $(READY)  ## Mark hand-ins in a box (SHEET=depth IN=handins ROSTER=roster.csv OUT=marks)
+	$(BIN)/python -m classroom.grade --sheet "$$SHEET" --in "$$IN" --roster "$$ROSTER" --out "$$OUT"
 
 serve: $(SITE)  ## Serve the site on http://localhost:8000 (PORT=... for another port)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)

@@ -102,6 +102,7 @@ def imported(*patterns: str) -> set[str]:
                 names.add(node.module.split(".")[0])
     own = {path.stem for path in [*ROOT.glob("*.py"), *ROOT.glob("t*/**/*.py")]} | {
         "benchmarks",
+        "classroom",
         "experiments",
         "lab",
         "live",
@@ -119,23 +120,32 @@ def test_what_the_modules_import_is_declared():
         "flows.py",
         "flows_support.py",
         "gen_models_utilities.py",
+        "classroom/**/*.py",
         "experiments/**/*.py",
         "lab/**/*.py",
         "live/**/*.py",
     )
-    optional = {"ipywidgets", "distributed"}  # (each says so, where it is missing)
+    optional = {"ipython", "ipywidgets", "distributed"}  # (each says so, where it is missing)
     assert modules - optional <= declared
 
 
 def test_what_tools_and_tests_import_is_required():
     required = {canonicalize_name(Requirement(line).name) for line in lines("requirements.txt")}
-    ours = ("*.py", "experiments/**/*.py", "lab/**/*.py", "live/**/*.py", "tools/*.py")
-    ours += ("tests/**/*.py",)
+    ours = (
+        "*.py",
+        "classroom/**/*.py",
+        "experiments/**/*.py",
+        "lab/**/*.py",
+        "live/**/*.py",
+        "tools/*.py",
+        "tests/**/*.py",
+    )
     assert imported(*ours) <= required
 
 
 @pytest.mark.parametrize(
-    "module", ["experiments", "flows", "flows_support", "gen_models_utilities", "live"]
+    "module",
+    ["classroom", "experiments", "flows", "flows_support", "gen_models_utilities", "live"],
 )
 def test_docstrings_are_complete(module):
     """Arguments, result, errors and an example of all that the course offers."""

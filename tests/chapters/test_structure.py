@@ -22,7 +22,8 @@ TIME = re.compile(
     r"(?:about )?(\d+) s on a GPU"
 )
 INTERACTIVE = {"interactive", "nbval-ignore-output", "remove-cell"}
-TAGS = INTERACTIVE | {"setup", "export", "hide-input", "raises-exception"}
+ANSWER = {"answer", "remove-cell"}  # a stub to fill in: in the notebook only
+TAGS = INTERACTIVE | ANSWER | {"setup", "export", "hide-input", "raises-exception"}
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:work|tmp|root|home|Users|opt|usr)/\w+|\b[A-Z]:\\\w+")
 LONGEST_CELL = 25
 SLOWEST_CHAPTER = 60  # seconds
@@ -99,7 +100,9 @@ def test_tags(path):
         tags = set(cell.metadata.get("tags", []))
         assert tags <= TAGS, f"cell {number}: {tags - TAGS}"
         # Only sliders may escape the comparison of outputs.
-        if tags & INTERACTIVE:
+        if "answer" in tags:
+            assert tags == ANSWER, f"cell {number}: {tags ^ ANSWER}"
+        elif tags & INTERACTIVE:
             assert tags >= INTERACTIVE, f"cell {number}: {INTERACTIVE - tags} is missing"
 
 

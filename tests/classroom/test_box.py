@@ -1,0 +1,184 @@
+"""The box: a canary tries its walls, and student code that means ill gets nowhere."""
+
+import time
+
+import numpy as np
+import pytest
+
+from classroom import box
+from classroom.box import KINDS, TRUSTED, Box, BoxError, Kind, Limits, NoBox
+
+SMALL = Limits(cpu=2, wall=20.0, memory=1 << 30)
+
+
+@pytest.fixture(scope="module")
+def kind() -> Kind:
+    try:
+        return box.find_box()
+    except NoBox as error:
+        pytest.skip(str(error))
+
+
+def answer_of(kind: Kind, code: str, *arguments, limits: Limits = SMALL):
+    with Box(kind, limits) as opened:
+        opened.load(code, ["f"])
+        return opened.call("f", *arguments)
+
+
+@pytest.mark.parametrize("candidate", KINDS[:2], ids=lambda kind: kind.name)
+def test_walls(candidate):
+    """Both kinds hold where they start at all: what a machine lacks is no fault of the code."""
+    found = box.try_walls(candidate)
+    if len(found) == 1 and " " in found[0]:
+        pytest.skip(f"{candidate.name}: {found[0]}")
+    assert not found
+
+
+def test_the_canary_sees_holes():
+    """Without walls it gets everywhere (the environment is clean, and root cannot become root)."""
+    free = set(box.WALLS) - {"inherits_the_environment", "is_root_again"}
+    free -= {"sees_processes", "makes_a_room_of_its_own"}  # (as the machine is)
+    assert free <= set(box.try_walls(TRUSTED))
+
+
+def test_a_kind_with_a_hole_is_not_taken(monkeypatch):
+    leaky = Kind("leaky", lambda python, paths: python, mount_tmp=False)
+    monkeypatch.setattr(box, "KINDS", (leaky,))
+    monkeypatch.setattr(box, "FOUND", {"leaky": ["connects"]})
+    with pytest.raises(NoBox, match="leaky: connects.*--i-trust-these-files"):
+        box.find_box()
+    said = []
+    assert box.find_box(trust=True, say=said.append) is TRUSTED
+    assert said[0].startswith("NO BOX")
+
+
+def test_a_half_closed_box_serves_nobody(kind, monkeypatch):
+    """A worker that cannot close a door says so and ends, with any error."""
+    monkeypatch.setattr(box, "shown", lambda: ["/usr", str(box.WORKER.parent / "nowhere")])
+    with pytest.raises(BoxError), Box(kind):
+        pass
+
+
+def test_numbers_cross(kind):
+    x = np.random.default_rng(0).normal(size=(3, 2))
+    assert np.array_equal(answer_of(kind, "def f(x): return x + 1", x), x + 1)
+    two = answer_of(kind, "def f(x): return x, x.sum(axis=1)", x)
+    assert np.array_equal(two[0], x) and two[1].shape == (3,)
+    assert answer_of(kind, "def f(x): return x", 2.5) == 2.5
+    assert np.isinf(answer_of(kind, "def f(x): return x * float('inf')", x)).all()
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("def f(x):\n    return x + nothing", r"NameError: .*nothing.* \(line 2\)"),
+        ("def f(x:", r"SyntaxError.*line 1"),
+        ("def f(x): return 'a'", "ValueError"),
+        ("def f(x): return [[1.0], [1.0, 2.0]]", "ValueError"),
+        ("def f(x): return object()", "TypeError"),
+        ("import sys; sys.exit(0)", "SystemExit"),
+        ("import os; os._exit(0)", "ended its process"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("import ctypes; ctypes.string_at(0)", "ended its process"),
+        ("def f(x):\n    return f(x)", "RecursionError"),
+        ("def f(x): return __import__('numpy').zeros(10**6)", "more than 4 MiB"),
+        ("def f(x): return __import__('numpy').zeros((1,) * 9)", "no answer"),
+        ("class E(Exception):\n    def __str__(self): raise E\nraise E", "^E$"),
+        ("raise ValueError('\\x1b[2Jgone\\n|x|')", r"^ValueError:  \[2Jgone \|x\| \(line 1\)$"),
+    ],
+)
+def test_what_is_no_answer_is_a_reason(kind, code, reason):
+    with pytest.raises(BoxError, match=reason):
+        answer_of(kind, code, np.zeros(2))
+
+
+FIND_PIPE = """
+import os
+def pipe():
+    for n in range(3, 20):
+        try:
+            if os.fstat(n).st_mode & 0o170000 == 0o010000:
+                os.write(n, TEXT)
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("while True: pass", "CPU time"),
+        ("import time; time.sleep(60)", "not done after 2 s"),
+        (
+            "import os, time\nwhile True:\n    try: os.fork()\n    except OSError: time.sleep(9)",
+            "not done after 2 s|sent what is no answer",
+        ),
+        ("x = []\nwhile True: x.append(bytearray(64 << 20))", "MemoryError|memory"),
+        (
+            "import os, time\nfor _ in range(8):\n    if not os.fork():\n"
+            "        x = bytearray(b'1') * (300 << 20); time.sleep(30)\ntime.sleep(30)",
+            "memory",
+        ),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)\nimport time; time.sleep(9)",
+         "not done after 2 s|ended"),
+        ("TEXT = b'y' * 4096" + FIND_PIPE + "while True: pipe()", "more than 4 MiB|no answer"),
+        ("TEXT = b'[' * 100000 + b'\\n'" + FIND_PIPE + "pipe()", "no answer"),
+        ('TEXT = b\'{"id": 1, "verdict": "passes", "ok": "1"}\\n\'' + FIND_PIPE + "pipe()",
+         "no answer"),
+    ],
+    ids=["loop", "sleep", "fork", "memory", "many", "stops", "flood", "nested", "verdict"],
+)  # fmt: skip
+def test_what_does_not_end_is_ended(kind, code, reason):
+    wall = 2.0 if "after 2 s" in reason else 120.0
+    with pytest.raises(BoxError, match=reason):
+        answer_of(kind, code, np.zeros(2), limits=Limits(cpu=1, wall=wall, memory=1 << 30))
+
+
+def test_prints_are_nobodys_business(kind):
+    code = "print('x' * 10**7)\nimport sys\nsys.stderr.write('y' * 10**6)\ndef f(x): return x"
+    assert answer_of(kind, code, 1.0) == 1.0
+
+
+def test_nothing_survives(kind):
+    """A child that ignores all signals, and its pipe, are gone when the box is closed."""
+    code = (
+        "import os, signal, time\nfor s in range(1, 32):\n"
+        "    try: signal.signal(s, signal.SIG_IGN)\n    except (OSError, ValueError): pass\n"
+        "if os.fork() == 0:\n    os.setsid()\n    time.sleep(600)\ndef f(x): return x"
+    )
+    with Box(kind, SMALL) as opened:
+        opened.load(code, ["f"])
+        inside = box.descendants(opened.process.pid)
+        assert len(inside) >= 2
+    deadline = time.monotonic() + 30
+    while (left := set(inside) & set(box.processes())) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
+
+
+def test_patched_python_changes_nothing_outside(kind):
+    code = """
+import builtins, json, numpy
+builtins.abs = lambda *_: 0
+numpy.abs = numpy.allclose = lambda *_: 0
+json.dumps = lambda *_: '{"id": 2, "ok": 0}'
+class Zero(float):
+    def __sub__(self, other): return 0.0
+    __rsub__ = __sub__
+def f(x): return Zero(1.0)
+"""
+    try:
+        assert abs(answer_of(kind, code, 5.0) - 5.0) in (4.0, 5.0)
+    except BoxError as error:
+        assert "no answer" in str(error)
+
+
+def test_the_course_that_is_shown_holds_no_solution(kind):
+    """Of the course's folder it sees the modules that an answer may import, and its own worker."""
+    code = f"""
+import os
+def f(x):
+    found = [os.path.join(a, c) for a, b, cs in os.walk({str(box.ROOT)!r}) for c in cs]
+    return [float(len(found)), float(sum(".py" in name for name in found))]
+"""
+    assert answer_of(kind, code, 0.0).tolist() == [len(box.COURSE) + 1] * 2
