@@ -2,6 +2,7 @@
 
 import export
 import pytest
+from nbformat import read
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, writes
 
 
@@ -33,6 +34,15 @@ def test_order_imports_and_names(chapters):
     assert text.index("# Title 1 (chapters/1.ipynb)") < text.index("# Title 2 (chapters/2.ipynb)")
     assert text.count("import math") == 1 and "import os" not in text
     assert '__all__ = [\n    "f",\n    "LIMIT",\n]' in text
+
+
+def test_what_an_answer_imports_stays_there(chapters):
+    chapters(["def f(q):\n    return q"])
+    (path,) = export.chapters()
+    notebook = read(path, 4)
+    notebook.cells.append(new_code_cell("from classroom import q", metadata={"tags": ["answer"]}))
+    path.write_text(writes(notebook), encoding="utf-8")
+    assert "classroom" not in export.generate()
 
 
 def test_an_export_cell_runs_nothing(chapters):
