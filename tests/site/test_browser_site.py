@@ -189,8 +189,8 @@ TOO_WIDE = """() => {
 PICTURES = """[...document.querySelectorAll("article img.fills")].filter((i) => i.checkVisibility())
     .map((image) => ({
         letters: (9 * 96 / 72) * (image.getBoundingClientRect().width / 768),
-        scrolls: image.parentElement.scrollWidth > image.parentElement.clientWidth + 20
-            && image.parentElement.tabIndex === 0,
+        scrolls: [image.closest(".sideways")].every((box) =>
+            box.scrollWidth > box.clientWidth + 20 && box.tabIndex === 0),
         hint: getComputedStyle(image.closest("figure").querySelector("figcaption"), "::before")
             .content,
     }))"""
