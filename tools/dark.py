@@ -72,6 +72,9 @@ def add_dark_pictures(page: Path, soup: BeautifulSoup, source: Path) -> None:
         other["class"] = [*image["class"], "in-the-dark"]
         other["loading"] = "lazy"  # what is not shown is not fetched
         image.insert_after(other)
-        box = image.wrap(soup.new_tag("div"))
+        box = soup.new_tag("div")
         box["class"], box["tabindex"] = ["sideways"], "0"  # the keyboard can scroll it, too
-        box.append(other.extract())
+        if image.parent.name == "a":  # one that has a size leads to itself
+            image.parent.wrap(box)
+        else:
+            image.wrap(box).append(other.extract())

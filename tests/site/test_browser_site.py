@@ -179,8 +179,8 @@ TOO_WIDE = """() => {
 PICTURES = """[...document.querySelectorAll("article img.fills")].filter((i) => i.checkVisibility())
     .map((image) => ({
         letters: (9 * 96 / 72) * (image.getBoundingClientRect().width / 768),
-        scrolls: image.parentElement.scrollWidth > image.parentElement.clientWidth + 20
-            && image.parentElement.tabIndex === 0,
+        scrolls: [image.closest(".sideways")].every((box) =>
+            box.scrollWidth > box.clientWidth + 20 && box.tabIndex === 0),
         hint: getComputedStyle(image.closest("figure").querySelector("figcaption"), "::before")
             .content,
     }))"""
@@ -193,7 +193,7 @@ def test_a_phone_need_not_scroll_sideways(open_page, name):
     tab.add_style_tag(content=LAY_OUT_ALL)
     wide = """[...document.querySelectorAll("article *")].filter((part) =>
         part.getBoundingClientRect().right > innerWidth + 1 &&
-        !part.closest("pre, .math, .output, .pst-scrollable-table-container, mjx-container"))
+        !part.closest("pre, .math, .output, .pst-scrollable-table-container, .sideways"))
         .slice(0, 3).map((part) => part.outerHTML.slice(0, 120))"""
     assert tab.evaluate("document.documentElement.scrollWidth") <= 360, tab.evaluate(wide)
     widths = "[...document.querySelectorAll('.live-figure canvas')].map((c) => c.offsetWidth)"

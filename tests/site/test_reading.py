@@ -343,6 +343,8 @@ def test_static_figures_are_one_width_and_have_a_dark_version(name):
         assert dark and "in-the-dark" in dark["class"], picture["src"]
         assert picture["width"] == dark["width"] == "768" and picture["height"] == dark["height"]
         assert picture["alt"] == dark["alt"] and dark["loading"] == "lazy"
+        box = picture.find_parent(class_="sideways")
+        assert box["tabindex"] == "0" and box.parent.name == "figure", "a phone can scroll it"
         files = [(SITE / name).parent / p["src"] for p in (picture, dark)]
         assert files[0].suffix == files[1].suffix
         assert files[0].read_bytes() != files[1].read_bytes()
