@@ -154,15 +154,13 @@ def unpack(data: bytes) -> bytes:
                       and not re.search(r"(^|/)(\.|__MACOSX/)", e.filename)]  # fmt: skip
             if len(inside) != 1:
                 raise Unreadable(f"is a zip with {len(inside)} notebooks in it, not one")
-            with archive.open(inside[0]) as file:
-                found = file.read(MOST_BYTES + 1)
+            if inside[0].file_size > MOST_BYTES:  # (no more than this is unpacked)
+                raise Unreadable(f"is a zip whose notebook is larger than {MOST_BYTES >> 20} MiB")
+            return archive.read(inside[0])
     except Unreadable:
         raise
     except Exception as error:  # (zipfile has many of its own for damaged files)
         raise Unreadable(f"is a damaged zip ({type(error).__name__})") from None
-    if len(found) > MOST_BYTES:
-        raise Unreadable(f"is a zip whose notebook is larger than {MOST_BYTES >> 20} MiB")
-    return found
 
 
 def joined(value) -> str:

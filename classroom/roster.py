@@ -123,7 +123,7 @@ def file_name(student: str) -> str:
         ('ada.1', 'etc-f7f9121f')
     """
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", student).strip("-.")[:40]
-    if plain == student and plain == plain.lower():
+    if plain and plain == student == student.lower():
         return plain
     return f"{plain.lower()}-{hashlib.sha256(student.encode()).hexdigest()[:8]}".lstrip("-")
 

@@ -235,7 +235,8 @@ class Sheet:
                 name=f"{k + 1} of {len(arms)}, {name}",
             )[0]  # fmt: skip
             if "error" in record:
-                raise RuntimeError(f"the run with {name} failed: {record['error']}")
+                last = record["error"].strip().splitlines()[-1]
+                raise RuntimeError(f"the run with {name} failed: {last}")
             used += record["cpu_seconds"] * len(seeds)
         print(f"All {len(arms)} runs are stored in {self.folder} ({used:.0f} CPU seconds).")
 

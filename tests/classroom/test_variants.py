@@ -1,0 +1,105 @@
+"""Variants: closed, not to be guessed, and each with evidence of its own."""
+
+import math
+from collections import Counter
+
+import pytest
+
+from classroom.variants import (
+    EVIDENCE_SEEDS,
+    MOST_SEED,
+    POOL,
+    Band,
+    Variant,
+    band,
+    code_of,
+    cost,
+    evidence,
+    pick,
+    read_secret,
+    tag,
+    usable,
+)
+from experiments.sheets import SHEETS, arm_name, runs
+
+SECRET = b"a secret of the course, long enough"
+
+
+def test_variants_are_of_the_pool_and_differ():
+    spec = SHEETS["depth"]
+    found = [pick(SECRET, f"s{k}", spec) for k in range(400)]
+    counts = Counter(variant.ring for variant in found)
+    assert set(counts) == set(usable("depth")) <= set(POOL)
+    assert max(counts.values()) < 3 * min(counts.values())
+    for variant in found:
+        assert len(set(variant.seeds)) == 3 and max(variant.seeds) < MOST_SEED
+        assert not set(variant.seeds) & set(EVIDENCE_SEEDS)
+    assert len({variant.seeds for variant in found}) > 390
+    assert [pick(SECRET, f"s{k}", spec) for k in range(400)] == found
+    other = [pick(b"another secret of the same length..", f"s{k}", spec) for k in range(400)]
+    assert sum(a == b for a, b in zip(found, other, strict=True)) < 5
+
+
+def test_words_do_not_run_together():
+    spec = SHEETS["depth"]
+    assert tag(SECRET, "ada", spec) != tag(SECRET, "ad", spec)
+    assert tag(SECRET, 'a","depth', spec) != tag(SECRET, "a", spec)
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_the_evidence_is_of_the_code_as_it_is(name):
+    """Stale evidence is measured anew by `python -m classroom.variants`."""
+    spec, stored = SHEETS[name], evidence(name)
+    assert stored["code"] == code_of(spec), f"run python -m classroom.variants {name}"
+    assert set(stored["rings"]) == set(POOL) and stored["seeds"] == list(EVIDENCE_SEEDS)
+    for ring in POOL:
+        assert list(stored["rings"][ring]) == [arm_name(arm) for arm in spec.arms()]
+        for numbers in stored["rings"][ring].values():
+            assert set(numbers) == set(spec.measures)
+            for values in numbers.values():
+                assert len(values) == len(EVIDENCE_SEEDS) and all(map(math.isfinite, values))
+    assert len(usable(name)) >= 5, "too few rings on which the effect appears in every seed"
+    assert 60 * spec.cpu_minutes > 2 * cost(name), "a student's sweep must fit its budget twice"
+
+
+def test_one_threshold_for_all_would_be_unfair():
+    """Why each ring has a band of its own."""
+    spec = SHEETS["depth"]
+    arm = spec.predictions[0].arm
+    medians = [band("depth", ring, arm, "gap").median for ring in POOL]
+    assert max(medians) > 1.5 * min(medians)
+
+
+def test_bands():
+    fence = Band(1.0, 1.2, 1.4)
+    assert fence.holds(1.0) and fence.holds(0.7) and fence.holds(1.75)
+    assert not fence.holds(0.5) and not fence.holds(1.9) and not fence.holds(float("nan"))
+
+
+def test_the_secret(tmp_path):
+    with pytest.raises(ValueError, match="secret is not at"):
+        read_secret(tmp_path / "none")
+    made = read_secret(tmp_path / "new", make=True)
+    assert len(made) == 64 and read_secret(tmp_path / "new", make=True) == made
+    (tmp_path / "short").write_text("abc", encoding="utf-8")
+    with pytest.raises(ValueError, match="32 characters or more, but holds 3"):
+        read_secret(tmp_path / "short", make=True)
+
+
+def test_every_run_function_runs_on_every_arm(monkeypatch):
+    """With two steps and few points: finite numbers, those of the ring and the seeds."""
+    trained = runs.trained
+    short = lambda *given, **options: trained(  # noqa: E731
+        *given, **options | {"steps": 2} | ({"every": 1} if "every" in options else {})
+    )
+    monkeypatch.setattr(runs, "trained", short)
+    monkeypatch.setattr(runs, "N", 200)
+    for spec in SHEETS.values():
+        for arm in spec.arms():
+            (row,) = spec.run(Variant("r5", ()).settings() | arm, [7])
+            assert set(row) == set(spec.measures), spec.name
+            assert all(math.isfinite(value) for value in row.values()), (spec.name, arm)
+    spec = SHEETS["depth"]
+    run = lambda ring, seeds: spec.run(Variant(ring, ()).settings() | spec.arms()[0], seeds)  # noqa: E731
+    first = run("r5", [3])
+    assert first == run("r5", [3]) != run("r5", [4]) and first != run("r1", [3])
