@@ -58,7 +58,7 @@ if __name__ == "__main__":
             print(f"{n:2}x{width} waves {waves} turn {turn}: {got[1]:.0f} steps/s, "
                   f"{got[2]:.0f} a CPU second", flush=True)  # fmt: skip
     else:
-        usual = ["10", "8", "32", "256", "1500", "4e-3"]
+        usual = ["10", "12", "32", "256", "1500", "5e-3"]
         *whole, rate = [*numbers, *usual[len(numbers) :]]
         seeds, layers, width, batch, steps = map(int, whole)
         for seed in range(seeds):

@@ -8,18 +8,36 @@ const same = (values) => values.map((v) => [v, v]);
 
 const parametersOf = ({ data, waves, turns }) => [
   menu("data", "Data", [...Object.entries(data).map(([k, d]) => [d.label, k]), ["Your own drawing", "drawn"]], "ring"),
-  whole("layers", "Layers", 1, 16, 8),
+  whole("layers", "Layers", 1, 16, 12),
   menu("width", "Width", same([8, 16, 32, 64]), 32),
   menu("waves", "Fourier features", waves.map((n) => [n || "none", n]), 4),
   menu("turn", "Turn", [["none", 0], ...Object.keys(turns).map((d) => [`${d}°`, +d])], 45),
   menu("rate", "Learning rate", RATES.map((r) => [r, r]), 5e-3),
   menu("schedule", "Schedule", [["rises and falls", 1], ["stays", 0]], 1),
-  menu("steps", "Steps", same([500, 1000, 2000, 4000, 8000]), 2000),
+  menu("steps", "Steps", same([500, 1000, 1500, 3000, 6000]), 1500),
   menu("batch", "Batch", same([64, 128, 256, 512]), 256),
   menu("points", "Points", [["always new", 0], ...same([50, 100, 500, 2000])], 0),
   whole("seed", "Seed", 0, 99, 0),
 ];
 const FIRST = 6; // the others are put away
+
+// What one may try. `solved` looks at: settings, done, train (mean of the last batches), nll, first
+// (the NLL at the start), gap, strays, size (number of weights), jumps.
+const MISSIONS = [
+  { text: "Learn fifty points by heart: bring the training loss a whole nat below the held-out loss.",
+    state: "data=ring&points=50&steps=3000", solved: (s) => s.settings.points === 50 && s.done > 100 && s.train < s.nll - 1 },
+  { text: "A small flow for the ring: fewer than 3000 weights, and a gap below 0.2 nats.",
+    state: "data=ring&points=always+new&width=16&layers=2&steps=3000",
+    solved: (s) => s.settings.data === "ring" && s.size < 3000 && s.gap !== null && s.gap < 0.2 },
+  { text: "Make the bridges vanish: on the ring, fewer than 2 % strays.",
+    state: "data=ring&points=always+new&waves=none&turn=none",
+    solved: (s) => s.settings.data === "ring" && s.done > 100 && s.strays !== null && s.strays < 0.02 },
+  { text: "The two moons, to within 0.03 nats.", state: "data=moons&points=always+new&layers=2",
+    solved: (s) => s.settings.data === "moons" && s.gap !== null && s.gap < 0.03 },
+  { text: "Make a training explode, and see it go back.", state: "data=spiral&points=always+new", solved: (s) => s.jumps > 0 },
+  { text: "Draw a hundred points or more, and bring their held-out loss down by a nat.",
+    state: "data=Your+own+drawing", solved: (s) => s.settings.data === "drawn" && s.drawn >= 100 && s.nll < s.first - 1 },
+];
 
 class Values {
   constructor(params) {
@@ -91,7 +109,7 @@ const panelsOf = (reach) => {
 
 class Lab {
   constructor(root, settings) {
-    Object.assign(this, { root, settings, reach: settings.extent, drawn: [], strokes: [], epoch: 0, t: Infinity });
+    Object.assign(this, { root, settings, reach: settings.extent, drawn: [], strokes: [], epoch: 0 });
     this.params = parametersOf(settings);
     this.model = new Values([...this.params, { name: "px", value: 3 }, { name: "py", value: 0 }, { name: "t", value: 1 }]);
     const random = new Random(11);
@@ -156,6 +174,7 @@ class Lab {
       addControl(p, model, k < FIRST ? controls : inner);
       model.on(`change:${p.name}`, () => this.changed(p.name));
     });
+    this.addMissions();
     this.addPython();
     const away = element("div", "lab-tools lab-away", root);
     button("link", "Copy link", () => this.copyLink(), away);
@@ -344,7 +363,7 @@ class Lab {
     if (!this.viewer || this.viewer.ended) this.viewer = this.host(() => this.blind());
     const own = data === "drawn";
     Object.assign(this, { flowNow: this.flow(), speed: 0, exploded: false, wentBack: [] });
-    if (!state) Object.assign(this, { done: 0, losses: [], held: [], weights: null, gap: null, kept: null, shown: null, t: Infinity });
+    if (!state) Object.assign(this, { done: 0, losses: [], held: [], weights: null, gap: null, nll: undefined, first: undefined, strays: null, kept: null, shown: null, note: "" });
     this.drawTools.hidden = !own;
     this.plots[0].stage.classList.toggle("lab-drawing", own);
     this.root.classList.toggle("lab-own", own);
@@ -496,8 +515,49 @@ class Lab {
       if (this.held.at(-1)?.[0] !== done) this.held.push([done, this.nll]);
       if (this.held.length > 1500) this.held = this.held.filter((_, k) => k % 2);
     }
+    this.first ??= this.nll;
     this.strays = away ? away.reduce((n, p) => n + (p < this.rare), 0) / away.length : null;
+    this.judge();
     this.redraw();
+  }
+
+  // -------------------------------------------------------------------------------------- missions
+
+  addMissions() {
+    const fold = element("details", "live-fold", this.root), list = element("ol", "lab-missions");
+    this.missionsText = element("summary", "", fold);
+    fold.append(list);
+    try { this.solved = new Set(JSON.parse(localStorage.getItem("flow-lab-solved") ?? "[]")); } catch { this.solved = new Set(); }
+    this.missionMarks = MISSIONS.map(({ text, state }) => {
+      const item = element("li", "", list, `${text} `), start = element("button", "", item, "Start");
+      start.type = "button";
+      start.setAttribute("aria-label", `Start: ${text}`);
+      start.addEventListener("click", () => {
+        this.note = "";
+        this.read(`#${this.root.id}?${state}`);
+        this.fresh();
+      });
+      return element("strong", "", item);
+    });
+    this.showMissions();
+  }
+
+  showMissions() {
+    this.missionsText.textContent = `Missions: ${this.solved.size} of ${MISSIONS.length} solved`;
+    this.missionMarks.forEach((m, k) => { m.textContent = this.solved.has(k) ? " ✓ solved" : ""; });
+  }
+
+  judge() {
+    const last = this.losses.slice(-10).map((l) => l[1]);
+    const seen = { settings: this.now(), done: this.done, train: last.reduce((a, b) => a + b, 0) / last.length, nll: this.nll,
+      first: this.first, gap: this.gap, strays: this.strays, size: this.weights.length, jumps: this.wentBack.length, drawn: this.drawn.length / 2 };
+    MISSIONS.forEach(({ text, solved }, k) => {
+      if (!this.done || this.solved.has(k) || !solved(seen)) return;
+      this.solved.add(k);
+      try { localStorage.setItem("flow-lab-solved", JSON.stringify([...this.solved])); } catch { /* not kept */ }
+      this.showMissions();
+      this.tell(`Mission solved: ${text}`);
+    });
   }
 
   // -------------------------------------------------------------------------------------- picture

@@ -148,7 +148,7 @@ def test_a_table_is_read(tab):
 
 
 def test_a_lost_worker_is_replaced(tab):
-    open_lab(tab, "data=moons&layers=4&steps=8000&batch=512")
+    open_lab(tab, "data=moons&layers=4&steps=6000&batch=512")
     tab.click("text=Train")
     wait_until(tab, lambda: lab(tab, "kept !== null") and lab(tab, "kept.done") > 5)
     lab(tab, "trainer.worker.terminate()")
@@ -161,12 +161,30 @@ def test_a_lost_worker_is_replaced(tab):
 
 
 def test_the_rate_changes_while_it_runs(tab):
-    open_lab(tab, f"data=moons&{SMALL}".replace("steps=500", "steps=8000&schedule=stays"))
+    open_lab(tab, f"data=moons&{SMALL}".replace("steps=500", "steps=6000&schedule=stays"))
     tab.click("text=Step")
     wait_until(tab, lambda: lab(tab, "done") == 1)
     tab.select_option("[data-param=rate]", label="0.1")
     wait_until(tab, lambda: lab(tab, "rate") == 0.1)
     assert "rates=1-0.1" in lab(tab, "link()") and lab(tab, "done") == 1
+
+
+def test_missions_are_solved_by_what_they_ask_for(tab):
+    open_lab(tab, "data=ring")
+    tab.evaluate("localStorage.clear()")
+    tab.goto(tab.base)
+    tab.click("summary:has-text('Missions')")
+    for k in range(tab.locator(".lab-missions li").count()):  # none by doing nothing
+        tab.locator(".lab-missions button").nth(k).click()
+        wait_until(tab, lambda: lab(tab, "enough === false || !!" + LAB + ".held.length"))
+    assert "0 of 6" in tab.inner_text("summary:has-text('Missions')")
+    open_lab(tab, f"data=spiral&{SMALL}")
+    tab.evaluate(f"Object.assign({LAB}, {{ done: 40, wentBack: [40] }}).judge()")
+    wait_until(tab, lambda: "1 of 6" in tab.inner_text("summary:has-text('Missions')"))
+    assert "Mission solved: Make a training explode" in tab.inner_text(".lab-status")
+    tab.goto("about:blank")
+    tab.goto(tab.base)  # and it is kept
+    wait_until(tab, lambda: "1 of 6" in tab.inner_text("summary:has-text('Missions')"))
 
 
 def test_without_workers_it_trains_in_the_page(tab, folder):
