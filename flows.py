@@ -14,12 +14,12 @@ RealNVP: flows built from neural networks (chapters/4_realnvp.ipynb):
 Training on the ring (chapters/5_training.ipynb):
     Draw, History, resample, point_nll, mean_nll, learning_rate, careful_mean, Guard, WayBack,
     Trainer, train, RING_SHAPE, RING_RECIPE
-Planar and radial flows (chapters/8_planar_radial.ipynb):
+Sharper couplings (chapters/8_sharper_couplings.ipynb):
+    spline_bin, spline, LEAST_BIN, LEAST_SLOPE, spline_knots, SplineConditioner, SplineCoupling,
+    SplineFlow, SPLINE_SHAPE, SPLINE_RECIPE
+Planar and radial flows (chapters/9_planar_radial.ipynb):
     planar, planar_misfit, solve_planar, LEAST, softplus_inverse, Planar, radial, solve_radial,
     Radial
-Sharper couplings (chapters/8_sharper_couplings.ipynb):
-    spline_bin, spline, spline_knots, SplineConditioner, SplineCoupling, SplineFlow,
-    SPLINE_SHAPE, SPLINE_RECIPE
 """
 
 import copy
@@ -90,6 +90,16 @@ __all__ = [
     "train",
     "RING_SHAPE",
     "RING_RECIPE",
+    "spline_bin",
+    "spline",
+    "LEAST_BIN",
+    "LEAST_SLOPE",
+    "spline_knots",
+    "SplineConditioner",
+    "SplineCoupling",
+    "SplineFlow",
+    "SPLINE_SHAPE",
+    "SPLINE_RECIPE",
     "planar",
     "planar_misfit",
     "solve_planar",
@@ -99,14 +109,6 @@ __all__ = [
     "radial",
     "solve_radial",
     "Radial",
-    "spline_bin",
-    "spline",
-    "spline_knots",
-    "SplineConditioner",
-    "SplineCoupling",
-    "SplineFlow",
-    "SPLINE_SHAPE",
-    "SPLINE_RECIPE",
 ]
 
 # ----------------------------------------------------------------------------------------------
@@ -1233,7 +1235,243 @@ RING_RECIPE = {"steps": 580, "batch_size": 512, "lr": 4e-3}
 
 
 # ----------------------------------------------------------------------------------------------
-# Planar and radial flows (chapters/8_planar_radial.ipynb)
+# Sharper couplings (chapters/8_sharper_couplings.ipynb)
+# ----------------------------------------------------------------------------------------------
+
+
+def spline_bin(t: Tensor, rise: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """A curve from one corner of a bin to the other, with given slopes at both ends.
+
+    Args:
+        t: Place in the bin, from 0 to 1, any shape.
+        rise: Mean slope of the bin, its height over its width, of that shape.
+        left: Slope at t = 0.
+        right: Slope at t = 1.
+
+    Returns:
+        The share of the bin's height reached at t, and the slope there.
+
+    References:
+        Gregory & Delbourgo 1982, Piecewise Rational Quadratic Interpolation to Monotonic Data.
+
+    Example:
+        >>> one = torch.ones(3)
+        >>> spline_bin(torch.tensor([0.0, 0.5, 1.0]), one, one, 3 * one)[1]
+        tensor([1.0000, 0.6667, 3.0000])
+    """
+    bottom = rise + (left + right - 2 * rise) * t * (1 - t)
+    share = (rise * t**2 + left * t * (1 - t)) / bottom
+    slope = rise**2 * (right * t**2 + 2 * rise * t * (1 - t) + left * (1 - t) ** 2) / bottom**2
+    return share, slope
+
+
+def spline(value: Tensor, knots: tuple[Tensor, Tensor, Tensor], back: bool = False):
+    """A monotone curve of rational-quadratic pieces, and beyond its ends the diagonal.
+
+    Args:
+        value: Numbers to map, any shape (...).
+        knots: Places x, heights y and slopes of the K + 1 knots, each of shape (..., K + 1); x and
+            y increasing, slopes positive. The ends of x are the ends of y, with slope 1.
+        back: True maps y to x.
+
+    Returns:
+        The mapped numbers, and the logarithm of the slope of this way, both of the shape of value.
+
+    Raises:
+        ValueError: If knots of shape (K + 1,) do not fit. (Others are not looked at, for speed.)
+
+    References:
+        Gregory & Delbourgo 1982; Durkan et al. 2019, Neural Spline Flows, section 3.1.
+
+    Example:
+        >>> x, slopes = torch.tensor([-3.0, 0.0, 3.0]), torch.tensor([1.0, 2.0, 1.0])
+        >>> y, log_slope = spline(torch.tensor(0.0), (x, x, slopes))
+        >>> y.item(), round(log_slope.item(), 4)  # log 2
+        (0.0, 0.6931)
+    """
+    if knots[0].ndim == 1:
+        check_knots(*knots)
+        knots = [part.expand(*value.shape, -1) for part in knots]
+    along = knots[1] if back else knots[0]
+    inner = torch.minimum(torch.maximum(value, along[..., 0]), along[..., -1])
+    left = (inner[..., None] >= along[..., 1:-1]).sum(dim=-1, keepdim=True)  # the bin's number
+    ends = [(part.gather(-1, left), part.gather(-1, left + 1)) for part in knots]
+    (x0, x1), (y0, y1), (d0, d1) = ((low[..., 0], high[..., 0]) for low, high in ends)
+    width, height = x1 - x0, y1 - y0
+    rise = height / width
+    more = d0 + d1 - 2 * rise
+    if back:
+        up = inner - y0
+        a, b, c = height * (rise - d0) + up * more, height * d0 - up * more, -rise * up
+        t = 2 * c / (-b - (b * b - 4 * a * c).clamp(min=0).sqrt())
+    else:
+        t = (inner - x0) / width
+    share, slope = spline_bin(t, rise, d0, d1)
+    there = x0 + width * t if back else y0 + height * share
+    log_slope = -slope.log() if back else slope.log()
+    outside = inner != value
+    return torch.where(outside, value, there), torch.where(outside, 0.0, log_slope)
+
+
+LEAST_BIN = 1e-3  # share of the whole that a bin has at least
+LEAST_SLOPE = 1e-3  # at a knot
+
+
+def spline_knots(free: Tensor, bound: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Knots of a monotone spline from free numbers; all 0 give the identity.
+
+    Args:
+        free: Any numbers, shape (..., 3 K - 1): K for the widths, K for the heights, K - 1 for the
+            inner slopes.
+        bound: The spline lives on [-bound, bound].
+
+    Returns:
+        Places x, heights y and slopes of the K + 1 knots, each of shape (..., K + 1).
+
+    Raises:
+        ValueError: If there are not 3 K - 1 numbers.
+
+    References:
+        Durkan et al. 2019, Neural Spline Flows, section 3.1.
+
+    Example:
+        >>> x, y, slopes = spline_knots(torch.zeros(5), bound=3.0)
+        >>> x.tolist(), [round(slope, 4) for slope in slopes.tolist()]
+        ([-3.0, 0.0, 3.0], [1.0, 1.0, 1.0])
+    """
+    n_bins = (free.shape[-1] + 1) // 3
+    if 3 * n_bins - 1 != free.shape[-1] or LEAST_BIN * n_bins >= 1:
+        raise ValueError(f"free must hold 3 K - 1 numbers, K < 1000, but holds {free.shape[-1]}")
+    widths, heights, slopes = free.split([n_bins, n_bins, n_bins - 1], dim=-1)
+
+    def places(numbers):
+        shares = LEAST_BIN + (1 - LEAST_BIN * n_bins) * torch.softmax(numbers, dim=-1)
+        inner = bound * (2 * shares[..., :-1].cumsum(dim=-1) - 1)
+        return F.pad(F.pad(inner, (1, 0), value=-bound), (0, 1), value=bound)
+
+    slopes = LEAST_SLOPE + F.softplus(slopes + math.log(math.expm1(1 - LEAST_SLOPE)))
+    return places(widths), places(heights), F.pad(slopes, (1, 1), value=1.0)
+
+
+class SplineConditioner(Conditioner):
+    """The network of an affine coupling, with more numbers at its end.
+
+    Args:
+        n_kept: Coordinates it sees.
+        n_numbers: Numbers it gives. They start at 0.
+        hidden_dim, context_dim, n_frequencies: See `Conditioner`.
+
+    Example:
+        >>> SplineConditioner(1, 23, hidden_dim=8)(torch.zeros(5, 1)).shape
+        torch.Size([5, 23])
+    """
+
+    def __init__(self, n_kept, n_numbers, hidden_dim, context_dim=0, n_frequencies=0):
+        super().__init__(n_kept, 1, hidden_dim, context_dim, n_frequencies)
+        self.net[-1] = nn.Linear(hidden_dim, n_numbers)
+        nn.init.zeros_(self.net[-1].weight)
+        nn.init.zeros_(self.net[-1].bias)
+
+    def forward(self, kept: Tensor, context: Tensor | None = None) -> Tensor:
+        """(n, n_kept) -> (n, n_numbers)."""
+        return torch.cat(self.raw(kept, context), dim=1)
+
+
+class SplineCoupling(Coupling):
+    """A coupling that sends each changed coordinate along a monotone spline.
+
+    Args:
+        dim: Number of coordinates D >= 2.
+        hidden_dim: Width of the network.
+        flip: Which half is kept, see `Coupling`.
+        context_dim: Length of the context, 0 for none.
+        n_frequencies: See `Conditioner`.
+        n_bins: Bins K of each spline, 2 to 100.
+        bound: The splines live on [-bound, bound]; beyond it points stay where they are.
+
+    Raises:
+        ValueError: If a size is not allowed, or points are not of shape (n, D).
+        TypeError: If points are no floating-point tensor.
+
+    References:
+        Durkan et al. 2019, Neural Spline Flows.
+
+    Example:
+        >>> SplineCoupling(dim=3, hidden_dim=8).decode(torch.zeros(4, 3))[1].shape
+        torch.Size([4])
+    """
+
+    def __init__(self, dim, hidden_dim=64, flip=False, context_dim=0, n_frequencies=0, n_bins=8,
+                 bound=5.0):  # fmt: skip
+        sizes = {"dim": (dim, 2), "hidden_dim": (hidden_dim, 1), "n_bins": (n_bins, 2)}
+        sizes |= {"context_dim": (context_dim, 0), "n_frequencies": (n_frequencies, 0)}
+        for name, (size, least) in sizes.items():
+            check_number(name, size, least=least, whole=True)
+        check_number("bound", bound, least=1e-3)
+        if n_bins > 100:
+            raise ValueError(f"n_bins must be 2 to 100, but is {n_bins}")
+        n_kept = dim - dim // 2 if flip else dim // 2
+        n_numbers = (dim - n_kept) * (3 * n_bins - 1)
+        net = SplineConditioner(n_kept, n_numbers, hidden_dim, context_dim, n_frequencies)
+        super().__init__(net, flip)
+        self.dim, self.bound = dim, float(bound)
+
+    def bend(self, points: Tensor, context: Tensor | None, back: bool):
+        """Both directions: (n, D) -> (n, D) and log-dets (n,)."""
+        kept, changed = self.split(points)
+        free = self.conditioner(kept, context).unflatten(1, (changed.shape[1], -1))
+        bent, log_slope = spline(changed, spline_knots(free, self.bound), back)
+        return self.join(kept, bent), log_slope.sum(dim=1)
+
+    def encode(self, x, context=None):
+        """Map data x to latent z along the splines; log-det: the sum of their log-slopes."""
+        check_points("x", x, self.dim)
+        return self.bend(x, context, back=False)
+
+    def decode(self, z, context=None):
+        """Map latent z to data x, the splines' way back."""
+        check_points("z", z, self.dim)
+        return self.bend(z, context, back=True)
+
+
+class SplineFlow(Flow):
+    """Spline couplings, the kept half alternating: a `RealNVP` with bent layers.
+
+    Args:
+        dim, hidden_dim, n_layers, context_dim, n_frequencies, turn: See `RealNVP`.
+        n_bins, bound: See `SplineCoupling`.
+
+    Raises:
+        ValueError: If a size is not allowed.
+
+    References:
+        Durkan et al. 2019, Neural Spline Flows.
+
+    Example:
+        >>> flow = SplineFlow(dim=3)
+        >>> flow.sample(10).shape, flow.log_prob(torch.zeros(1, 3)).shape
+        (torch.Size([10, 3]), torch.Size([1]))
+    """
+
+    def __init__(self, dim=2, hidden_dim=64, n_layers=4, context_dim=0, n_frequencies=0,
+                 turn: float = 0.0, n_bins=8, bound=5.0):  # fmt: skip
+        check_number("n_layers", n_layers, least=1, whole=True)
+        check_number("turn", turn)
+        layers: list[Transform] = []
+        for i in range(n_layers):
+            if turn and i > 0:
+                layers.append(Linear(rotation(turn, dim)))
+            layers.append(SplineCoupling(dim, hidden_dim, i % 2 == 1, context_dim, n_frequencies,
+                                         n_bins, bound))  # fmt: skip
+        super().__init__(layers, dim, context_dim)
+
+
+SPLINE_SHAPE = {"n_layers": 4, "hidden_dim": 64, "n_frequencies": 4, "n_bins": 8}
+SPLINE_RECIPE = {"steps": 300, "batch_size": 512, "lr": 1e-2}
+
+
+# ----------------------------------------------------------------------------------------------
+# Planar and radial flows (chapters/9_planar_radial.ipynb)
 # ----------------------------------------------------------------------------------------------
 
 
@@ -1509,238 +1747,3 @@ class Radial(Transform):
         r = solve_radial(torch.linalg.vector_norm(offset, dim=1), alpha, beta)
         z = self.center + offset * ((alpha + r) / (r + alpha * margin))[:, None]
         return z, -radial(z, self.center, alpha, beta, margin)[1]
-
-
-# ----------------------------------------------------------------------------------------------
-# Sharper couplings (chapters/8_sharper_couplings.ipynb)
-# ----------------------------------------------------------------------------------------------
-
-
-def spline_bin(t: Tensor, rise: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-    """A curve from one corner of a bin to the other, with given slopes at both ends.
-
-    Args:
-        t: Place in the bin, from 0 to 1, any shape.
-        rise: Mean slope of the bin, its height over its width, of that shape.
-        left: Slope at t = 0.
-        right: Slope at t = 1.
-
-    Returns:
-        The share of the bin's height reached at t, and the slope there.
-
-    References:
-        Gregory & Delbourgo 1982, Piecewise Rational Quadratic Interpolation to Monotonic Data.
-
-    Example:
-        >>> one = torch.ones(3)
-        >>> spline_bin(torch.tensor([0.0, 0.5, 1.0]), one, one, 3 * one)[1]
-        tensor([1.0000, 0.6667, 3.0000])
-    """
-    bottom = rise + (left + right - 2 * rise) * t * (1 - t)
-    share = (rise * t**2 + left * t * (1 - t)) / bottom
-    slope = rise**2 * (right * t**2 + 2 * rise * t * (1 - t) + left * (1 - t) ** 2) / bottom**2
-    return share, slope
-
-
-def spline(value: Tensor, knots: tuple[Tensor, Tensor, Tensor], back: bool = False):
-    """A monotone curve of rational-quadratic pieces, and beyond its ends the diagonal.
-
-    Args:
-        value: Numbers to map, any shape (...).
-        knots: Places x, heights y and slopes of the K + 1 knots, each of shape (..., K + 1); x and
-            y increasing, slopes positive. The ends of x are the ends of y, with slope 1.
-        back: True maps y to x.
-
-    Returns:
-        The mapped numbers, and the logarithm of the slope of this way, both of the shape of value.
-
-    Raises:
-        ValueError: If knots of shape (K + 1,) do not fit. (Others are not looked at, for speed.)
-
-    References:
-        Gregory & Delbourgo 1982; Durkan et al. 2019, Neural Spline Flows, section 3.1.
-
-    Example:
-        >>> x, slopes = torch.tensor([-3.0, 0.0, 3.0]), torch.tensor([1.0, 2.0, 1.0])
-        >>> y, log_slope = spline(torch.tensor(0.0), (x, x, slopes))
-        >>> y.item(), round(log_slope.item(), 4)  # log 2
-        (0.0, 0.6931)
-    """
-    if knots[0].ndim == 1:
-        check_knots(*knots)
-        knots = [part.expand(*value.shape, -1) for part in knots]
-    along = knots[1] if back else knots[0]
-    inner = torch.minimum(torch.maximum(value, along[..., 0]), along[..., -1])
-    left = (inner[..., None] >= along[..., 1:-1]).sum(dim=-1, keepdim=True)  # the bin's number
-    ends = [(part.gather(-1, left), part.gather(-1, left + 1)) for part in knots]
-    (x0, x1), (y0, y1), (d0, d1) = ((low[..., 0], high[..., 0]) for low, high in ends)
-    width, height = x1 - x0, y1 - y0
-    rise = height / width
-    more = d0 + d1 - 2 * rise
-    if back:
-        up = inner - y0
-        a, b, c = height * (rise - d0) + up * more, height * d0 - up * more, -rise * up
-        t = 2 * c / (-b - (b * b - 4 * a * c).clamp(min=0).sqrt())
-    else:
-        t = (inner - x0) / width
-    share, slope = spline_bin(t, rise, d0, d1)
-    there = x0 + width * t if back else y0 + height * share
-    log_slope = -slope.log() if back else slope.log()
-    outside = inner != value
-    return torch.where(outside, value, there), torch.where(outside, 0.0, log_slope)
-
-
-LEAST_BIN, LEAST_SLOPE = 1e-3, 1e-3  # share of the whole; slope at a knot
-
-
-def spline_knots(free: Tensor, bound: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Knots of a monotone spline from free numbers; all 0 give the identity.
-
-    Args:
-        free: Any numbers, shape (..., 3 K - 1): K for the widths, K for the heights, K - 1 for the
-            inner slopes.
-        bound: The spline lives on [-bound, bound].
-
-    Returns:
-        Places x, heights y and slopes of the K + 1 knots, each of shape (..., K + 1).
-
-    Raises:
-        ValueError: If there are not 3 K - 1 numbers.
-
-    References:
-        Durkan et al. 2019, Neural Spline Flows, section 3.1.
-
-    Example:
-        >>> x, y, slopes = spline_knots(torch.zeros(5), bound=3.0)
-        >>> x.tolist(), [round(slope, 4) for slope in slopes.tolist()]
-        ([-3.0, 0.0, 3.0], [1.0, 1.0, 1.0])
-    """
-    n_bins = (free.shape[-1] + 1) // 3
-    if 3 * n_bins - 1 != free.shape[-1] or LEAST_BIN * n_bins >= 1:
-        raise ValueError(f"free must hold 3 K - 1 numbers, K < 1000, but holds {free.shape[-1]}")
-    widths, heights, slopes = free.split([n_bins, n_bins, n_bins - 1], dim=-1)
-
-    def places(numbers):
-        shares = LEAST_BIN + (1 - LEAST_BIN * n_bins) * torch.softmax(numbers, dim=-1)
-        inner = bound * (2 * shares[..., :-1].cumsum(dim=-1) - 1)
-        return F.pad(F.pad(inner, (1, 0), value=-bound), (0, 1), value=bound)
-
-    slopes = LEAST_SLOPE + F.softplus(slopes + math.log(math.expm1(1 - LEAST_SLOPE)))
-    return places(widths), places(heights), F.pad(slopes, (1, 1), value=1.0)
-
-
-class SplineConditioner(Conditioner):
-    """The network of an affine coupling, with more numbers at its end.
-
-    Args:
-        n_kept: Coordinates it sees.
-        n_numbers: Numbers it gives. They start at 0.
-        hidden_dim, context_dim, n_frequencies: See `Conditioner`.
-
-    Example:
-        >>> SplineConditioner(1, 23, hidden_dim=8)(torch.zeros(5, 1)).shape
-        torch.Size([5, 23])
-    """
-
-    def __init__(self, n_kept, n_numbers, hidden_dim, context_dim=0, n_frequencies=0):
-        super().__init__(n_kept, 1, hidden_dim, context_dim, n_frequencies)
-        self.net[-1] = nn.Linear(hidden_dim, n_numbers)
-        nn.init.zeros_(self.net[-1].weight)
-        nn.init.zeros_(self.net[-1].bias)
-
-    def forward(self, kept: Tensor, context: Tensor | None = None) -> Tensor:
-        """(n, n_kept) -> (n, n_numbers)."""
-        return torch.cat(self.raw(kept, context), dim=1)
-
-
-class SplineCoupling(Coupling):
-    """A coupling that sends each changed coordinate along a monotone spline.
-
-    Args:
-        dim: Number of coordinates D >= 2.
-        hidden_dim: Width of the network.
-        flip: Which half is kept, see `Coupling`.
-        context_dim: Length of the context, 0 for none.
-        n_frequencies: See `Conditioner`.
-        n_bins: Bins K of each spline, 2 to 100.
-        bound: The splines live on [-bound, bound]; beyond it points stay where they are.
-
-    Raises:
-        ValueError: If a size is not allowed, or points are not of shape (n, D).
-        TypeError: If points are no floating-point tensor.
-
-    References:
-        Durkan et al. 2019, Neural Spline Flows.
-
-    Example:
-        >>> SplineCoupling(dim=3, hidden_dim=8).decode(torch.zeros(4, 3))[1].shape
-        torch.Size([4])
-    """
-
-    def __init__(self, dim, hidden_dim=64, flip=False, context_dim=0, n_frequencies=0, n_bins=8,
-                 bound=5.0):  # fmt: skip
-        sizes = {"dim": (dim, 2), "hidden_dim": (hidden_dim, 1), "n_bins": (n_bins, 2)}
-        sizes |= {"context_dim": (context_dim, 0), "n_frequencies": (n_frequencies, 0)}
-        for name, (size, least) in sizes.items():
-            check_number(name, size, least=least, whole=True)
-        check_number("bound", bound, least=1e-3)
-        if n_bins > 100:
-            raise ValueError(f"n_bins must be 2 to 100, but is {n_bins}")
-        n_kept = dim - dim // 2 if flip else dim // 2
-        n_numbers = (dim - n_kept) * (3 * n_bins - 1)
-        net = SplineConditioner(n_kept, n_numbers, hidden_dim, context_dim, n_frequencies)
-        super().__init__(net, flip)
-        self.dim, self.bound = dim, float(bound)
-
-    def bend(self, points: Tensor, context: Tensor | None, back: bool):
-        """Both directions: (n, D) -> (n, D) and log-dets (n,)."""
-        kept, changed = self.split(points)
-        free = self.conditioner(kept, context).unflatten(1, (changed.shape[1], -1))
-        bent, log_slope = spline(changed, spline_knots(free, self.bound), back)
-        return self.join(kept, bent), log_slope.sum(dim=1)
-
-    def encode(self, x, context=None):
-        """Map data x to latent z along the splines; log-det: the sum of their log-slopes."""
-        check_points("x", x, self.dim)
-        return self.bend(x, context, back=False)
-
-    def decode(self, z, context=None):
-        """Map latent z to data x, the splines' way back."""
-        check_points("z", z, self.dim)
-        return self.bend(z, context, back=True)
-
-
-class SplineFlow(Flow):
-    """Spline couplings, the kept half alternating: a `RealNVP` with bent layers.
-
-    Args:
-        dim, hidden_dim, n_layers, context_dim, n_frequencies, turn: See `RealNVP`.
-        n_bins, bound: See `SplineCoupling`.
-
-    Raises:
-        ValueError: If a size is not allowed.
-
-    References:
-        Durkan et al. 2019, Neural Spline Flows.
-
-    Example:
-        >>> flow = SplineFlow(dim=3)
-        >>> flow.sample(10).shape, flow.log_prob(torch.zeros(1, 3)).shape
-        (torch.Size([10, 3]), torch.Size([1]))
-    """
-
-    def __init__(self, dim=2, hidden_dim=64, n_layers=4, context_dim=0, n_frequencies=0,
-                 turn: float = 0.0, n_bins=8, bound=5.0):  # fmt: skip
-        check_number("n_layers", n_layers, least=1, whole=True)
-        check_number("turn", turn)
-        layers: list[Transform] = []
-        for i in range(n_layers):
-            if turn and i > 0:
-                layers.append(Linear(rotation(turn, dim)))
-            layers.append(SplineCoupling(dim, hidden_dim, i % 2 == 1, context_dim, n_frequencies,
-                                         n_bins, bound))  # fmt: skip
-        super().__init__(layers, dim, context_dim)
-
-
-SPLINE_SHAPE = {"n_layers": 4, "hidden_dim": 64, "n_frequencies": 4, "n_bins": 8}
-SPLINE_RECIPE = {"steps": 300, "batch_size": 512, "lr": 1e-2}

@@ -1,4 +1,4 @@
-"""Exercises of chapter 8."""
+"""Exercises of chapter 9."""
 
 import math
 
@@ -17,7 +17,7 @@ from classroom.laws import (
     one,
 )
 
-CHAPTER = "8_planar_radial"
+CHAPTER = "9_planar_radial"
 
 
 @law
@@ -131,7 +131,7 @@ def moves_as_it_should(answer, rng):
 
 EXERCISES = (
     Exercise(
-        id="ex-8-planar",
+        id="ex-9-planar",
         name="calm",
         title="A planar flow that preserves volume",
         level=Level.WARM_UP,
@@ -148,7 +148,7 @@ EXERCISES = (
         rubric=("says which points stay where they are",),
     ),
     Exercise(
-        id="ex-8-radial",
+        id="ex-9-radial",
         name="hole",
         title="The centre of a hole",
         level=Level.CORE,
@@ -167,7 +167,7 @@ def drop(beta, dim):
         rubric=("derives it, and says what it means in 100 dimensions",),
     ),
     Exercise(
-        id="ex-8-slip",
+        id="ex-9-slip",
         name="slip",
         title="Find the slip",
         level=Level.HARDER,
@@ -186,7 +186,7 @@ def constrain(w, free_u, power):
         rubric=("says which w fold for power 1, and what rounding does for power 2",),
     ),
     Exercise(
-        id="ex-8-sylvester",
+        id="ex-9-sylvester",
         name="sylvester",
         title="Three planes at once",
         level=Level.HARDER,
@@ -205,7 +205,7 @@ def small_matrix(U, V, z):
         rubric=("compares the costs in D and M",),
     ),
     Exercise(
-        id="ex-8-own",
+        id="ex-9-own",
         name="two_layers",
         title="Two layers of your own",
         level=Level.CORE,

@@ -1,4 +1,4 @@
-"""What chapter 8 says, held to account: limits that no dtype breaks, derivatives of every order,
+"""What chapter 9 says, held to account: limits that no dtype breaks, derivatives of every order,
 and the numbers that stand in its text."""
 
 import math
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 import flows
 import flows_support
 
-CHAPTER = "8_planar_radial"
+CHAPTER = "9_planar_radial"
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 FREE = (3.0, -17.0, -18.0, -34.5, -100.0)  # softplus(-18) - 1 is -1 in float32
 PRECISE = (torch.float64, torch.float32)
@@ -435,7 +435,7 @@ def test_where_the_slip_folds(double):
         assert total[at] <= -1 and first[at] < 0 and second[at] < -1 - first[at]
     # The function in one line is what the exercise's code computes.
     space = {"torch": torch, "F": F, "math": math}
-    exec(solutions(CHAPTER)["ex-8-slip"].split("length, reach")[0], space)
+    exec(solutions(CHAPTER)["ex-9-slip"].split("length, reach")[0], space)
     w, free = 2 * cloud(100, seed=1), 3 * cloud(100, seed=2)
     given = (w * space["constrain"](w, free, 1)).sum(dim=1)
     length, along = w.norm(dim=1), (w * free).sum(dim=1)
@@ -453,7 +453,7 @@ def test_with_the_floor_no_pair_of_the_exercise_folds(double):
 def test_the_solution_runs(label, double, capsys):
     run_solution(CHAPTER, label)
     printed = capsys.readouterr().out
-    if label == "ex-8-slip":
+    if label == "ex-9-slip":
         shares = [float(v) for v in re.findall(r"([\d.]+) % fold", printed)]
         assert shares[0] > 5 and shares[1:3] == [0, 0] and shares[3] > 1  # short and long ones
         assert "some seed at -1 or below: True" in printed

@@ -1,0 +1,156 @@
+"""Exercises of chapter 8."""
+
+import numpy as np
+
+from classroom.exercise import Exercise, Level
+from classroom.laws import fail, hand_computed, law, number, one
+
+CHAPTER = "8_sharper_couplings"
+LEAST_SHARE, BINS = 1e-3, 8
+STEEPEST = (1 - (BINS - 1) * LEAST_SHARE) / LEAST_SHARE
+
+
+@law
+def middle(answer, rng):
+    """With height and width 1 the slope in the middle is 2 / (1 + d)."""
+    ends = np.concatenate([[1.0], rng.uniform(0.1, 5, 6)])
+    got = one(answer, "middle_slope", ends, shape=ends.shape)
+    off = np.abs(got - 2 / (1 + ends))
+    if not off.max() < 1e-6:
+        k = int(np.argmax(off))
+        causes = {
+            "the square of the denominator is missing": (ends[k] + 1) / 2,
+            "this is the height reached, not the slope": 0.5,
+            "divide by the square of the denominator": 4 / (1 + ends[k]) ** 2,
+        }
+        cause = next((why for why, v in causes.items() if abs(got[k] - v) < 1e-6), "")
+        fail(f"the slope in the middle for d = {ends[k]:.3g}", got[k], 2 / (1 + ends[k]), cause)
+
+
+@law
+def floors_allow(answer, rng):
+    """The floors of the other bins set the limit."""
+    got = number(answer, "steepest")
+    usual = {
+        1 / LEAST_SHARE: "the other seven bins keep their floors: not all of the height is left",
+        1 / (1 - (BINS - 1) * LEAST_SHARE): "the bin may be narrow as well as high",
+        LEAST_SHARE / (1 - (BINS - 1) * LEAST_SHARE): "this is the flattest bin",
+    }
+    if not abs(got - STEEPEST) < 1:
+        cause = next((why for v, why in usual.items() if abs(got - v) < 1e-3 * v), "")
+        fail("the largest mean slope", got, STEEPEST, cause)
+
+
+EXERCISES = (
+    Exercise(
+        id="ex-8-count",
+        name="count",
+        title="Count the numbers",
+        level=Level.WARM_UP,
+        minutes=5,
+        points=1,
+        answers=("n_numbers",),
+        stub="n_numbers = ...  # of the network of a spline coupling, D = 64, K = 8",
+        hints=(
+            "Half of the coordinates change, each along a spline of its own.",
+            "A spline takes K widths, K heights and K - 1 inner slopes.",
+        ),
+        ports={"n_numbers": "lambda: n_numbers"},
+        checks=(
+            hand_computed(
+                "n_numbers",
+                (),
+                736.0,
+                0.5,
+                {
+                    768: "the slopes at the two ends are 1: a spline has K - 1 that are free",
+                    800: "the slopes at the two ends are 1: a spline has K - 1 that are free",
+                    1472: "only half of the coordinates change",
+                    23: "this is one coordinate's spline",
+                },
+                what="the count",
+            ),
+        ),
+    ),
+    Exercise(
+        id="ex-8-slope",
+        name="middle",
+        title="Which knot is it?",
+        level=Level.CORE,
+        minutes=15,
+        points=2,
+        answers=("middle_slope",),
+        stub="def middle_slope(d):\n    ...  # both ends of a bin of width 1 and height 1 have slope d",
+        hints=(
+            "Put s = 1 and t = 1/2 into the formula of the slope.",
+            "Above stands (d + 1) / 2, below its square.",
+        ),
+        ports={"middle_slope": "lambda d: middle_slope(d)"},
+        checks=(middle,),
+        rubric=("says for which d the middle is steeper than the ends, and why",),
+    ),
+    Exercise(
+        id="ex-8-steep",
+        name="steep",
+        title="How steep can it get?",
+        level=Level.CORE,
+        minutes=15,
+        points=2,
+        answers=("steepest",),
+        stub="steepest = ...  # the largest mean slope of a bin, K = 8",
+        hints=(
+            "What is the least width of a bin, as a share of the whole?",
+            "And how much of the height is left for it, if the other seven take the least?",
+        ),
+        ports={"steepest": "lambda: steepest"},
+        checks=(floors_allow,),
+        rubric=("compares with the factor e of an affine coupling",),
+    ),
+    Exercise(
+        id="ex-8-far",
+        name="far",
+        title="Far out",
+        level=Level.HARDER,
+        minutes=10,
+        points=2,
+        answers=("far_log_p",),
+        stub="far_log_p = ...  # of the point (50, 50)",
+        hints=(
+            "What does a spline do beyond its bound?",
+            "So z = x, and the log-det is 0.",
+        ),
+        ports={"far_log_p": "lambda: far_log_p"},
+        checks=(
+            hand_computed(
+                "far_log_p",
+                (),
+                -2500 - np.log(2 * np.pi),
+                1e-2,
+                {
+                    -2500 - 0.5 * np.log(2 * np.pi): "two coordinates: log(2 pi), not its half",
+                    -5000 - np.log(2 * np.pi): "the one half of the exponent is missing",
+                    -2500: "the constant of the normal is missing",
+                    -1250 - 0.5 * np.log(2 * np.pi): "this is one coordinate; two add up",
+                },
+                what="log p at (50, 50)",
+            ),
+        ),
+    ),
+    Exercise(
+        id="ex-8-bins",
+        name="bins",
+        title="How many bins?",
+        level=Level.RESEARCH,
+        minutes=60,
+        points=4,
+        hints=(
+            "Change one thing at a time: bins, with depth, width and steps as they are.",
+            "Give each number of bins its own best learning rate, chosen on other seeds.",
+        ),
+        rubric=(
+            "a guess with a reason, before anything ran: 1 point",
+            "at least five seeds for each number of bins, and a learning rate for each: 2 points",
+            "says what the spread allows to conclude, and what it does not: 1 point",
+        ),
+    ),
+)
