@@ -80,7 +80,7 @@ EXERCISES = (
         minutes=15,
         points=2,
         answers=("middle_slope",),
-        stub="def middle_slope(d):\n    ...  # both ends of a bin of width 1 and height 1 have slope d",
+        stub="def middle_slope(d):\n    ...  # width and height 1, slope d at both ends",
         hints=(
             "Put s = 1 and t = 1/2 into the formula of the slope.",
             "Above stands (d + 1) / 2, below its square.",

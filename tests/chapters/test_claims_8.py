@@ -1,0 +1,121 @@
+"""What chapter 8 says, held to account: three signs, a root that keeps its digits, and the bend."""
+
+import math
+
+import pytest
+import torch
+from claims import cells, defined
+
+import flows
+from experiments import evidence
+
+CHAPTER = "8_sharper_couplings"
+SPLINE, SAME, DEEP = "spline, 4 couplings", "affine, 4 couplings", "affine, 16 couplings"
+
+
+def positive(n, seed, low=1e-3, high=1e3):
+    """Positive numbers over six orders of magnitude, float64."""
+    random = torch.Generator().manual_seed(seed)
+    share = torch.rand(n, generator=random, dtype=torch.float64)
+    return low * (high / low) ** share
+
+
+# -------------------------------------------------------------------------------------- one bin
+
+
+def test_three_signs_keep_a_bin_from_turning_back():
+    rise, left, right = (positive(2000, seed) for seed in range(3))
+    for t in torch.linspace(0, 1, 41, dtype=torch.float64):
+        share, slope = flows.spline_bin(t, rise, left, right)
+        assert (slope > 0).all() and (share >= 0).all() and (share <= 1 + 1e-12).all()
+        squared = rise + (left + right - 2 * rise) * t * (1 - t)
+        assert (squared >= rise / 2 * (1 - 1e-12)).all()  # as the text says: never 0
+
+
+@pytest.mark.parametrize("bad", ["rise", "left", "right"])
+def test_one_wrong_sign_turns_it_back(bad):
+    numbers = dict.fromkeys(("rise", "left", "right"), torch.tensor(1.0)) | {
+        bad: torch.tensor(-0.2)
+    }
+    t = torch.linspace(0, 1, 1001)
+    share, slope = flows.spline_bin(t, **numbers)
+    assert (slope <= 0).any() or not share.isfinite().all() or numbers["rise"] < 0
+
+
+def test_slope_and_ends_of_a_bin():
+    rise, left, right = (positive(200, seed, 0.1, 10) for seed in (3, 4, 5))
+    t = torch.rand(200, dtype=torch.float64).requires_grad_()
+    share, slope = flows.spline_bin(t, rise, left, right)
+    (by_autograd,) = torch.autograd.grad(share.sum(), t)
+    assert torch.allclose(by_autograd * rise, slope)
+    for end, wanted in ((0.0, left), (1.0, right)):
+        at = torch.full_like(t, end)
+        assert torch.allclose(flows.spline_bin(at, rise, left, right)[0], at)
+        assert torch.allclose(flows.spline_bin(at, rise, left, right)[1], wanted)
+
+
+def test_equal_slopes_make_a_straight_line():
+    t, rise = torch.linspace(0, 1, 11), torch.tensor(0.7)
+    share, slope = flows.spline_bin(t, rise, rise, rise)
+    assert torch.allclose(share, t) and torch.allclose(slope, rise.expand(11))
+
+
+def test_the_turned_root_keeps_digits_where_schools_root_loses_them():
+    school, careful = defined(CHAPTER, "school"), defined(CHAPTER, "careful")
+    t, rise = torch.tensor(0.3), torch.tensor(0.7)
+    worst = {}
+    for bend in (1e-1, 1e-3, 1e-5, 0.0):
+        d = rise + bend
+        up, more = flows.spline_bin(t, rise, d, d)[0], 2 * (d - rise)
+        a, b, c = (rise - d) + up * more, d - up * more, -rise * up
+        assert abs(careful(a, b, c) - t) < 1e-5
+        worst[bend] = abs(school(a, b, c) - t).item()
+    assert not worst[0.0] < 1  # 0 / 0
+    assert worst[1e-5] > 1e-3 > worst[1e-1]
+
+
+# ---------------------------------------------------------------------------------- the live figure
+
+
+@pytest.fixture(scope="module")
+def bent():
+    """The function of the live figure, with what its cell defines beside it."""
+    source = next(cell.source for cell in cells(CHAPTER) if "def bent(" in cell.source)
+    space = {"torch": torch, "math": math, "spline_bin": flows.spline_bin}
+    exec(source, space)
+    return space["bent"]
+
+
+def numbers(*values):
+    return [torch.tensor(value) for value in values]
+
+
+def test_a_rising_curve_gives_a_density_and_one_that_turns_back_does_not(bent):
+    good = bent(*numbers(-0.8, 0.0, 0.8, 1.5, 0.1, 1.5))
+    assert abs(good["mass"] - 1) < 2e-3 and not good["folded"] and good["least"] > 0
+    crossing = bent(*numbers(0.8, 0.0, 0.8, 1.5, 0.1, 1.5))
+    negative = bent(*numbers(-0.8, 0.0, 0.8, 1.5, -0.8, 1.5))
+    for bad in (crossing, negative):
+        assert bad["folded"] and abs(bad["mass"] - 1) > 0.05
+
+
+def test_the_middle_is_low_because_of_its_slope(bent):
+    shown = bent(*numbers(-0.8, 0.0, 0.8, 1.5, 0.1, 1.5))
+    k = int(shown["x"].abs().argmin())
+    assert abs(shown["z"][k]) < 1e-6  # the bell is at its highest there
+    assert shown["density"][k] == pytest.approx(0.1 * shown["bell"].max().item(), rel=0.02)
+
+
+# -------------------------------------------------------------------------------- the stored runs
+
+
+def test_what_the_bend_brings():
+    runs = evidence("splines")
+    for control in (SAME, DEEP):
+        assert runs.effect(SPLINE, control).high < 0
+        assert runs.effect(SPLINE, control, "strays_3").high < 0
+    weights = [runs.median(arm, "weights") for arm in (SPLINE, DEEP)]
+    assert abs(weights[0] / weights[1] - 1) < 0.15  # "about as many"
+    assert {
+        arm: runs.arm(arm)["settings"]["steps"] for arm in (SPLINE, SAME, DEEP)
+    } == dict.fromkeys((SPLINE, SAME, DEEP), flows.RING_RECIPE["steps"])
