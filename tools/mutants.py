@@ -24,6 +24,7 @@ import multiprocessing
 import os
 import queue
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -604,6 +605,28 @@ def short_names() -> Iterator[None]:
         tempfile.tempdir = before
 
 
+@contextlib.contextmanager
+def temporary_folder(patience: float = 60) -> Iterator[Path]:
+    """A folder that is there inside, and gone afterwards.
+
+    Args:
+        patience: Seconds within which those must end that still write into it: a browser lives a
+            moment longer than the test that was killed.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="mutants-"))
+    try:
+        yield folder
+    finally:
+        give_up = time.monotonic() + patience
+        while folder.exists():
+            try:
+                shutil.rmtree(folder)
+            except OSError:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.1)
+
+
 def results_of(
     chosen: list[tuple[str, Mutant]], modules: dict[str, str], guards: list[str], options
 ) -> list[str]:
@@ -622,8 +645,8 @@ def results_of(
         RuntimeError: See `try_all` and `short_names`.
     """
     memories = {module: Memory(options.root, module, guards, options.quick) for module in modules}
-    with short_names(), tempfile.TemporaryDirectory(prefix="mutants-") as base:
-        runner = Runner(options.root, Path(base), modules, guards, options.workers)
+    with short_names(), temporary_folder() as base:
+        runner = Runner(options.root, base, modules, guards, options.workers)
         try_all(chosen, runner, memories, options)
     return [memories[module].known[Memory.key(mutant)] for module, mutant in chosen]
 

@@ -343,6 +343,25 @@ def test_other_sizes_are_refused(function, examples, others, words, node):
         node.run(program, *others)
 
 
+@pytest.mark.parametrize(
+    "holds",
+    [
+        lambda n: (n > 3) & (n < 9), lambda n: (n < 4) | (n > 5), lambda n: (n == 6) | (n >= 9),
+        lambda n: (n >= 4) & (n <= 8) & (n != 7), lambda n: torch.sym_not((n > 3) & (n < 6)),
+    ],
+)  # fmt: skip
+def test_a_joined_condition_on_sizes_is_checked_as_a_whole(holds, node):
+    """The page runs for exactly those sizes for which the function takes the same branch."""
+    program = compile(lambda z: z * 2 if holds(z.shape[0]) else z * 3, Z)
+    assert holds(len(Z))
+    for n in range(2, 13):
+        if holds(n):
+            assert node.run(program, torch.ones(n))[0].tolist() == [2.0] * n
+        else:
+            with pytest.raises(RuntimeError, match="other sizes"):
+                node.run(program, torch.ones(n))
+
+
 def test_sizes_of_examples_hold_without_dynamic(node):
     with pytest.raises(RuntimeError, match="z must hold 6 numbers, but holds 12"):
         node.run(compile(lambda z: z.sum(), Z, dynamic=()), torch.ones(12))

@@ -225,6 +225,28 @@ def test_a_long_name_of_the_temporary_folder_does_no_harm(toy, tmp_path):
     assert not done.stderr and not list(long.iterdir())
 
 
+def test_a_folder_that_something_still_writes_into_is_gone_in_the_end(toy, monkeypatch):
+    """As a browser does whose test was killed."""
+    remove, tried = mutants.shutil.rmtree, []
+
+    def busy(folder):
+        tried.append(folder)
+        if len(tried) < 3:
+            raise OSError(39, "Directory not empty", str(folder))
+        remove(folder)
+
+    monkeypatch.setattr(mutants.shutil, "rmtree", busy)
+    with pytest.raises(KeyboardInterrupt), mutants.temporary_folder() as folder:
+        (folder / "note").write_text("a", encoding="utf-8")
+        raise KeyboardInterrupt
+    assert len(tried) == 3 and not folder.exists()
+    tried.clear()
+    with pytest.raises(OSError, match="not empty"), mutants.temporary_folder(0) as folder:
+        pass
+    assert len(tried) == 1 and folder.exists()
+    remove(folder)
+
+
 def test_without_a_short_folder_it_says_so(toy, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(mutants, "FOLDERS", (str(tmp_path / "none"),))
     monkeypatch.setattr(mutants.tempfile, "tempdir", "/" + 60 * "n")
