@@ -128,7 +128,8 @@ def one(answer: Answer, name: str, *arguments, shape: tuple | None = None) -> np
     """The one array that an answer returns, held to a shape."""
     (value,) = outputs(answer, name, *arguments)
     if shape is not None and value.shape != shape:
-        fail(f"the shape of `{name}`", str(value.shape), str(shape), "one value for each point")
+        cause = "one value for each point" if len(shape) == 1 else ""
+        fail(f"the shape of `{name}`", str(value.shape), str(shape), cause)
     return value
 
 
@@ -257,7 +258,7 @@ def round_trip(
         if not (off <= tolerance).all():
             worst = int(np.argmax(np.where(np.isfinite(off), off, np.inf)))
             twice = outputs(answer, there, value, *more, parts=2)[0]
-            cause = f"`{back}` does not undo what `{there}` does, in reverse order"
+            cause = f"`{back}` must undo the steps of `{there}`, the last one first"
             if np.allclose(twice, again):
                 cause = f"`{back}` runs the same map as `{there}`, not its inverse"
             what = f"`{back}(` `{there}(z)` `)`, back from z = {shown(at[worst])},"
@@ -530,7 +531,7 @@ def cause_of_mass(total: float) -> str:
 
 def samples_match_density(
     samples: str = "sample", density: str = "log_prob", extent: Sequence[float] = (-12, 12),
-    n: int = 4000, grid: int = 2000, log: bool = True, more: tuple = (),
+    n: int = 20_000, grid: int = 2000, log: bool = True, more: tuple = (),
 ) -> Law:  # fmt: skip
     """The samples are those of the density: mean waves of both agree.
 

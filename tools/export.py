@@ -5,8 +5,7 @@
     python tools/export.py --prune     write it even if a public name disappears
 
 Code cells tagged `export` are taken in order. They hold definitions and constants, nothing that
-runs. Imports may stand in any cell of the chapter, but for the cells of answers; those that the
-exported code uses come along.
+runs. Imports may stand in any cell of the chapter; those that the exported code uses come along.
 """
 
 import ast
@@ -99,7 +98,7 @@ def read_chapter(path) -> tuple[Part, dict[str, str]]:
     part = Part(titles[0] if titles else path.stem, f"chapters/{path.name}", [], [])
     imports = {}
     for number, cell in enumerate(notebook.cells, start=1):
-        if cell.cell_type != "code" or has_tag(cell, "answer"):  # (a reader's own)
+        if cell.cell_type != "code" or has_tag(cell, "answer"):  # (the reader's own cell)
             continue
         where = f"{part.file}, cell {number}"
         tree = parse(cell.source, where)

@@ -357,7 +357,7 @@ class Wide(Conditioner):
         id="ex-4-break",
         name="break_it",
         title="Break it",
-        level=Level.HARDER,
+        level=Level.RESEARCH,
         minutes=30,
         points=4,
         answers=("Broken", "broken_laws"),

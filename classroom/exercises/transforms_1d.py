@@ -246,15 +246,15 @@ def chain_encode(layers, x):
         ports={
             "decode": "lambda z: chain_decode(_layers, z)",
             "encode": "lambda x: chain_encode(_layers, x)",
-            "onto_decode": "lambda z: chain_decode(_onto, z)",
-            "onto_encode": "lambda x: chain_encode(_onto, x)",
+            "chain_decode": "lambda z: chain_decode(_onto, z)",
+            "chain_encode": "lambda x: chain_encode(_onto, x)",
             "single": "lambda z: chain_decode([Affine(2.0, 1.0)], z)",
         },
         support=CHAIN,
         checks=(
             hand_computed("single", [[3.0]], [7.0], 1e-6, part=0, what="one affine layer at z = 3"),
             log_det_is_autograds("decode"),
-            round_trip("onto_decode", "onto_encode"),
+            round_trip("chain_decode", "chain_encode"),
             log_det_is_autograds("encode", between(-0.3, 0.3)),
             round_trip(),
             of_bell_through(integrates_to_one(extent=(-1, 1), n=40_000)),
