@@ -8,13 +8,15 @@ Change of variables (chapters/1_change_of_variables.ipynb):
 Transforms in 1D (chapters/2_transforms_1d.ipynb):
     Identity, Affine, Sigmoid, LeakyReLU, ShiftedSoftplus, walk, Compose
 Transforms in 2D (chapters/3_transforms_2d.ipynb):
-    Linear, rotation, scaling, shear, planar, planar_misfit, solve_planar, LEAST,
-    softplus_inverse, Planar, radial, solve_radial, Radial, Coupling
+    Linear, rotation, scaling, shear, Coupling
 RealNVP: flows built from neural networks (chapters/4_realnvp.ipynb):
     Conditioner, AffineCoupling, one_a_point, steps_of, Flow, RealNVP
 Training on the ring (chapters/5_training.ipynb):
     Draw, History, resample, point_nll, mean_nll, learning_rate, careful_mean, Guard, WayBack,
     Trainer, train, RING_SHAPE, RING_RECIPE
+Planar and radial flows (chapters/8_planar_radial.ipynb):
+    planar, planar_misfit, solve_planar, LEAST, softplus_inverse, Planar, radial, solve_radial,
+    Radial
 """
 
 import copy
@@ -61,15 +63,6 @@ __all__ = [
     "rotation",
     "scaling",
     "shear",
-    "planar",
-    "planar_misfit",
-    "solve_planar",
-    "LEAST",
-    "softplus_inverse",
-    "Planar",
-    "radial",
-    "solve_radial",
-    "Radial",
     "Coupling",
     "Conditioner",
     "AffineCoupling",
@@ -90,6 +83,15 @@ __all__ = [
     "train",
     "RING_SHAPE",
     "RING_RECIPE",
+    "planar",
+    "planar_misfit",
+    "solve_planar",
+    "LEAST",
+    "softplus_inverse",
+    "Planar",
+    "radial",
+    "solve_radial",
+    "Radial",
 ]
 
 # ----------------------------------------------------------------------------------------------
@@ -488,280 +490,6 @@ def shear(amount: float) -> Tensor:
     """
     check_domain("amount", torch.tensor(float(amount)), -math.inf, math.inf)
     return torch.tensor([[1.0, amount], [0.0, 1.0]], dtype=torch.float64)
-
-
-def planar(
-    z: Tensor, w: Tensor, u: Tensor, b: Tensor | float, margin: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Planar map x = z + u tanh(w.z + b), for any w and u: beyond w.u = -1 it folds.
-
-    Args:
-        z: Points, shape (n, D).
-        w: Normal of the plane, shape (D,).
-        u: Direction in which points move, shape (D,).
-        b: Offset of the plane.
-        margin: 1 + w.u, if it is known better than from the rounded w and u.
-
-    Returns:
-        x, shape (n, D), and log|det J|, shape (n,).
-
-    References:
-        Rezende & Mohamed 2015, Variational Inference with Normalizing Flows, section 4.1.
-
-    Example:
-        >>> w, u = torch.tensor([1.0, 0.0]), torch.tensor([0.5, 0.0])
-        >>> planar(torch.zeros(1, 2), w, u, 0.0)[1]  # log(1 + 0.5)
-        tensor([0.4055])
-    """
-    bend = torch.tanh(z @ w + b)  # (n,)
-    margin = 1 + (w * u).sum() if margin is None else margin
-    # 1 + (1 - bend^2) w.u, by the matrix determinant lemma; so written, no digits cancel: (n,)
-    det = bend.square() + (1 - bend.square()) * margin
-    return z + bend[:, None] * u, torch.log(torch.abs(det))
-
-
-def planar_misfit(s: Tensor, target: Tensor, reach: Tensor) -> Tensor:
-    """s + reach tanh(s) - target: 0 at the s that `solve_planar` looks for.
-
-    Args:
-        s: Candidates, shape (n,).
-        target: Right-hand sides, shape (n,).
-        reach: w.u, a scalar.
-
-    Returns:
-        Shape (n,).
-
-    Example:
-        >>> planar_misfit(torch.tensor([0.0]), torch.tensor([0.0]), torch.tensor(2.0))
-        tensor([0.])
-    """
-    return s + reach * torch.tanh(s) - target
-
-
-def solve_planar(target: Tensor, reach: Tensor, bisections: int = 60) -> Tensor:
-    """Solve s + reach tanh(s) = target for s: bisection, then one Newton step.
-
-    The left side grows with s if reach > -1, so one root exists. Its derivatives are those of the
-    implicit function, see `implicit_root`.
-
-    Args:
-        target: Right-hand sides, shape (n,).
-        reach: w.u, a scalar above -1.
-        bisections: Halvings of the bracket.
-
-    Returns:
-        Roots, shape (n,).
-
-    Example:
-        >>> s = solve_planar(torch.tensor([1.0]), torch.tensor(2.0))
-        >>> round((s + 2.0 * torch.tanh(s)).item(), 6)
-        1.0
-    """
-
-    def find(target, reach):
-        low, high = target - reach.abs(), target + reach.abs()  # |tanh| < 1 brackets the root
-        for _ in range(bisections):
-            middle = (low + high) / 2
-            above = planar_misfit(middle, target, reach) > 0
-            low, high = torch.where(above, low, middle), torch.where(above, middle, high)
-        root = (low + high) / 2
-        slope = 1 + reach / torch.cosh(root).square()
-        return root - planar_misfit(root, target, reach) / slope
-
-    return implicit_root(find, planar_misfit, target, reach)
-
-
-LEAST = 1e-3  # how near 0 a layer that learns may bring its determinant
-
-
-def softplus_inverse(y: Tensor) -> Tensor:
-    """The z with softplus(z) = y.
-
-    Args:
-        y: Positive values, any shape.
-
-    Returns:
-        The shape of y.
-
-    Example:
-        >>> round(F.softplus(softplus_inverse(torch.tensor(0.3))).item(), 6)
-        0.3
-    """
-    return y + torch.log(-torch.expm1(-y))
-
-
-class Planar(Transform):
-    """Planar flow that stays invertible while it learns: 1 + w.u >= LEAST.
-
-    What is stored is a free u; `u` is made from it by changing its part along w. So log|det J| is
-    bounded below by log(LEAST) in every dtype, and whatever the free u (while its product with w
-    does not overflow, and w.w neither overflows nor comes out as 0).
-    There is no closed form of `encode`: one equation is solved for each point. Where the
-    determinant is LEAST, a rounding of x is up to 1 / LEAST times as large in z: three digits.
-
-    Args:
-        w: Normal of the plane, shape (D,), not 0.
-        u: Direction in which points move, shape (D,), with 1 + w.u > LEAST.
-        b: Offset of the plane.
-
-    Raises:
-        ValueError: If w is 0, the shapes differ, 1 + w.u <= LEAST, or b is not finite.
-
-    References:
-        Rezende & Mohamed 2015, appendix A.1 (the norm of w is squared there).
-
-    Example:
-        >>> flow = Planar(torch.tensor([1.0, 0.5]), torch.tensor([-0.5, 0.8]))
-        >>> z, _ = flow.encode(flow.decode(torch.ones(1, 2))[0])
-        >>> [round(v, 4) for v in z[0].tolist()]
-        [1.0, 1.0]
-    """
-
-    def __init__(self, w: Tensor, u: Tensor, b: float = 0.0):
-        super().__init__()
-        w, u, b = check_planar(w, u, b, LEAST)
-        self.w = nn.Parameter(w.clone())
-        # The free u whose constrained version is the u that was asked for.
-        self.free_u = nn.Parameter(u + (softplus_inverse(1 + w @ u - LEAST) - w @ u) * w / (w @ w))
-        self.b = nn.Parameter(b)
-
-    @property
-    def margin(self) -> Tensor:
-        """1 + w.u, a scalar, LEAST or more: the least that det J can be if w.u < 0."""
-        return LEAST + F.softplus(self.w @ self.free_u)
-
-    @property
-    def u(self) -> Tensor:
-        """The direction in use, shape (D,), with w.u = margin - 1."""
-        w_dual = self.w / (self.w @ self.w)  # w . w_dual = 1
-        across = self.free_u - (self.w @ self.free_u) * w_dual
-        across = across - (self.w @ across) * w_dual  # again, for what rounding left
-        return across + (self.margin - 1) * w_dual
-
-    def decode(self, z, context=None):
-        check_points("z", z, len(self.w))
-        return planar(z, self.w, self.u, self.b, self.margin)
-
-    def encode(self, x, context=None):
-        check_points("x", x, len(self.w))
-        u, margin = self.u, self.margin
-        s = solve_planar(x @ self.w + self.b, margin - 1)  # s = w.z + b, (n,)
-        z = x - torch.tanh(s)[:, None] * u
-        return z, -planar(z, self.w, u, self.b, margin)[1]
-
-
-def radial(
-    z: Tensor,
-    center: Tensor,
-    alpha: Tensor | float,
-    beta: Tensor | float,
-    margin: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Radial map x = z + beta (z - center) / (alpha + r), for any beta: below -alpha it folds.
-
-    Args:
-        z: Points, shape (n, D).
-        center: The point around which space is pushed out or pulled in, shape (D,).
-        alpha: Width of the effect, positive.
-        beta: Strength; positive pushes out, negative pulls in.
-        margin: 1 + beta / alpha, if it is known better than from the rounded alpha and beta.
-
-    Returns:
-        x, shape (n, D), and log|det J|, shape (n,).
-
-    References:
-        Rezende & Mohamed 2015, section 4.1, eq. 14.
-
-    Example:
-        >>> radial(torch.zeros(1, 2), torch.zeros(2), 1.0, 1.0)[1]  # log(2^2)
-        tensor([1.3863])
-    """
-    offset = z - center
-    r = torch.linalg.vector_norm(offset, dim=1)  # (n,)
-    near, far = alpha / (alpha + r), r / (alpha + r)  # they add up to 1
-    margin = 1 + beta / alpha if margin is None else margin
-    across = far + near * margin  # stretch across r: 1 + beta / (alpha + r), (n,)
-    along = far * (1 + near) + near.square() * margin  # and along r
-    log_abs_det = (z.shape[1] - 1) * torch.log(torch.abs(across)) + torch.log(torch.abs(along))
-    return center + across[:, None] * offset, log_abs_det
-
-
-def solve_radial(rho: Tensor, alpha: Tensor | float, beta: Tensor | float) -> Tensor:
-    """Solve r + beta r / (alpha + r) = rho for r >= 0: a quadratic equation.
-
-    Args:
-        rho: Distances from the centre after the map, shape (n,).
-        alpha: Width of the effect, positive.
-        beta: Strength, above -alpha.
-
-    Returns:
-        Distances from the centre before the map, shape (n,).
-
-    Example:
-        >>> r = solve_radial(torch.tensor([1.5]), 1.0, 1.0)
-        >>> round((r + r / (1 + r)).item(), 6)
-        1.5
-    """
-    q, product = rho - alpha - beta, alpha * rho
-    big = (torch.sqrt(q.square() + 4 * product) + q.abs()) / 2
-    return torch.where(q >= 0, big, product / big)  # this form of the root never cancels
-
-
-class Radial(Transform):
-    """Radial flow that stays invertible while it learns: alpha and 1 + beta / alpha >= LEAST.
-
-    So log|det J| is bounded below by D log(LEAST) in every dtype, whatever the free numbers (while
-    the squares in `encode` do not overflow).
-
-    Args:
-        center: Shape (D,).
-        alpha: Width of the effect, above LEAST.
-        beta: Strength, above -alpha: 1 + beta / alpha must exceed LEAST.
-
-    Raises:
-        ValueError: If alpha or 1 + beta / alpha is LEAST or less, or center is not a vector of
-            finite numbers.
-
-    References:
-        Rezende & Mohamed 2015, appendix A.2.
-
-    Example:
-        >>> flow = Radial(torch.tensor([1.2, -0.8]), alpha=1.0, beta=0.8)
-        >>> z, _ = flow.encode(flow.decode(torch.ones(1, 2))[0])
-        >>> [round(v, 4) for v in z[0].tolist()]
-        [1.0, 1.0]
-    """
-
-    def __init__(self, center: Tensor, alpha: float = 1.0, beta: float = 0.8):
-        super().__init__()
-        center, positive = check_radial(center, alpha, beta, LEAST)
-        self.center = nn.Parameter(center.clone())
-        self.free = nn.Parameter(softplus_inverse(positive - LEAST))  # of alpha and of the margin
-
-    @property
-    def alpha_margin(self) -> tuple[Tensor, Tensor]:
-        """alpha, and 1 + beta / alpha, the stretch at the centre: two scalars, LEAST or more."""
-        alpha, margin = LEAST + F.softplus(self.free)
-        return alpha, margin
-
-    @property
-    def alpha_beta(self) -> tuple[Tensor, Tensor]:
-        """alpha and beta in use, two scalars."""
-        alpha, margin = self.alpha_margin
-        return alpha, alpha * (margin - 1)
-
-    def decode(self, z, context=None):
-        check_points("z", z, len(self.center))
-        alpha, margin = self.alpha_margin
-        return radial(z, self.center, alpha, alpha * (margin - 1), margin)
-
-    def encode(self, x, context=None):
-        check_points("x", x, len(self.center))
-        (alpha, margin), offset = self.alpha_margin, x - self.center
-        beta = alpha * (margin - 1)
-        r = solve_radial(torch.linalg.vector_norm(offset, dim=1), alpha, beta)
-        z = self.center + offset * ((alpha + r) / (r + alpha * margin))[:, None]
-        return z, -radial(z, self.center, alpha, beta, margin)[1]
 
 
 class Coupling(Transform):
@@ -1476,3 +1204,282 @@ def train(
 
 RING_SHAPE = {"n_layers": 16, "hidden_dim": 32, "n_frequencies": 4, "turn": 45.0}
 RING_RECIPE = {"steps": 580, "batch_size": 512, "lr": 4e-3}
+
+
+# ----------------------------------------------------------------------------------------------
+# Planar and radial flows (chapters/8_planar_radial.ipynb)
+# ----------------------------------------------------------------------------------------------
+
+
+def planar(
+    z: Tensor, w: Tensor, u: Tensor, b: Tensor | float, margin: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Planar map x = z + u tanh(w.z + b), for any w and u: beyond w.u = -1 it folds.
+
+    Args:
+        z: Points, shape (n, D).
+        w: Normal of the plane, shape (D,).
+        u: Direction in which points move, shape (D,).
+        b: Offset of the plane.
+        margin: 1 + w.u, if it is known better than from the rounded w and u.
+
+    Returns:
+        x, shape (n, D), and log|det J|, shape (n,).
+
+    References:
+        Rezende & Mohamed 2015, Variational Inference with Normalizing Flows, section 4.1.
+
+    Example:
+        >>> w, u = torch.tensor([1.0, 0.0]), torch.tensor([0.5, 0.0])
+        >>> planar(torch.zeros(1, 2), w, u, 0.0)[1]  # log(1 + 0.5)
+        tensor([0.4055])
+    """
+    bend = torch.tanh(z @ w + b)  # (n,)
+    margin = 1 + (w * u).sum() if margin is None else margin
+    # 1 + (1 - bend^2) w.u, by the matrix determinant lemma; so written, no digits cancel: (n,)
+    det = bend.square() + (1 - bend.square()) * margin
+    return z + bend[:, None] * u, torch.log(torch.abs(det))
+
+
+def planar_misfit(s: Tensor, target: Tensor, reach: Tensor) -> Tensor:
+    """s + reach tanh(s) - target: 0 at the s that `solve_planar` looks for.
+
+    Args:
+        s: Candidates, shape (n,).
+        target: Right-hand sides, shape (n,).
+        reach: w.u, a scalar.
+
+    Returns:
+        Shape (n,).
+
+    Example:
+        >>> planar_misfit(torch.tensor([0.0]), torch.tensor([0.0]), torch.tensor(2.0))
+        tensor([0.])
+    """
+    return s + reach * torch.tanh(s) - target
+
+
+def solve_planar(target: Tensor, reach: Tensor, bisections: int = 60) -> Tensor:
+    """Solve s + reach tanh(s) = target for s: bisection, then one Newton step.
+
+    The left side grows with s if reach > -1, so one root exists. Its derivatives are those of the
+    implicit function, see `implicit_root`.
+
+    Args:
+        target: Right-hand sides, shape (n,).
+        reach: w.u, a scalar above -1.
+        bisections: Halvings of the bracket.
+
+    Returns:
+        Roots, shape (n,).
+
+    Example:
+        >>> s = solve_planar(torch.tensor([1.0]), torch.tensor(2.0))
+        >>> round((s + 2.0 * torch.tanh(s)).item(), 6)
+        1.0
+    """
+
+    def find(target, reach):
+        low, high = target - reach.abs(), target + reach.abs()  # |tanh| < 1 brackets the root
+        for _ in range(bisections):
+            middle = (low + high) / 2
+            above = planar_misfit(middle, target, reach) > 0
+            low, high = torch.where(above, low, middle), torch.where(above, middle, high)
+        root = (low + high) / 2
+        slope = 1 + reach / torch.cosh(root).square()
+        return root - planar_misfit(root, target, reach) / slope
+
+    return implicit_root(find, planar_misfit, target, reach)
+
+
+LEAST = 1e-3  # how near 0 a layer that learns may bring its determinant
+
+
+def softplus_inverse(y: Tensor) -> Tensor:
+    """The z with softplus(z) = y.
+
+    Args:
+        y: Positive values, any shape.
+
+    Returns:
+        The shape of y.
+
+    Example:
+        >>> round(F.softplus(softplus_inverse(torch.tensor(0.3))).item(), 6)
+        0.3
+    """
+    return y + torch.log(-torch.expm1(-y))
+
+
+class Planar(Transform):
+    """Planar flow that stays invertible while it learns: 1 + w.u >= LEAST.
+
+    What is stored is a free u; `u` is made from it by changing its part along w. So log|det J| is
+    bounded below by log(LEAST) in every dtype, and whatever the free u (while its product with w
+    does not overflow, and w.w neither overflows nor comes out as 0).
+    There is no closed form of `encode`: one equation is solved for each point. Where the
+    determinant is LEAST, a rounding of x is up to 1 / LEAST times as large in z: three digits.
+
+    Args:
+        w: Normal of the plane, shape (D,), not 0.
+        u: Direction in which points move, shape (D,), with 1 + w.u > LEAST.
+        b: Offset of the plane.
+
+    Raises:
+        ValueError: If w is 0, the shapes differ, 1 + w.u <= LEAST, or b is not finite.
+
+    References:
+        Rezende & Mohamed 2015, appendix A.1 (the norm of w is squared there).
+
+    Example:
+        >>> flow = Planar(torch.tensor([1.0, 0.5]), torch.tensor([-0.5, 0.8]))
+        >>> z, _ = flow.encode(flow.decode(torch.ones(1, 2))[0])
+        >>> [round(v, 4) for v in z[0].tolist()]
+        [1.0, 1.0]
+    """
+
+    def __init__(self, w: Tensor, u: Tensor, b: float = 0.0):
+        super().__init__()
+        w, u, b = check_planar(w, u, b, LEAST)
+        self.w = nn.Parameter(w.clone())
+        # The free u whose constrained version is the u that was asked for.
+        self.free_u = nn.Parameter(u + (softplus_inverse(1 + w @ u - LEAST) - w @ u) * w / (w @ w))
+        self.b = nn.Parameter(b)
+
+    @property
+    def margin(self) -> Tensor:
+        """1 + w.u, a scalar, LEAST or more: the least that det J can be if w.u < 0."""
+        return LEAST + F.softplus(self.w @ self.free_u)
+
+    @property
+    def u(self) -> Tensor:
+        """The direction in use, shape (D,), with w.u = margin - 1."""
+        w_dual = self.w / (self.w @ self.w)  # w . w_dual = 1
+        across = self.free_u - (self.w @ self.free_u) * w_dual
+        across = across - (self.w @ across) * w_dual  # again, for what rounding left
+        return across + (self.margin - 1) * w_dual
+
+    def decode(self, z, context=None):
+        check_points("z", z, len(self.w))
+        return planar(z, self.w, self.u, self.b, self.margin)
+
+    def encode(self, x, context=None):
+        check_points("x", x, len(self.w))
+        u, margin = self.u, self.margin
+        s = solve_planar(x @ self.w + self.b, margin - 1)  # s = w.z + b, (n,)
+        z = x - torch.tanh(s)[:, None] * u
+        return z, -planar(z, self.w, u, self.b, margin)[1]
+
+
+def radial(
+    z: Tensor,
+    center: Tensor,
+    alpha: Tensor | float,
+    beta: Tensor | float,
+    margin: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Radial map x = z + beta (z - center) / (alpha + r), for any beta: below -alpha it folds.
+
+    Args:
+        z: Points, shape (n, D).
+        center: The point around which space is pushed out or pulled in, shape (D,).
+        alpha: Width of the effect, positive.
+        beta: Strength; positive pushes out, negative pulls in.
+        margin: 1 + beta / alpha, if it is known better than from the rounded alpha and beta.
+
+    Returns:
+        x, shape (n, D), and log|det J|, shape (n,).
+
+    References:
+        Rezende & Mohamed 2015, section 4.1, eq. 14.
+
+    Example:
+        >>> radial(torch.zeros(1, 2), torch.zeros(2), 1.0, 1.0)[1]  # log(2^2)
+        tensor([1.3863])
+    """
+    offset = z - center
+    r = torch.linalg.vector_norm(offset, dim=1)  # (n,)
+    near, far = alpha / (alpha + r), r / (alpha + r)  # they add up to 1
+    margin = 1 + beta / alpha if margin is None else margin
+    across = far + near * margin  # stretch across r: 1 + beta / (alpha + r), (n,)
+    along = far * (1 + near) + near.square() * margin  # and along r
+    log_abs_det = (z.shape[1] - 1) * torch.log(torch.abs(across)) + torch.log(torch.abs(along))
+    return center + across[:, None] * offset, log_abs_det
+
+
+def solve_radial(rho: Tensor, alpha: Tensor | float, beta: Tensor | float) -> Tensor:
+    """Solve r + beta r / (alpha + r) = rho for r >= 0: a quadratic equation.
+
+    Args:
+        rho: Distances from the centre after the map, shape (n,).
+        alpha: Width of the effect, positive.
+        beta: Strength, above -alpha.
+
+    Returns:
+        Distances from the centre before the map, shape (n,).
+
+    Example:
+        >>> r = solve_radial(torch.tensor([1.5]), 1.0, 1.0)
+        >>> round((r + r / (1 + r)).item(), 6)
+        1.5
+    """
+    q, product = rho - alpha - beta, alpha * rho
+    big = (torch.sqrt(q.square() + 4 * product) + q.abs()) / 2
+    return torch.where(q >= 0, big, product / big)  # this form of the root never cancels
+
+
+class Radial(Transform):
+    """Radial flow that stays invertible while it learns: alpha and 1 + beta / alpha >= LEAST.
+
+    So log|det J| is bounded below by D log(LEAST) in every dtype, whatever the free numbers (while
+    the squares in `encode` do not overflow).
+
+    Args:
+        center: Shape (D,).
+        alpha: Width of the effect, above LEAST.
+        beta: Strength, above -alpha: 1 + beta / alpha must exceed LEAST.
+
+    Raises:
+        ValueError: If alpha or 1 + beta / alpha is LEAST or less, or center is not a vector of
+            finite numbers.
+
+    References:
+        Rezende & Mohamed 2015, appendix A.2.
+
+    Example:
+        >>> flow = Radial(torch.tensor([1.2, -0.8]), alpha=1.0, beta=0.8)
+        >>> z, _ = flow.encode(flow.decode(torch.ones(1, 2))[0])
+        >>> [round(v, 4) for v in z[0].tolist()]
+        [1.0, 1.0]
+    """
+
+    def __init__(self, center: Tensor, alpha: float = 1.0, beta: float = 0.8):
+        super().__init__()
+        center, positive = check_radial(center, alpha, beta, LEAST)
+        self.center = nn.Parameter(center.clone())
+        self.free = nn.Parameter(softplus_inverse(positive - LEAST))  # of alpha and of the margin
+
+    @property
+    def alpha_margin(self) -> tuple[Tensor, Tensor]:
+        """alpha, and 1 + beta / alpha, the stretch at the centre: two scalars, LEAST or more."""
+        alpha, margin = LEAST + F.softplus(self.free)
+        return alpha, margin
+
+    @property
+    def alpha_beta(self) -> tuple[Tensor, Tensor]:
+        """alpha and beta in use, two scalars."""
+        alpha, margin = self.alpha_margin
+        return alpha, alpha * (margin - 1)
+
+    def decode(self, z, context=None):
+        check_points("z", z, len(self.center))
+        alpha, margin = self.alpha_margin
+        return radial(z, self.center, alpha, alpha * (margin - 1), margin)
+
+    def encode(self, x, context=None):
+        check_points("x", x, len(self.center))
+        (alpha, margin), offset = self.alpha_margin, x - self.center
+        beta = alpha * (margin - 1)
+        r = solve_radial(torch.linalg.vector_norm(offset, dim=1), alpha, beta)
+        z = self.center + offset * ((alpha + r) / (r + alpha * margin))[:, None]
+        return z, -radial(z, self.center, alpha, beta, margin)[1]

@@ -40,6 +40,7 @@ from matplotlib.collections import Collection
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
@@ -775,11 +776,16 @@ MAPS_IN_THE_DARK = {
     ),
     "PuOr": LinearSegmentedColormap.from_list("signs", [ORANGE, PAPER, "#b69be8"]),
 }
+# log|det J| of a map: blue where space is squeezed, grey where it stays, orange where it stretches.
+STRETCH = LinearSegmentedColormap.from_list(
+    "stretch", ["#0b3954", BLUE, "#a0a0a0", ORANGE, "#7f3b08"]
+)
 LINE_COLORS = ("color", "markerfacecolor", "markeredgecolor")
 WIDTH = 8.0  # inches, of every figure: they fill the book's text, and their letters are one size
 MANY = 2000  # dots, from which on a figure is a PNG
 SHARP = 220  # dots an inch: two for each of the page's pixels
-DARK_TOO = "LIVE_REFERENCE"  # the variable by which tools/execute.py asks for both versions
+LETTERS = 9  # points, that letters have at least: course.css shows them legibly on a phone too
+FOR_THE_SITE = "SITE_PICTURES"  # the variable by which tools/execute.py asks for the dark version
 
 
 @contextlib.contextmanager
@@ -827,7 +833,11 @@ def _for_pages(figure: Figure) -> None:
 
 
 def _show(figure: Figure) -> None:
-    """Show a figure in a notebook; where the site's pictures are made, store its dark one too."""
+    """Show a figure in a notebook; where the site's pictures are made, store its dark one too.
+
+    Raises:
+        ValueError: The picture is for the site, and has letters that a phone's reader cannot read.
+    """
     figure.set_figwidth(WIDTH)
     as_png = any(
         isinstance(a, AxesImage) or a.get_rasterized() or len(_offsets(a)) > MANY
@@ -836,7 +846,13 @@ def _show(figure: Figure) -> None:
     kind, draw = ("image/png", _png) if as_png else ("image/svg+xml", _svg)
     metadata = {kind: {"width": round(96 * WIDTH)}} if as_png else {}
     shown = draw(figure)
-    if os.environ.get(DARK_TOO):
+    if os.environ.get(FOR_THE_SITE):
+        for text in figure.findobj(Text):
+            if text.get_visible() and text.get_text() and text.get_fontsize() < LETTERS:
+                raise ValueError(
+                    f"letters must have {LETTERS} points or more, for phones: "
+                    f"{text.get_text()!r} has {text.get_fontsize():g}"
+                )
         with _in_the_dark(figure):
             metadata["dark"] = draw(figure)
     shown = {kind: shown, "text/plain": repr(figure)}
@@ -1208,6 +1224,95 @@ def layer_grid(
     for ax, step, title in zip(axes, steps, titles, strict=True):
         scatter_modes(ax, step, labels, title=title, **options)
         ax.title.set_fontsize(9)
+    return axes
+
+
+def scatter_stretch(
+    ax: Axes, x, log_abs_det, *, extent: Sequence[float] | None = None, size: float = 4.0
+) -> Axes:
+    """Draw points coloured by log|det J|: blue squeezed, grey as before, orange stretched.
+
+    The title gives mean and standard deviation. Colours end at -2 and 2.
+
+    Args:
+        ax: Axes to draw on; a scale is put beside them.
+        x: Points (n, 2).
+        log_abs_det: log|det J| of the map that made the points, (n,).
+        extent: Region shown, as in ``scatter_modes``.
+        size: Area of a dot in points squared.
+
+    Returns:
+        The axes.
+
+    Raises:
+        TypeError, ValueError: An argument that is not as listed above.
+
+    Example:
+        >>> fig, ax = plt.subplots()
+        >>> x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> scatter_stretch(ax, x, torch.tensor([-0.5, 0.5])).get_title()
+        'mean 0.00, std 0.71'
+        >>> plt.close(fig)
+    """
+    x = _points(x, "x", nan_ok=True)
+    value = torch.as_tensor(log_abs_det).detach()
+    if tuple(value.shape) != (len(x),):
+        raise ValueError(
+            f"log_abs_det must have shape ({len(x)},), one value a point, got {tuple(value.shape)}"
+        )
+    title = f"mean {value.mean():.2f}, std {value.std():.2f}".replace("-0.00", "0.00")
+    colors = STRETCH((_numpy(value.clamp(-2, 2)) + 2) / 4)
+    title = title.replace("-", "−")
+    scatter_modes(ax, x, colors=colors, extent=extent, size=size, title=title)
+    scale = plt.cm.ScalarMappable(plt.Normalize(-2, 2), STRETCH)
+    ax.figure.colorbar(scale, ax=ax, label="log|det J|", shrink=0.75, ticks=range(-2, 3))
+    return ax
+
+
+def map_views(
+    transforms: Mapping,
+    log_prob: Callable,
+    z: Tensor,
+    extent: Sequence[float] = (-4.0, 4.0, -4.0, 4.0),
+) -> np.ndarray:
+    """Draw maps of the plane, a row each: density, warped grid, points coloured by log|det J|.
+
+    The densest blue is the highest density, or 0.4 if that is higher still.
+
+    Args:
+        transforms: Title -> transform, whose ``decode(z)`` returns ``(x, log_abs_det)``.
+        log_prob: Function of a transform and x (n, 2), returns log-densities (n,).
+        z: Latent points (n, 2), decoded for the last panel.
+        extent: Region shown in every panel.
+
+    Returns:
+        The axes, an array (number of transforms, 3).
+
+    Raises:
+        ValueError: There is no transform, or the extent is not one.
+
+    Example:
+        >>> from flows import Linear, standard_normal_log_prob
+        >>> def log_prob(transform, x):
+        ...     z, log_abs_det = transform.encode(x)
+        ...     return standard_normal_log_prob(z).sum(dim=1) + log_abs_det
+        >>> axes = map_views({"twice": Linear(2 * torch.eye(2))}, log_prob, torch.randn(50, 2))
+        >>> [ax.get_title() for ax in axes[0]]
+        ['twice', 'grid', 'mean 1.39, std 0.00']
+        >>> plt.close(axes[0, 0].figure)
+    """
+    extent = _extent_2d(extent)
+    if not transforms:
+        raise ValueError("transforms must hold at least one transform, got none")
+    n = len(transforms)
+    _, axes = plt.subplots(n, 3, figsize=(8.4, 2.55 * n), squeeze=False, layout="constrained")
+    for row, (name, transform) in zip(axes, transforms.items(), strict=True):
+        density_heatmap(row[0], functools.partial(log_prob, transform), extent, title=name)
+        image = row[0].images[0]
+        image.set_clim(0, min(0.4, image.get_clim()[1]))
+        grid_warp(row[1], transform.decode, view=extent, title="grid")
+        with torch.no_grad():
+            scatter_stretch(row[2], *transform.decode(z), extent=extent)
     return axes
 
 

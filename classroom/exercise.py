@@ -354,13 +354,9 @@ class Exercise:
         if text is None:
             print("This edition holds no solutions; ask whoever gave it to you.")
             return
-        try:
-            from IPython import get_ipython
-            from IPython.display import Markdown, display
-        except ImportError:
-            get_ipython = None
-        if get_ipython and get_ipython():
-            display(Markdown(text))
+        ipython = sys.modules.get("IPython")  # there, if this is a notebook
+        if ipython and ipython.get_ipython():
+            ipython.display.display(ipython.display.Markdown(text))
         else:
             print(text)
 

@@ -123,7 +123,7 @@ def test_what_the_modules_import_is_declared():
         "experiments/**/*.py",
         "live/**/*.py",
     )
-    optional = {"ipython", "ipywidgets", "distributed"}  # (each says so, where it is missing)
+    optional = {"ipywidgets", "distributed"}  # (each says so, where it is missing)
     assert modules - optional <= declared
 
 

@@ -1,7 +1,9 @@
-"""Figures on dark pages: the version that the notebook stores beside a figure's picture.
+"""Figures on dark pages, and on phones.
 
+For a dark page the notebook stores a version of each picture.
 `gmu.style` draws both from one figure when `tools/execute.py` runs a chapter. The page has an image
-for each, and shows one; a browser fetches the one that it shows.
+for each, and shows one; a browser fetches the one that it shows. On a phone, where letters would be
+too small, both are wider than the screen (course.css), in a box that scrolls.
 """
 
 import base64
@@ -70,3 +72,9 @@ def add_dark_pictures(page: Path, soup: BeautifulSoup, source: Path) -> None:
         other["class"] = [*image["class"], "in-the-dark"]
         other["loading"] = "lazy"  # what is not shown is not fetched
         image.insert_after(other)
+        box = soup.new_tag("div")
+        box["class"], box["tabindex"] = ["sideways"], "0"  # the keyboard can scroll it, too
+        if image.parent.name == "a":  # one that has a size leads to itself
+            image.parent.wrap(box)
+        else:
+            image.wrap(box).append(other.extract())

@@ -18,6 +18,7 @@ import nbformat
 from nbclient import NotebookClient
 from notebooks import stable_ids, store
 
+import gen_models_utilities as gmu
 from live.figure.reference import SWITCH
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +32,7 @@ METADATA = {
 ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),
     "PYTHONHASHSEED": "0",
+    gmu.FOR_THE_SITE: "1",  # static figures have a version for the dark
     SWITCH: "1",  # live figures say what torch computes for them: tests hold the pages against it
     **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")},
 }

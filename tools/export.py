@@ -98,7 +98,7 @@ def read_chapter(path) -> tuple[Part, dict[str, str]]:
     part = Part(titles[0] if titles else path.stem, f"chapters/{path.name}", [], [])
     imports = {}
     for number, cell in enumerate(notebook.cells, start=1):
-        if cell.cell_type != "code":
+        if cell.cell_type != "code" or has_tag(cell, "answer"):  # (the reader's own cell)
             continue
         where = f"{part.file}, cell {number}"
         tree = parse(cell.source, where)

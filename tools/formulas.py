@@ -23,8 +23,16 @@ CONFIG = {
     "chtml": {"fontURL": "mathjax", "adaptiveCSS": True},
     "startup": {"typeset": False},
 }
-TOKENS = re.compile(r"\\(?:[A-Za-z]+|.)|[^\\]", flags=re.DOTALL)
-OPENING, CLOSING = {"{", r"\left", r"\begin"}, {"}", r"\right", r"\end"}
+# \left and \right belong to the bracket after them.
+TOKENS = re.compile(
+    r"\\(?:left|right)(?![A-Za-z])\s*(?:\\[A-Za-z]+|\\?.)|\\(?:[A-Za-z]+|.)|[^\\]", flags=re.DOTALL
+)
+OPENING = re.compile(r"[{(\[]|\\left\b(?!$).*|\\(?:begin|lvert|lVert)", flags=re.DOTALL)
+CLOSING = re.compile(r"[})\]]|\\right\b(?!$).*|\\(?:end|rvert|rVert)", flags=re.DOTALL)
+RELATIONS = {"=", r"\le", r"\ge", "<", ">", r"\approx", r"\longrightarrow", r"\Longrightarrow"}
+SUMS = {"+", "-", r"\odot"}
+# In its letters' size: what is wider is divided, for a phone has no room for it in a solution.
+WIDEST = 13.5
 DELIMITERS = {r"\(": r"\)", r"\[": r"\]"}
 
 
@@ -37,8 +45,31 @@ def read_formula(text: str) -> tuple[str, bool]:
     """
     text = text.strip()
     if text[:2] in DELIMITERS and text.endswith(DELIMITERS[text[:2]]):
-        return text[2:-2].strip(), text[:2] == r"\["
+        text, display = text[2:-2].strip(), text[:2] == r"\["
+        # Sphinx splits what has several lines; where these are those of a matrix, nothing is split.
+        inner = text.removeprefix(r"\begin{split}").removesuffix(r"\end{split}").strip()
+        return (text if len(cut(inner, {r"\\", "&"})) > 1 else inner), display
     return text, True
+
+
+def cut(tex: str, where: set[str]) -> list[str]:
+    r"""A formula in pieces: it is cut before each of some signs that stands in no bracket.
+
+    Example:
+        >>> cut(r"p(x = 1) = |a - b| \le -1", {"=", r"\le", "-"})
+        ['p(x = 1)', '= |a - b|', '\\le -1']
+    """
+    pieces, depth, bar = [""], 0, False
+    for token in TOKENS.findall(tex):
+        depth += bool(OPENING.fullmatch(token)) - bool(CLOSING.fullmatch(token))
+        bar ^= token == "|" and depth == 0
+        # In front, and after a relation or a comma, a minus is the sign of a number.
+        before = re.sub(r"(\\[!,;:]|\s|\{\})*$", "", pieces[-1])
+        begins = before and (token not in SUMS or not before.endswith((*RELATIONS, ",", "(")))
+        if token in where and depth == 0 and not bar and begins:
+            pieces.append("")
+        pieces[-1] += token
+    return [piece.strip() for piece in pieces]
 
 
 def parts_of(tex: str, display: bool) -> list[str]:
@@ -48,15 +79,23 @@ def parts_of(tex: str, display: bool) -> list[str]:
         >>> parts_of(r"x = 1, \qquad y = {2 \qquad 3}", True)
         ['x = 1,', 'y = {2 \\qquad 3}']
     """
-    parts, depth = [""], 0
-    for token in TOKENS.findall(tex if display else ""):
-        depth += token in OPENING
-        depth -= token in CLOSING
-        if token == r"\qquad" and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += token
-    return [part.strip() for part in parts if part.strip()] if len(parts) > 1 else [tex]
+    parts = cut(tex, {r"\qquad"}) if display else [tex]
+    return [part.removeprefix(r"\qquad").strip() for part in parts]
+
+
+def divisions(part: str) -> list[list[str]]:
+    r"""How a part may be divided further, ever finer: not, at its relations, at its sums too.
+
+    Example:
+        >>> divisions("a = b - c + d")[1:]
+        [['a', '{}= b - c + d'], ['a', '{}= b', '{}- c', '{}+ d']]
+    """
+    found = [[part]]
+    for where in (RELATIONS, RELATIONS | SUMS):
+        first, *rest = cut(part, where)
+        # After nothing, "=" has the space before it that it has after something.
+        found.append([first, *("{}" + piece for piece in rest)])
+    return found
 
 
 def find_formulas(soup: BeautifulSoup) -> list[NavigableString]:
@@ -87,7 +126,8 @@ def set_formulas(soups: list[BeautifulSoup]) -> tuple[str, list[str]]:
     formulas = sorted({(part, display) for parts, display in read for part in parts})
     if not formulas:
         return "", []
-    request = {"mathjax": str(MATHJAX), "config": CONFIG, "formulas": formulas}
+    asked = [(divisions(part), display) for part, display in formulas]
+    request = {"mathjax": str(MATHJAX), "config": CONFIG, "formulas": asked, "widest": WIDEST}
     script = str(Path(__file__).with_suffix(".cjs"))
     done = node(
         [script],
@@ -99,11 +139,16 @@ def set_formulas(soups: list[BeautifulSoup]) -> tuple[str, list[str]]:
     if done.returncode:
         raise RuntimeError(f"MathJax could not set the formulas: {done.stderr}")
     answer = json.loads(done.stdout)
-    html = dict(zip(formulas, answer["html"], strict=True))
+    html = dict(zip(formulas, map("".join, answer["html"]), strict=True))
     for place, (parts, display) in zip(places, read, strict=True):
-        written = "".join(html[part, display] for part in parts)
+        written = [html[part, display] for part in parts]
+        for k, part in enumerate(written):
+            if part.count("<mjx-container") > 1 and display:
+                written[k] = f'<div class="formula-pieces">{part}</div>'
+            elif part.count("<mjx-container") > 1:
+                place.parent["class"] = [*place.parent["class"], "in-pieces"]
         if len(parts) > 1:
-            written = f'<div class="formula-parts">{written}</div>'
-        place.replace_with(BeautifulSoup(written, "html.parser"))
+            written = ['<div class="formula-parts">', *written, "</div>"]
+        place.replace_with(BeautifulSoup("".join(written), "html.parser"))
     bad = [tex for (tex, _), written in html.items() if "data-mjx-error" in written]
     return answer["css"], [f"no good TeX: {tex}" for tex in bad]

@@ -39,7 +39,7 @@ def new_flow() -> flows.RealNVP:
 
 
 def stored_checkpoints(chapter: Path = CHAPTER) -> tuple[np.ndarray, np.ndarray]:
-    """The packed weights in the chapter's live figure: words (5, n / 4) and scales (5, rows)."""
+    """The packed weights in the chapter's live figure: words (m, n / 4) and scales (m, rows)."""
     parameters = list(new_flow().parameters())
     n = sum(p.numel() for p in parameters)
     rows = sum(p[..., :1].numel() for p in parameters)
@@ -47,11 +47,11 @@ def stored_checkpoints(chapter: Path = CHAPTER) -> tuple[np.ndarray, np.ndarray]
     for model in notebook["metadata"].get("widgets", {})[STATE]["state"].values():
         entries = model["state"].get("data", {}).values()
         arrays = [np.frombuffer(base64.b64decode(e["values"]), KINDS[e["kind"]]) for e in entries]
-        words = [a for a in arrays if a.dtype == "<i4" and a.size == 5 * n // 4]
-        scales = [a for a in arrays if a.dtype.kind == "f" and a.size == 5 * rows]
-        if words and scales:
-            return words[0].reshape(5, -1), scales[0].reshape(5, -1)
-    raise SystemExit(f"{chapter.name} holds no live figure with the weights of five checkpoints")
+        for words in (a for a in arrays if a.dtype == "<i4" and a.size % (n // 4) == 0 < a.size):
+            m = 4 * words.size // n
+            for scales in (a for a in arrays if a.dtype.kind == "f" and a.size == m * rows):
+                return words.reshape(m, -1), scales.reshape(m, -1)
+    raise SystemExit(f"{chapter.name} holds no live figure with the weights of checkpoints")
 
 
 def trained_flow(checkpoint: int = -1) -> flows.RealNVP:

@@ -201,6 +201,8 @@ def height_of_picture(image: Tag, width: int) -> float:
     wide, high = (int(image.get(k, 0) or 0) for k in ("width", "height"))
     if not wide:
         return 320
+    if not image.has_attr("data-live"):
+        width = max(width, 576)  # it scrolls on a phone: course.css
     height = high * min(1, width / wide)
     if found := re.search(r"--more: (\d+)px; --phone: (\d+)px", image.get("style", "")):
         return int(found[2]) if width < 480 else height + int(found[1])

@@ -160,16 +160,30 @@ def heights(spec: dict) -> tuple[int, int]:
         >>> heights({"panels": [panel] * 3, "params": [{}] * 2, "readout": "x"})
         (125, 480)
     """
-    panels, params = spec["panels"], len(spec["params"])
-    taken = 0  # places; two make a row
-    for k, panel in enumerate(panels):
-        alone = k == len(panels) - 1 and taken % 2 == 0 and not panel["equal"]
-        both = len(panels) > 1 and (panel["width"] >= 1.5 or alone)
-        taken += taken % 2 + 2 if both else 1
+    places, params = spans(spec["panels"]), len(spec["params"])
+    rows, column = 0, 0  # rows that have begun, and the place that is next
+    for span in places:
+        rows += span == 2 or column == 0
+        column = 0 if span == 2 else (column + 1) % 2
     controls = 50 + 45 * -(-params // 2)
-    beside = taken % 2 and len(panels) > 1  # the readout has the place that is left
-    rows = -(-taken // 2)
+    beside = column and len(places) > 1  # the readout has the place that is left
     return 75 + 50 * (params > 1), 205 * rows - 25 + controls + 40 * (not beside)
+
+
+def spans(panels: list[dict]) -> list[int]:
+    """How many of a narrow page's two places in a row each panel takes: arrangePanels in figure.js.
+
+    Example:
+        >>> square, strip = {"width": 1.0, "equal": True}, {"width": 2.0, "equal": False}
+        >>> spans([square, strip, square]), spans([square, square, {**strip, "width": 1.0}])
+        ([1, 2, 1], [1, 1, 2])
+    """
+    found, column = [], 0
+    for k, panel in enumerate(panels):
+        alone = k == len(panels) - 1 and column == 0 and not panel["equal"]
+        found.append(2 if len(panels) > 1 and (panel["width"] >= 1.5 or alone) else 1)
+        column = 0 if found[-1] == 2 else (column + 1) % 2
+    return found
 
 
 def check_states(body: str, specs: dict[str, dict]) -> list[str]:

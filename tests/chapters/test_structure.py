@@ -76,6 +76,18 @@ def test_closing(path):
     assert exercises and exercises == solutions, "each exercise has a solution"
 
 
+def test_each_try_it_is_a_box_with_an_answer(path):
+    boxes = re.findall(
+        r"^(?:`{3,}|:{3,})\{admonition\} (.+)\n:class: (\w+)", prose(path), flags=re.MULTILINE
+    )
+    tried = [k for k, box in enumerate(boxes) if box[0] == "Try it"]
+    assert tried, "a chapter has a box to try something"
+    for k in tried:
+        assert boxes[k : k + 2] == [("Try it", "tip"), ("Answer", "dropdown")]
+    rest = re.sub(r"\{admonition\} Try it", "", prose(path))
+    assert not re.search(r"\btry it\b[.:]", rest, flags=re.IGNORECASE), "no other look"
+
+
 def test_setup_cell(path):
     cells = read(path).cells
     setups = [cell for cell in cells if execute.has_tag(cell, "setup")]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from answers import judged
 
-from classroom import q
+from classroom import q, solutions
 from classroom.exercise import Exercise, Exercises, black_boxes, is_empty
 from classroom.laws import hand_computed, outputs
 from classroom.verdict import Outcome
@@ -103,15 +103,15 @@ def test_hints_one_by_one(capsys):
 
 
 def test_the_solution_is_shown_or_its_absence_told(capsys, monkeypatch, tmp_path):
+    file = tmp_path / "solutions.json"
+    file.write_text('{"ex-4-sign": "It is -1.29."}', encoding="utf-8")
+    monkeypatch.setattr(solutions, "FILE", file)
+    monkeypatch.setattr(solutions, "solutions", solutions.solutions.__wrapped__)  # no cache
     q.sign.solution()
-    assert "log_p_by_hand = -1.2918" in capsys.readouterr().out
-    from classroom import solutions
-
-    solutions.solutions.cache_clear()
-    monkeypatch.setattr(solutions, "FILE", tmp_path / "none.json")
+    assert capsys.readouterr().out == "It is -1.29.\n"
+    file.unlink()
     q.sign.solution()
     assert "holds no solutions" in capsys.readouterr().out
-    solutions.solutions.cache_clear()
 
 
 def test_exercises_are_found_by_name_and_by_label():

@@ -1,6 +1,7 @@
 """Live figures on a built page: under a strict policy, over http and from file://."""
 
 import io
+import itertools
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ import nbformat
 import pytest
 import torch
 from browser import serve_folder
+from live_node import SERVER, Script
 from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
@@ -17,6 +19,8 @@ from traitlets.config import Config
 
 from benchmarks import examples
 from live import line, live_figure, panel
+from live.page import bundle
+from live.page import site as site_module
 from live.page.site import STATE, VIEW, figures
 
 README = Path(__file__).resolve().parents[2] / "live" / "figure" / "README.md"
@@ -208,6 +212,40 @@ def test_sliders_that_need_a_kernel_are_no_complaint(tmp_path):
     made["cells"][1]["metadata"]["tags"] = ["interactive"]
     del made["cells"][1]["outputs"][0]["data"]["image/png"]
     assert "widget" not in page_of(tmp_path, made)[1]
+
+
+ARRANGE = """
+const arrange = (panels) => {
+  const element = () => {
+    const found = {};
+    return { found, style: { setProperty: (key, value) => (found[key] = value) },
+      classList: { toggle: (key, on) => (found[key] = on), add: (key) => (found[key] = true) } };
+  };
+  const parent = element(), plots = panels.map((spec) => ({ spec, root: element() }));
+  arrangePanels(parent, plots);
+  return [plots.map((plot) => plot.root.found["--live-span"]), !!parent.found["live-odd"]];
+};
+"""
+
+
+def test_room_is_kept_for_the_panels_as_the_page_arranges_them():
+    """`spans` says what arrangePanels does, for all rows of up to four panels."""
+    source = (Path(bundle.__file__).parent / "js" / "figure.js").read_text(encoding="utf-8")
+    begin = source.index("function arrangePanels")
+    code = source[begin : source.index("\n}\n", begin) + 3]
+    node = Script(code + ARRANGE + SERVER.replace("CALL", "arrange"))
+    kinds = [{"width": w, "equal": e} for w in (1.0, 1.5) for e in (True, False)]
+    try:
+        for n in (1, 2, 3, 4):
+            for panels in itertools.product(kinds, repeat=n):
+                found, odd = node.ask(panels)
+                assert found == site_module.spans(panels), panels
+                # On a phone the readout stands in the place that is left, else below: 40 pixels.
+                spec = {"panels": panels, "params": [{}], "readout": "x"}
+                with_readout = (site_module.heights(spec)[1] + 25 - 95) % 205
+                assert with_readout == (0 if odd else 40), panels
+    finally:
+        node.close()
 
 
 @pytest.mark.parametrize("kind", ["html", "slides"])

@@ -174,6 +174,28 @@ def test_policy_is_in_force(open_page):
     assert len(tab.evaluate("violations")) == 3, "the script, the other host, and eval"
 
 
+TOO_WIDE = """() => {
+    for (const fold of document.querySelectorAll("article details")) fold.open = true;
+    for (const part of document.querySelectorAll(".toggle-hidden")) {
+        part.classList.remove("toggle-hidden");
+    }
+    return [...document.querySelectorAll("article mjx-container")].filter((formula) => {
+        const around = formula.closest("div.math mjx-container, p, li, dd, td, th, figcaption");
+        const room = around.getBoundingClientRect(), drawn = formula.querySelector("mjx-math");
+        return !formula.closest("table") && drawn.getBoundingClientRect().right > room.right + 1;
+    }).map((formula) => formula.textContent);
+}"""
+# Static pictures: letters of gmu.LETTERS points in a picture that is 768 pixels wide.
+PICTURES = """[...document.querySelectorAll("article img.fills")].filter((i) => i.checkVisibility())
+    .map((image) => ({
+        letters: (9 * 96 / 72) * (image.getBoundingClientRect().width / 768),
+        scrolls: [image.closest(".sideways")].every((box) =>
+            box.scrollWidth > box.clientWidth + 20 && box.tabIndex === 0),
+        hint: getComputedStyle(image.closest("figure").querySelector("figcaption"), "::before")
+            .content,
+    }))"""
+
+
 @each_page
 def test_a_phone_need_not_scroll_sideways(open_page, name):
     tab = open_page(name, viewport={"width": 360, "height": 800})
@@ -181,9 +203,14 @@ def test_a_phone_need_not_scroll_sideways(open_page, name):
     tab.add_style_tag(content=LAY_OUT_ALL)
     wide = """[...document.querySelectorAll("article *")].filter((part) =>
         part.getBoundingClientRect().right > innerWidth + 1 &&
-        !part.closest("pre, .math, .output, .pst-scrollable-table-container, mjx-container"))
+        !part.closest("pre, .math, .output, .pst-scrollable-table-container, .sideways"))
         .slice(0, 3).map((part) => part.outerHTML.slice(0, 120))"""
     assert tab.evaluate("document.documentElement.scrollWidth") <= 360, tab.evaluate(wide)
+    tab.set_viewport_size({"width": 390, "height": 844})
+    assert not tab.evaluate(TOO_WIDE), "formulas, less those in tables, which scroll"
+    for shown in tab.evaluate(PICTURES):
+        assert shown["letters"] >= 9, "the smallest letters of a picture, in the page's pixels"
+        assert shown["scrolls"] and "swipe" in shown["hint"], shown
 
 
 class TestReading:

@@ -343,6 +343,8 @@ def test_static_figures_are_one_width_and_have_a_dark_version(name):
         assert dark and "in-the-dark" in dark["class"], picture["src"]
         assert picture["width"] == dark["width"] == "768" and picture["height"] == dark["height"]
         assert picture["alt"] == dark["alt"] and dark["loading"] == "lazy"
+        box = picture.find_parent(class_="sideways")
+        assert box["tabindex"] == "0" and box.parent.name == "figure", "a phone can scroll it"
         files = [(SITE / name).parent / p["src"] for p in (picture, dark)]
         assert files[0].suffix == files[1].suffix
         assert files[0].read_bytes() != files[1].read_bytes()
@@ -430,3 +432,27 @@ def test_long_equations_go_on_in_a_new_line():
     assert complaints == []
     assert len(made.select(".formula-parts > mjx-container")) == 2
     assert len(made.select("mjx-container")) == 3
+
+
+def test_what_is_too_wide_for_a_phone_may_go_on_before_a_sign():
+    wide = r"\log p_X(x) = \log p_Z(z) + \log|\det J(x = 1)| - \left(a + b + c + d + e + f\right)"
+    made = BeautifulSoup(
+        rf'<div class="math notranslate">\[{wide}, \qquad y = 2\]</div><p>'
+        rf'<span class="math notranslate">\({wide}\)</span>'
+        r'<span class="math notranslate">\(a = b + c\)</span></p>'
+        r'<div class="math notranslate">\[\begin{split}x &= 1 \\ &= 2\end{split}\]</div>'
+        rf'<div class="math notranslate">\[\begin{{split}}{wide} = \begin{{pmatrix}} 1 & 2 \\ 3 & 4'
+        r"\end{pmatrix}\end{split}\]</div>",
+        "html.parser",
+    )
+    assert formulas.set_formulas([made])[1] == []
+    parts, inline, short, split, matrix = made.select(".math")
+    pieces = [[m.get_text() for m in part.select("math")] for part in (parts, inline, matrix)]
+    assert [len(found) for found in pieces] == [5, 4, 5]
+    assert [found[0] for found in pieces] == ["log\u2061pX(x)"] * 3, "what stands before the sign"
+    assert all(found[1][0] == "=" and found[2][0] == "+" for found in pieces)
+    assert len(parts.select(".formula-parts > .formula-pieces")) == 1
+    assert len(parts.select(".formula-parts > mjx-container")) == 1, "y = 2 is short"
+    assert "in-pieces" in inline["class"] and "in-pieces" not in short["class"] + parts["class"]
+    assert len(short.select("mjx-container")) == len(split.select("mjx-container")) == 1
+    assert split.select("mtable"), "lines that their writer set"

@@ -21,6 +21,8 @@ def chapters(tmp_path, monkeypatch):
             notebook.cells.append(new_code_cell("%pip list\nimport math\nimport os"))
             for source in cells:
                 notebook.cells.append(new_code_cell(source, metadata={"tags": ["export"]}))
+            answer = new_code_cell("from classroom import x", metadata={"tags": ["answer"]})
+            notebook.cells.append(answer)  # its import is no chapter's, whatever it is called
             paths[-1].write_text(writes(notebook), encoding="utf-8")
         monkeypatch.setattr(export, "chapters", lambda: paths)
 
@@ -31,7 +33,7 @@ def test_order_imports_and_names(chapters):
     chapters(["def f(x):\n    return math.exp(x)"], ["LIMIT = 3", "def _g():\n    return LIMIT"])
     text = export.generate()
     assert text.index("# Title 1 (chapters/1.ipynb)") < text.index("# Title 2 (chapters/2.ipynb)")
-    assert text.count("import math") == 1 and "import os" not in text
+    assert text.count("import math") == 1 and "import os" not in text and "classroom" not in text
     assert '__all__ = [\n    "f",\n    "LIMIT",\n]' in text
 
 

@@ -371,6 +371,84 @@ def test_the_default_grid_and_the_first_of_what_a_transform_returns(ax):
     assert seen[2:] == [(torch.float64, False)] * 2
 
 
+# ------------------------------------------------------------------ scatter_stretch, map_views
+
+STRETCHED = ["#0b3954", BLUE, "#a0a0a0", ORANGE, "#7f3b08"]  # at -2, -1, 0, 1, 2
+
+
+def test_points_are_coloured_by_their_log_det(ax):
+    x = np.array([[0.5, 1.5], [-1, 2], [3, 0], [2, 2], [1, 1], [0, -2], [4, 1]])
+    log_det = torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0, 7.0, -7.0], requires_grad=True)
+    assert gmu.scatter_stretch(ax, x, log_det, extent=REGION, size=3.0) is ax
+    (dots,) = ax.collections
+    wanted = [*STRETCHED, STRETCHED[4], STRETCHED[0]]  # beyond 2 and -2 the colours end
+    for found, hex_ in zip(dots.get_facecolor(), wanted, strict=True):
+        assert np.allclose(found[:3], plt.matplotlib.colors.to_rgb(hex_), atol=0.02)
+    assert np.allclose(offsets(dots), x) and dots.get_sizes().tolist() == [3]
+    assert ax.get_xlim() == REGION[:2] and ax.get_ylim() == REGION[2:]
+    assert ax.get_title() == f"mean 0.00, std {np.std(log_det.detach().numpy(), ddof=1):.2f}"
+    (scale,) = [a for a in ax.figure.axes if a is not ax]
+    assert scale.get_ylabel() == "log|det J|" and ticks(scale.yaxis) == [-2, -1, 0, 1, 2]
+
+
+@pytest.mark.parametrize(("value", "title"), [(-0.004, "mean 0.00"), (-0.25, "mean \u22120.25")])
+def test_a_mean_is_written_without_a_zero_below_zero(ax, value, title):
+    gmu.scatter_stretch(ax, POINTS, np.full(4, value))
+    assert ax.get_title() == f"{title}, std 0.00"
+
+
+def test_a_log_det_a_point(ax):
+    for bad in (torch.zeros(3), torch.zeros(4, 1), 0.0):
+        with pytest.raises(
+            ValueError, match=r"log_abs_det must have shape \(4,\), one value a point"
+        ):
+            gmu.scatter_stretch(ax, POINTS, bad)
+    assert not ax.collections
+
+
+class Scale:
+    """x = factor z: its density, at the centre, is 1 / (2 pi factor^2)."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def decode(self, z):
+        return self.factor * z, torch.full((len(z),), 2 * math.log(self.factor))
+
+
+def scaled_log_prob(transform, x):
+    z = x / transform.factor
+    return -z.square().sum(1) / 2 - math.log(2 * math.pi * transform.factor**2)
+
+
+def test_views_of_maps():
+    z = torch.tensor(POINTS)
+    axes = gmu.map_views(
+        {"half": Scale(0.5), "twice": Scale(2.0)}, scaled_log_prob, z, (-2, 2, -2, 2)
+    )
+    assert axes.shape == (2, 3)
+    titles = [[ax.get_title() for ax in row] for row in axes]
+    assert titles[0] == ["half", "grid", "mean \u22121.39, std 0.00"]
+    assert titles[1] == ["twice", "grid", "mean 1.39, std 0.00"]
+    for (density, grid, dots), factor in zip(axes, (0.5, 2.0), strict=True):
+        for ax in (density, grid, dots):
+            assert ax.get_xlim() == ax.get_ylim() == (-2, 2)
+        assert np.allclose(offsets(dots.collections[0]), factor * POINTS)
+        assert np.allclose(data(grid.lines[0])[:, 1], -3 * factor), "the lowest line, decoded"
+        low, high = density.images[0].get_clim()
+        shown = float(density.images[0].get_array().max())
+        assert shown == pytest.approx(1 / (2 * math.pi * factor**2), rel=0.02)
+        assert low == 0 and high == (0.4 if factor == 0.5 else shown)
+
+
+def test_views_of_no_map_are_refused():
+    with pytest.raises(ValueError, match="transforms must hold at least one transform, got none"):
+        gmu.map_views({}, scaled_log_prob, torch.tensor(POINTS))
+    with pytest.raises(ValueError, match="extent"):
+        gmu.map_views({"a": Scale(1.0)}, scaled_log_prob, torch.tensor(POINTS), (1, 2))
+    assert not plt.get_fignums()
+
+
 # --------------------------------------------------------------------------------- layer_grid
 
 
@@ -822,13 +900,27 @@ def show(monkeypatch):
     def shown(figure):
         got = []
         with monkeypatch.context() as patch:
-            patch.setenv("LIVE_REFERENCE", "1")
+            patch.setenv(gmu.FOR_THE_SITE, "1")
             patch.setattr(display, "display", lambda *a, **k: got.append((a[0], k)))
             figure._ipython_display_()
         ((data, more),) = got
         return data, more["metadata"]
 
     return shown
+
+
+@pytest.mark.parametrize("points", [8.9, 9.0])
+def test_letters_for_the_site_are_large_enough_for_a_phone(show, points):
+    with gmu.style():
+        figure, ax = plt.subplots()
+    ax.text(0.5, 0.5, "small print", fontsize=points)
+    ax.text(0.5, 0.2, "", fontsize=5)
+    if points >= 9:
+        assert show(figure)
+    else:
+        with pytest.raises(ValueError, match="9 points or more, for phones: 'small print' has 8.9"):
+            show(figure)
+        figure._ipython_display_()  # a reader of a notebook may do as they like
 
 
 def busy_figure():

@@ -153,7 +153,7 @@ function mountFigure(root, { spec, data, make }, model, link) {
 const SMALL = 480; // pixels: a phone's width, as in figure.css
 
 // Where the panels stand: side by side, as wide as they ask to be; where the page is narrow, two in
-// a row, and the last one alone may take both places.
+// a row, and the last one alone may take both places (see `spans` in site.py, which keeps the room).
 function arrangePanels(parent, plots) {
   const widths = plots.map((plot) => plot.spec.width), total = widths.reduce((a, b) => a + b, 0);
   const wide = total <= 4 ? widths.map((w) => `minmax(0, ${w}fr)`).join(" ") : "repeat(3, minmax(0, 1fr))";
@@ -166,7 +166,7 @@ function arrangePanels(parent, plots) {
     const alone = k === plots.length - 1 && column === 0 && !spec.equal;
     const span = plots.length > 1 && (spec.width >= 1.5 || alone) ? 2 : 1;
     root.style.setProperty("--live-span", span);
-    column = (column + span) % 2;
+    column = span === 2 ? 0 : (column + 1) % 2; // (two places are those of a row of its own)
   });
   if (column === 1 && plots.length > 1) parent.classList.add("live-odd"); // a place is free beside the last
 }
