@@ -11,6 +11,7 @@ its row, whatever it does. Stopped, the same command goes on; once done, it chan
 import argparse
 import ast
 import hashlib
+import io
 import itertools
 import json
 import math
@@ -135,8 +136,6 @@ def unpack(data: bytes) -> bytes:
     Raises:
         Unreadable: If it holds none, or several, or tries something.
     """
-    import io
-
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
@@ -317,12 +316,12 @@ def predictions_of(spec: Spec, found: dict) -> tuple[dict, list[str]]:
 
 def judge_code(spec: Spec, code: str, kind: Kind, limits: Limits, seed: bytes) -> Verdict:
     """The verdict on a function, which runs in a box."""
+    if len(code) > MOST_CODE:
+        return Verdict(Outcome.CANNOT_RUN, f"the cell is longer than {MOST_CODE} characters")
     stub = ast_or_none(spec.task.stub)
     tree = ast_or_none(code)
     if not code.strip() or (tree is not None and tree == stub):
         return Verdict(Outcome.NOT_ATTEMPTED, "the cell is as it was")
-    if len(code) > MOST_CODE:
-        return Verdict(Outcome.CANNOT_RUN, f"the cell is longer than {MOST_CODE} characters")
     rng = np.random.default_rng(int.from_bytes(seed))
     names = list(spec.task.names)
     try:
