@@ -108,8 +108,9 @@ const panelsOf = (reach) => {
 };
 
 class Lab {
-  constructor(root, settings) {
-    Object.assign(this, { root, settings, reach: settings.extent, drawn: [], strokes: [], epoch: 0 });
+  // address: of the script of the workers.
+  constructor(root, settings, address) {
+    Object.assign(this, { root, settings, address, reach: settings.extent, drawn: [], strokes: [], epoch: 0 });
     this.params = parametersOf(settings);
     this.model = new Values([...this.params, { name: "px", value: 3 }, { name: "py", value: 0 }, { name: "t", value: 1 }]);
     const random = new Random(11);
@@ -184,12 +185,28 @@ class Lab {
     addProbe(this.plots[1], probe, model);
     for (const p of probe) model.on(`change:${p.name}`, () => { this.stale = true; this.look(); this.redraw(); });
     this.fit = true;
-    new ResizeObserver(() => { this.fit = true; this.redraw(); }).observe(root);
-    watchMode(() => this.redraw());
-    watchDensity(() => { this.fit = true; this.redraw(); });
-    addEventListener("hashchange", () => { if (this.read(location.hash)) this.fresh(); });
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) { this.heard = performance.now(); this.redraw(); } });
-    setInterval(() => this.watch(), 1000);
+    const size = new ResizeObserver(() => { this.fit = true; this.redraw(); }), clock = setInterval(() => this.watch(), 1000);
+    size.observe(root);
+    const moved = () => { if (this.read(location.hash)) this.fresh(); };
+    const shown = () => { if (!document.hidden) { this.heard = performance.now(); this.redraw(); } };
+    addEventListener("hashchange", moved);
+    document.addEventListener("visibilitychange", shown);
+    this.stops = [watchMode(() => this.redraw()), watchDensity(() => { this.fit = true; this.redraw(); }), () => {
+      size.disconnect();
+      clearInterval(clock);
+      removeEventListener("hashchange", moved);
+      document.removeEventListener("visibilitychange", shown);
+    }];
+  }
+
+  // Takes the Lab down.
+  remove() {
+    for (const stop of this.stops) stop();
+    this.stopped();
+    this.epoch++;
+    this.trainer?.end();
+    this.viewer?.end();
+    this.root.remove();
   }
 
   cells(side) {
@@ -298,6 +315,13 @@ class Lab {
   read(hash) {
     const [, name, text] = /^#([^?]*)\?(.*)$/.exec(hash) ?? [];
     if (name !== this.root.id) return false;
+    this.take(text);
+    this.root.scrollIntoView?.({ block: "nearest" });
+    return true;
+  }
+
+  // A state as text, as in a link.
+  take(text) {
     const state = new URLSearchParams(text);
     this.reading = true;
     for (const p of this.params) if (state.has(p.name)) setFromText(this.model, p, state.get(p.name));
@@ -309,8 +333,6 @@ class Lab {
     this.plan = rates.filter((r) => r.length === 2 && r.every(Number.isFinite));
     this.goal = Math.max(0, Math.floor(+state.get("at")) || 0);
     if (state.has("train")) this.goal = Infinity;
-    this.root.scrollIntoView?.({ block: "nearest" });
-    return true;
   }
 
   link() {
@@ -353,7 +375,7 @@ class Lab {
     return { layers: made, width };
   }
 
-  host(lost) { return new Host(this.root.dataset.work, (answer) => this.hear(answer), lost); }
+  host(lost) { return new Host(this.address, (answer) => this.hear(answer), lost); }
 
   // A new flow with the settings of now, and nothing trained yet.
   async fresh(state) {
@@ -533,8 +555,7 @@ class Lab {
       start.type = "button";
       start.setAttribute("aria-label", `Start: ${text}`);
       start.addEventListener("click", () => {
-        this.note = "";
-        this.read(`#${this.root.id}?${state}`);
+        this.take(state);
         this.fresh();
       });
       return element("strong", "", item);
@@ -705,4 +726,3 @@ class Lab {
   }
 }
 
-for (const root of document.querySelectorAll("[data-lab]")) new Lab(root, SETTINGS);

@@ -194,3 +194,43 @@ def test_without_workers_it_trains_in_the_page(tab, folder):
     assert lab(tab, "trainer.worker === undefined")
     losses = lab(tab, "losses.map((l) => l[1])")
     assert losses[-1] < losses[0] - 0.3
+
+
+def test_it_lives_in_notebooks_and_in_frames(chromium, tmp_path):
+    """As anywidget shows it, twice on a page; as one file, sandboxed as by a course platform."""
+    page.save_html(tmp_path / "lab.html")
+    (tmp_path / "lab.mjs").write_text(page.module(), encoding="utf-8")
+    (tmp_path / "index.html").write_text(
+        '<iframe sandbox="allow-scripts" width="900" height="900" src="lab.html"></iframe>',
+        encoding="utf-8",
+    )
+    tab, complaints = chromium.new_page(), []
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    small = "o => { o.take('data=ring&layers=1&width=8&steps=500&batch=64&train'); o.fresh(); }"
+    with serve_folder(tmp_path) as address:
+        tab.goto(f"{address.rstrip('/')}/index.html")
+        frame = next(f for f in tab.frames if f.name == "" and f != tab.main_frame)
+        frame.wait_for_selector("[data-lab] .lab-main")
+        frame.evaluate(f"({small})({LAB})")
+        wait_until(tab, lambda: frame.evaluate(f"{LAB}.finished"))
+        tab.goto("about:blank")
+        tab.goto(f"{address.rstrip('/')}/lab.html")
+        tab.evaluate("""async () => {
+            const { default: widget } = await import("./lab.mjs");
+            window.stops = [0, 1].map(() => widget.render({ el: document.body }));
+        }""")
+        assert tab.locator(".lab").count() == 3
+        second = "document.querySelector('#flow-lab-2').lab"
+        tab.evaluate(f"({small})({second})")
+        wait_until(tab, lambda: tab.evaluate(f"{second}.finished"))
+        assert tab.evaluate("document.querySelector('#flow-lab-1').lab.done") == 0
+        tab.evaluate("stops.forEach((stop) => stop())")
+        assert tab.locator(".lab").count() == 1
+    tab.close()
+    assert not complaints
+
+
+def test_the_widget_is_the_lab():
+    from lab.widget import flow_lab
+
+    assert flow_lab()._esm == page.module() and ".lab-main" in flow_lab()._css
