@@ -101,6 +101,7 @@ const panelsOf = (reach) => {
     { title: "Negative log-likelihood, nats a point", x: "steps", y: "", xlim: [0, 1], ylim: [0, 1], equal: false, aspect: 0.5, width: 2, marks: [
       mark("line", { x: "trainX", y: "trainY", width: 1, label: "training" }),
       mark("line", { x: "heldX", y: "heldY", color: "orange", width: 2, label: "held out" }),
+      mark("line", { x: "beforeX", y: "beforeY", color: "gray", width: 1.5, label: "held out, the run before" }),
       mark("rule", { y: "entropy", color: "ink", dash: true, label: "entropy: no flow gets below", show: "known" })] },
     { title: "log p at the ring, nats", x: "", y: "", xlim: [-10, 2], ylim: [2, -1], equal: false, aspect: 0.8, width: 1,
       categories: [], marks: [mark("waterfall", { value: "terms", negative: "orange", labels: [], total: "log p(x)" })] },
@@ -381,6 +382,7 @@ class Lab {
   async fresh(state) {
     const epoch = ++this.epoch, { data, points, seed, rate, batch, schedule, steps } = this.now();
     this.stopped();
+    if (!state) this.remember(data);
     if (!this.trainer || this.trainer.ended) this.trainer = this.host((why) => this.recover(why));
     if (!this.viewer || this.viewer.ended) this.viewer = this.host(() => this.blind());
     const own = data === "drawn";
@@ -425,6 +427,13 @@ class Lab {
     if (this.enough && (this.goal || state?.running)) this.train(state ? undefined : this.goal);
     if (!state) this.goal = 0;
     this.redraw();
+  }
+
+  // The curve of the run before stays, to compare with: of the same data.
+  remember(data) {
+    if (this.held?.length > 1) this.before = this.held;
+    if (this.heldOf !== data || data === "drawn") this.before = null;
+    this.heldOf = data;
   }
 
   train(to) {
@@ -606,14 +615,17 @@ class Lab {
       data, exact: this.exact, exactThere: !!this.exact, density: shown?.density, densityThere: !!shown,
       samples: between(shown?.samples), across: between(shown?.across), up: between(shown?.up),
       trainX: this.losses?.map((l) => l[0]) ?? [], trainY: this.losses?.map((l) => l[1]) ?? [],
+      beforeX: this.before?.map((l) => l[0]) ?? [], beforeY: this.before?.map((l) => l[1]) ?? [],
       heldX: this.held?.map((l) => l[0]) ?? [], heldY: this.held?.map((l) => l[1]) ?? [],
       entropy: this.entropy ?? 0, known: this.entropy !== null && this.entropy !== undefined,
       terms: shown?.terms ?? new Float32Array(0), px: model.get("px"), py: model.get("py"),
     };
     const net = [13, 61, 2];
     const side = Math.sqrt(shown?.density.length ?? 0);
-    const shapes = { exact: [FINE, FINE], density: [side, side], across: net, up: net, trainY: [values.trainY.length], heldY: [values.heldY.length] };
+    const shapes = { exact: [FINE, FINE], density: [side, side], across: net, up: net, trainY: [values.trainY.length], heldY: [values.heldY.length],
+      beforeY: [values.beforeY.length] };
     plots[3].legend.lastChild.hidden = !values.known;
+    plots[3].legend.lastChild.previousSibling.hidden = !values.beforeY.length;
     this.axes(values);
     if (this.fit || plots[0].density !== window.devicePixelRatio) fitPanels(plots, this.root.clientWidth < 480);
     this.fit = false;
@@ -633,9 +645,9 @@ class Lab {
   }
 
   // Limits that follow what is shown: of the curve, and of the bars.
-  axes({ trainY, heldY, known, entropy }) {
+  axes({ trainY, heldY, beforeY, known, entropy }) {
     const [, , , curve, terms] = this.plots, before = JSON.stringify([curve.spec.xlim, curve.spec.ylim, terms.spec.xlim, terms.spec.categories]);
-    const all = [...trainY, ...heldY].filter(Number.isFinite);
+    const all = [...trainY, ...heldY, ...beforeY].filter(Number.isFinite);
     const low = Math.min(known ? entropy : Infinity, ...all), high = Math.min(Math.max(...all, low + 0.5), low + 3);
     if (all.length) curve.spec.ylim = [Math.floor(low * 5 - 0.5) / 5, Math.ceil(high * 5) / 5];
     else curve.spec.ylim = known ? [Math.floor(entropy * 5 - 0.5) / 5, Math.ceil((entropy + 2) * 5) / 5] : [0, 5];

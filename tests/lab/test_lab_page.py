@@ -80,6 +80,11 @@ def test_it_trains_and_the_loss_falls(tab):
     assert entropy == pytest.approx(2.145) and 0 < gap < 2.6
     assert nll - entropy == pytest.approx(gap, abs=0.15)  # up to the sample of held-out points
     assert re.search(r"strays \d+\.\d%", status)
+    held = lab(tab, "held")
+    tab.click("text=Reset")  # the curve of this run stays beside that of the next
+    assert lab(tab, "before") == held
+    legend = tab.locator(".live-legend").nth(3)
+    wait_until(tab, lambda: "the run before" in legend.inner_text())
 
 
 def test_a_link_opens_the_same_state(tab):
