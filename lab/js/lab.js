@@ -1,6 +1,6 @@
 // The Flow Lab: choose data and a flow, train it, watch.
 const TAU = 2 * Math.PI, FINE = 96, COARSE = 52, MOST_DRAWN = 1000, HELD = 1000;
-const RATES = [1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 3e-2, 1e-1];
+const RATES = [1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 3e-2, 1e-1, 3e-1];
 const menu = (name, label, pairs, value) => ({ name, label, kind: "menu", options: pairs.map((p) => `${p[0]}`),
   values: pairs.map((p) => p[1]), numbers: pairs.map((p) => p[1]), value });
 const whole = (name, label, min, max, value) => ({ name, label, kind: "int", min, max, step: 1, value });
@@ -317,7 +317,8 @@ class Lab {
     const [, name, text] = /^#([^?]*)\?(.*)$/.exec(hash) ?? [];
     if (name !== this.root.id) return false;
     this.take(text);
-    this.root.scrollIntoView?.({ block: "nearest" });
+    const { top } = this.root.getBoundingClientRect();
+    if (top < 0 || top > innerHeight / 2) this.root.scrollIntoView({ block: "start" });
     return true;
   }
 
@@ -325,7 +326,10 @@ class Lab {
   take(text) {
     const state = new URLSearchParams(text);
     this.reading = true;
-    for (const p of this.params) if (state.has(p.name)) setFromText(this.model, p, state.get(p.name));
+    for (const p of this.params) {
+      this.model.set(p.name, p.value); // what is not named is as at first
+      if (state.has(p.name)) setFromText(this.model, p, state.get(p.name));
+    }
     this.reading = false;
     try {
       if (state.has("drawn")) { this.drawn = unpackPoints(state.get("drawn"), this.reach); this.strokes = [this.drawn.length]; }
@@ -386,7 +390,7 @@ class Lab {
     if (!this.trainer || this.trainer.ended) this.trainer = this.host((why) => this.recover(why));
     if (!this.viewer || this.viewer.ended) this.viewer = this.host(() => this.blind());
     const own = data === "drawn";
-    Object.assign(this, { flowNow: this.flow(), speed: 0, exploded: false, wentBack: [] });
+    Object.assign(this, { flowNow: this.flow(), speed: 0, exploded: false, finished: false, wentBack: [] });
     if (!state) Object.assign(this, { done: 0, losses: [], held: [], weights: null, gap: null, nll: undefined, first: undefined, strays: null, kept: null, shown: null, note: "" });
     this.drawTools.hidden = !own;
     this.plots[0].stage.classList.toggle("lab-drawing", own);
@@ -586,7 +590,7 @@ class Lab {
       this.solved.add(k);
       try { localStorage.setItem("flow-lab-solved", JSON.stringify([...this.solved])); } catch { /* not kept */ }
       this.showMissions();
-      this.tell(`Mission solved: ${text}`);
+      this.tell([this.note, `Mission solved: ${text}`].filter(Boolean).join(" "));
     });
   }
 
