@@ -1,6 +1,6 @@
 // The Flow Lab: choose data and a flow, train it, watch.
 const TAU = 2 * Math.PI, FINE = 96, COARSE = 52, MOST_DRAWN = 1000, HELD = 1000;
-const RATES = [1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 3e-2, 1e-1];
+const RATES = [1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 3e-2, 1e-1, 3e-1];
 const menu = (name, label, pairs, value) => ({ name, label, kind: "menu", options: pairs.map((p) => `${p[0]}`),
   values: pairs.map((p) => p[1]), numbers: pairs.map((p) => p[1]), value });
 const whole = (name, label, min, max, value) => ({ name, label, kind: "int", min, max, step: 1, value });
@@ -101,6 +101,7 @@ const panelsOf = (reach) => {
     { title: "Negative log-likelihood, nats a point", x: "steps", y: "", xlim: [0, 1], ylim: [0, 1], equal: false, aspect: 0.5, width: 2, marks: [
       mark("line", { x: "trainX", y: "trainY", width: 1, label: "training" }),
       mark("line", { x: "heldX", y: "heldY", color: "orange", width: 2, label: "held out" }),
+      mark("line", { x: "beforeX", y: "beforeY", color: "gray", width: 1.5, label: "held out, the run before" }),
       mark("rule", { y: "entropy", color: "ink", dash: true, label: "entropy: no flow gets below", show: "known" })] },
     { title: "log p at the ring, nats", x: "", y: "", xlim: [-10, 2], ylim: [2, -1], equal: false, aspect: 0.8, width: 1,
       categories: [], marks: [mark("waterfall", { value: "terms", negative: "orange", labels: [], total: "log p(x)" })] },
@@ -108,8 +109,9 @@ const panelsOf = (reach) => {
 };
 
 class Lab {
-  constructor(root, settings) {
-    Object.assign(this, { root, settings, reach: settings.extent, drawn: [], strokes: [], epoch: 0 });
+  // address: of the script of the workers.
+  constructor(root, settings, address) {
+    Object.assign(this, { root, settings, address, reach: settings.extent, drawn: [], strokes: [], epoch: 0 });
     this.params = parametersOf(settings);
     this.model = new Values([...this.params, { name: "px", value: 3 }, { name: "py", value: 0 }, { name: "t", value: 1 }]);
     const random = new Random(11);
@@ -184,12 +186,28 @@ class Lab {
     addProbe(this.plots[1], probe, model);
     for (const p of probe) model.on(`change:${p.name}`, () => { this.stale = true; this.look(); this.redraw(); });
     this.fit = true;
-    new ResizeObserver(() => { this.fit = true; this.redraw(); }).observe(root);
-    watchMode(() => this.redraw());
-    watchDensity(() => { this.fit = true; this.redraw(); });
-    addEventListener("hashchange", () => { if (this.read(location.hash)) this.fresh(); });
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) { this.heard = performance.now(); this.redraw(); } });
-    setInterval(() => this.watch(), 1000);
+    const size = new ResizeObserver(() => { this.fit = true; this.redraw(); }), clock = setInterval(() => this.watch(), 1000);
+    size.observe(root);
+    const moved = () => { if (this.read(location.hash)) this.fresh(); };
+    const shown = () => { if (!document.hidden) { this.heard = performance.now(); this.redraw(); } };
+    addEventListener("hashchange", moved);
+    document.addEventListener("visibilitychange", shown);
+    this.stops = [watchMode(() => this.redraw()), watchDensity(() => { this.fit = true; this.redraw(); }), () => {
+      size.disconnect();
+      clearInterval(clock);
+      removeEventListener("hashchange", moved);
+      document.removeEventListener("visibilitychange", shown);
+    }];
+  }
+
+  // Takes the Lab down.
+  remove() {
+    for (const stop of this.stops) stop();
+    this.stopped();
+    this.epoch++;
+    this.trainer?.end();
+    this.viewer?.end();
+    this.root.remove();
   }
 
   cells(side) {
@@ -298,9 +316,20 @@ class Lab {
   read(hash) {
     const [, name, text] = /^#([^?]*)\?(.*)$/.exec(hash) ?? [];
     if (name !== this.root.id) return false;
+    this.take(text);
+    const { top } = this.root.getBoundingClientRect();
+    if (top < 0 || top > innerHeight / 2) this.root.scrollIntoView({ block: "start" });
+    return true;
+  }
+
+  // A state as text, as in a link.
+  take(text) {
     const state = new URLSearchParams(text);
     this.reading = true;
-    for (const p of this.params) if (state.has(p.name)) setFromText(this.model, p, state.get(p.name));
+    for (const p of this.params) {
+      this.model.set(p.name, p.value); // what is not named is as at first
+      if (state.has(p.name)) setFromText(this.model, p, state.get(p.name));
+    }
     this.reading = false;
     try {
       if (state.has("drawn")) { this.drawn = unpackPoints(state.get("drawn"), this.reach); this.strokes = [this.drawn.length]; }
@@ -309,8 +338,6 @@ class Lab {
     this.plan = rates.filter((r) => r.length === 2 && r.every(Number.isFinite));
     this.goal = Math.max(0, Math.floor(+state.get("at")) || 0);
     if (state.has("train")) this.goal = Infinity;
-    this.root.scrollIntoView?.({ block: "nearest" });
-    return true;
   }
 
   link() {
@@ -353,16 +380,17 @@ class Lab {
     return { layers: made, width };
   }
 
-  host(lost) { return new Host(this.root.dataset.work, (answer) => this.hear(answer), lost); }
+  host(lost) { return new Host(this.address, (answer) => this.hear(answer), lost); }
 
   // A new flow with the settings of now, and nothing trained yet.
   async fresh(state) {
     const epoch = ++this.epoch, { data, points, seed, rate, batch, schedule, steps } = this.now();
     this.stopped();
+    if (!state) this.remember(data);
     if (!this.trainer || this.trainer.ended) this.trainer = this.host((why) => this.recover(why));
     if (!this.viewer || this.viewer.ended) this.viewer = this.host(() => this.blind());
     const own = data === "drawn";
-    Object.assign(this, { flowNow: this.flow(), speed: 0, exploded: false, wentBack: [] });
+    Object.assign(this, { flowNow: this.flow(), speed: 0, exploded: false, finished: false, wentBack: [] });
     if (!state) Object.assign(this, { done: 0, losses: [], held: [], weights: null, gap: null, nll: undefined, first: undefined, strays: null, kept: null, shown: null, note: "" });
     this.drawTools.hidden = !own;
     this.plots[0].stage.classList.toggle("lab-drawing", own);
@@ -403,6 +431,13 @@ class Lab {
     if (this.enough && (this.goal || state?.running)) this.train(state ? undefined : this.goal);
     if (!state) this.goal = 0;
     this.redraw();
+  }
+
+  // The curve of the run before stays, to compare with: of the same data.
+  remember(data) {
+    if (this.held?.length > 1) this.before = this.held;
+    if (this.heldOf !== data || data === "drawn") this.before = null;
+    this.heldOf = data;
   }
 
   train(to) {
@@ -533,8 +568,7 @@ class Lab {
       start.type = "button";
       start.setAttribute("aria-label", `Start: ${text}`);
       start.addEventListener("click", () => {
-        this.note = "";
-        this.read(`#${this.root.id}?${state}`);
+        this.take(state);
         this.fresh();
       });
       return element("strong", "", item);
@@ -556,7 +590,7 @@ class Lab {
       this.solved.add(k);
       try { localStorage.setItem("flow-lab-solved", JSON.stringify([...this.solved])); } catch { /* not kept */ }
       this.showMissions();
-      this.tell(`Mission solved: ${text}`);
+      this.tell([this.note, `Mission solved: ${text}`].filter(Boolean).join(" "));
     });
   }
 
@@ -585,14 +619,17 @@ class Lab {
       data, exact: this.exact, exactThere: !!this.exact, density: shown?.density, densityThere: !!shown,
       samples: between(shown?.samples), across: between(shown?.across), up: between(shown?.up),
       trainX: this.losses?.map((l) => l[0]) ?? [], trainY: this.losses?.map((l) => l[1]) ?? [],
+      beforeX: this.before?.map((l) => l[0]) ?? [], beforeY: this.before?.map((l) => l[1]) ?? [],
       heldX: this.held?.map((l) => l[0]) ?? [], heldY: this.held?.map((l) => l[1]) ?? [],
       entropy: this.entropy ?? 0, known: this.entropy !== null && this.entropy !== undefined,
       terms: shown?.terms ?? new Float32Array(0), px: model.get("px"), py: model.get("py"),
     };
     const net = [13, 61, 2];
     const side = Math.sqrt(shown?.density.length ?? 0);
-    const shapes = { exact: [FINE, FINE], density: [side, side], across: net, up: net, trainY: [values.trainY.length], heldY: [values.heldY.length] };
+    const shapes = { exact: [FINE, FINE], density: [side, side], across: net, up: net, trainY: [values.trainY.length], heldY: [values.heldY.length],
+      beforeY: [values.beforeY.length] };
     plots[3].legend.lastChild.hidden = !values.known;
+    plots[3].legend.lastChild.previousSibling.hidden = !values.beforeY.length;
     this.axes(values);
     if (this.fit || plots[0].density !== window.devicePixelRatio) fitPanels(plots, this.root.clientWidth < 480);
     this.fit = false;
@@ -612,9 +649,9 @@ class Lab {
   }
 
   // Limits that follow what is shown: of the curve, and of the bars.
-  axes({ trainY, heldY, known, entropy }) {
+  axes({ trainY, heldY, beforeY, known, entropy }) {
     const [, , , curve, terms] = this.plots, before = JSON.stringify([curve.spec.xlim, curve.spec.ylim, terms.spec.xlim, terms.spec.categories]);
-    const all = [...trainY, ...heldY].filter(Number.isFinite);
+    const all = [...trainY, ...heldY, ...beforeY].filter(Number.isFinite);
     const low = Math.min(known ? entropy : Infinity, ...all), high = Math.min(Math.max(...all, low + 0.5), low + 3);
     if (all.length) curve.spec.ylim = [Math.floor(low * 5 - 0.5) / 5, Math.ceil(high * 5) / 5];
     else curve.spec.ylim = known ? [Math.floor(entropy * 5 - 0.5) / 5, Math.ceil((entropy + 2) * 5) / 5] : [0, 5];
@@ -705,4 +742,3 @@ class Lab {
   }
 }
 
-for (const root of document.querySelectorAll("[data-lab]")) new Lab(root, SETTINGS);

@@ -1,5 +1,5 @@
-// The page's side of a workshop: a worker, or where the page may have none (from file://), the page
-// itself, in slices.
+// The page's side of a workshop: a worker, or where the page may have none (from file://, or by its
+// policy), the page itself, in slices.
 class Host {
   // address: of the workshop's script; take: gets its answers; lost: is told when it is gone.
   constructor(address, take, lost) {
@@ -9,15 +9,34 @@ class Host {
   }
 
   async begin() {
-    if (location.protocol !== "file:" && window.Worker) {
+    if (location.protocol === "file:" && !this.address.startsWith("blob:")) return this.beginHere();
+    try {
       this.worker = new Worker(this.address);
-      this.worker.onmessage = ({ data }) => this.hear(data);
-      this.worker.onerror = (event) => this.lose(event.message || "the worker did not start");
-      return (message) => this.worker.postMessage(message);
+    } catch {
+      return this.beginHere();
     }
+    this.early = []; // what was sent before the first answer
+    this.worker.onmessage = ({ data }) => { this.early = null; this.hear(data); };
+    this.worker.onerror = (event) => (this.early ? this.moveHere() : this.lose(event.message || "it failed"));
+    return (message) => { this.early?.push(message); this.worker.postMessage(message); };
+  }
+
+  // The page itself does the work.
+  async beginHere() {
     const make = await Host.inPage(this.address), safely = (task) => { try { task(); } catch (error) { this.lose(error); } };
     const take = make((answer) => setTimeout(() => this.hear(answer)), (task, pause) => setTimeout(() => safely(task), pause));
     return (message) => safely(() => take(message));
+  }
+
+  // The worker did not start (the page may not have one): what it should have done is done here.
+  async moveHere() {
+    const waiting = this.early;
+    this.early = null;
+    this.worker.terminate();
+    this.worker = undefined;
+    this.begun = this.beginHere();
+    this.begun.catch((error) => this.lose(error));
+    for (const message of waiting) await this.send(message);
   }
 
   static inPage(address) {
