@@ -117,7 +117,7 @@ def notebook(spec: Spec, student: str, variant: Variant, seal: str) -> dict:
         cell("code", "run", "sheet.sweep()"),
         cell("markdown", "to-compare", "## Compare"),
         cell("code", "compare", "figure = sheet.compare()"),
-        cell("markdown", "to-code", f"## A function\n\n{spec.task.text}\n\nNumpy arrays come in, "
+        cell("markdown", "to-code", f"## A function\n\n{spec.task.asks}\n\nNumpy arrays come in, "
              "float64. Your cell is run alone, without the rest of this notebook: import what it "
              "needs."),
         cell("code", "code", spec.task.stub),

@@ -429,7 +429,7 @@ def arrays(value, tuples: bool = True) -> np.ndarray | tuple[np.ndarray, ...]:
 def processes() -> dict[int, tuple[int, int]]:
     """All processes that /proc shows: number -> its parent, and its resident pages."""
     found = {}
-    for name in os.listdir("/proc"):
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 with open(f"/proc/{name}/stat", "rb") as file:

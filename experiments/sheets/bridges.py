@@ -34,7 +34,7 @@ space. The Student base has heavier tails than the normal one.""",
     ],
     effect=({"base": "normal", "layers": 2}, {"base": "normal", "layers": 8}, "gap"),
     task=Task(
-        text="""Write `stray_share(x, centers, std, n_sigma)`: the share of the points `x` of shape
+        asks="""Write `stray_share(x, centers, std, n_sigma)`: the share of the points `x` of shape
 `(n, 2)` that lie farther than `n_sigma * std` from *every* one of the `centers` of shape
 `(m, 2)`.""",
         stub='''import numpy as np

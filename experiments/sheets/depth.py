@@ -34,7 +34,7 @@ way through the layers over their mean net way: 1 means that they walk straight.
     ],
     effect=({"layers": 2, "width": 8}, {"layers": 16, "width": 32}, "gap"),
     task=Task(
-        text="""Write `path_ratio(values)`. `values` has shape `(L + 1, n, 2)`: where `n` points
+        asks="""Write `path_ratio(values)`. `values` has shape `(L + 1, n, 2)`: where `n` points
 stand before the first layer and after each of the `L` layers. Return the mean length of the points'
 paths, divided by the mean distance between their first and last places.""",
         stub='''import numpy as np

@@ -23,7 +23,7 @@ lies above the entropy of your ring, on points that no training has seen.""",
     ],
     effect=({"without": "fresh points"}, {"without": "nothing"}, "gap"),
     task=Task(
-        text="""Write `paired_effect(a, b)`. Both hold one gap a seed, for the same seeds in the
+        asks="""Write `paired_effect(a, b)`. Both hold one gap a seed, for the same seeds in the
 same order, with and without an ingredient. Return the effect: the median of the differences
 `a - b`, seed by seed.""",
         stub='''import numpy as np

@@ -38,7 +38,7 @@ way: what stopping in time would have given.""",
     ],
     effect=({"points": 100, "steps": 300}, {"points": 4000, "steps": 300}, "gap"),
     task=Task(
-        text="""Write `stop_at(steps, gaps)`. Both are lists of equal length: after so many steps,
+        asks="""Write `stop_at(steps, gaps)`. Both are lists of equal length: after so many steps,
 such a gap on points kept for choosing. Return the step at which to stop: that of the lowest gap,
 the earliest if several are equally low. A training may blow up: gaps that are NaN or infinite never
 count.""",

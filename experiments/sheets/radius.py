@@ -38,7 +38,7 @@ for a smooth network; what lies beyond all that was shown, nothing says.""",
     ],
     effect=({"hidden": "the outer end"}, {"hidden": "nothing"}, "gap beyond"),
     task=Task(
-        text="""Write `gap_by_bin(gap, radius, edges)`. Each of `n` points has a `gap` and a
+        asks="""Write `gap_by_bin(gap, radius, edges)`. Each of `n` points has a `gap` and a
 `radius`; `edges` has `k + 1` rising numbers. Return the mean gap of each of the `k` bins. A bin
 holds the radii from its lower edge (included) to its upper edge (excluded). An empty bin has no
 mean: NaN.""",

@@ -4,6 +4,8 @@ The settings hold the student's ring (`modes`, `radius`, `std`) and the sheet's 
 seeds of a run are trained side by side, so a run costs little more than its slowest seed.
 """
 
+from types import SimpleNamespace
+
 import torch
 from torch import Tensor
 
@@ -197,11 +199,23 @@ def radius(settings: dict, seeds: list[int]) -> list[dict]:
     return rows
 
 
+LAST = SimpleNamespace(key="", flows=[])  # the flows that were trained last
+
+
+def flows_of(settings: dict, seeds: list[int]) -> list:
+    """Eight couplings, 200 steps: sheets that only look at a flow train it once for all arms."""
+    key = f"{ring(settings)}, {seeds}"
+    if key != LAST.key:
+        shape = {"n_layers": 8, "hidden_dim": 32, "n_frequencies": 4, "turn": 45.0}
+        LAST.flows = trained(real_nvp(**shape), fresh(settings), seeds, steps=200)
+        LAST.key = key
+    return LAST.flows
+
+
 def temperature(settings: dict, seeds: list[int]) -> list[dict]:
     """One flow a seed; its samples at a temperature."""
-    shape = {"n_layers": 8, "hidden_dim": 32, "n_frequencies": 4, "turn": 45.0}
     rows = []
-    for flow in trained(real_nvp(**shape), fresh(settings), seeds, steps=200):
+    for flow in flows_of(settings, seeds):
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
             x = flow.sample(N, generator=generator, temperature=settings["temperature"])
@@ -232,16 +246,14 @@ def strange_points(kind: str, settings: dict, n: int = 4_000) -> Tensor:
     return x
 
 
-@torch.no_grad()
 def strange(settings: dict, seeds: list[int]) -> list[dict]:
     """How likely a flow of the ring finds points from elsewhere."""
-    shape = {"n_layers": 8, "hidden_dim": 32, "n_frequencies": 4, "turn": 45.0}
-    with torch.enable_grad():
-        flows = trained(real_nvp(**shape), fresh(settings), seeds, steps=200)
+    flows = flows_of(settings, seeds)
     known = gmu.held_out_ring(N, **ring(settings))[0]
     x, rows = strange_points(settings["data"], settings), []
     for flow in flows:
-        own, other = flow.log_prob(known), flow.log_prob(x)
+        with torch.no_grad():
+            own, other = flow.log_prob(known), flow.log_prob(x)
         above = (other[:, None] > own[None, :2_000]).double().mean().item()
         rows.append({
             "log_p": other.mean().item(),

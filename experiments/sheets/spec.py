@@ -54,13 +54,13 @@ class Task:
     """A function to write, which laws judge.
 
     Attributes:
-        text: What it does.
+        asks: What the function should do.
         stub: What stands in the answer cell.
         names: The functions that it asks for.
         laws: `law(answer, rng) -> Verdict | None`, see `classroom.verdict`.
     """
 
-    text: str
+    asks: str
     stub: str
     names: Sequence[str]
     laws: Sequence[Callable]

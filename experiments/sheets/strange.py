@@ -38,7 +38,7 @@ log p lies from that of the ring's own points, on either side.""",
     ],
     effect=({"data": "the modes' centres"}, {"data": "between the modes"}, "ranked_above"),
     task=Task(
-        text="""Write `atypicality(log_p, known)`. `log_p` holds the log-densities of a batch,
+        asks="""Write `atypicality(log_p, known)`. `log_p` holds the log-densities of a batch,
 `known` those of points that are known to be right. Return how far the batch's mean lies from the
 known points' mean, whichever is larger.""",
         stub='''import numpy as np

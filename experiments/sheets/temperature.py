@@ -39,7 +39,7 @@ changes.""",
     ],
     effect=({"temperature": 0.5}, {"temperature": 1.25}, "log_p"),
     task=Task(
-        text="""Write `tempered_log_prob(z, temperature)`: the log-density of points that are the
+        asks="""Write `tempered_log_prob(z, temperature)`: the log-density of points that are the
 temperature times a standard normal point of the plane. `z` has shape `(n, 2)`.""",
         stub='''import numpy as np
 

@@ -94,6 +94,7 @@ def test_every_run_function_runs_on_every_arm(monkeypatch):
     )
     monkeypatch.setattr(runs, "trained", short)
     monkeypatch.setattr(runs, "N", 200)
+    runs.LAST.key = ""
     for spec in SHEETS.values():
         for arm in spec.arms():
             (row,) = spec.run(Variant("r5", ()).settings() | arm, [7])
@@ -103,3 +104,4 @@ def test_every_run_function_runs_on_every_arm(monkeypatch):
     run = lambda ring, seeds: spec.run(Variant(ring, ()).settings() | spec.arms()[0], seeds)  # noqa: E731
     first = run("r5", [3])
     assert first == run("r5", [3]) != run("r5", [4]) and first != run("r1", [3])
+    runs.LAST.key = ""
