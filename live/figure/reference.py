@@ -105,7 +105,7 @@ def in_precisions(scene, examples: list, *dtypes: torch.dtype) -> list:
         return [torch.as_tensor(v) for v in out.values()]
 
     leaves = [torch.tensor(v) for v in examples]
-    graph = trace(flat, leaves, [False] * len(leaves), HANDLERS)
+    graph = trace(flat, leaves, [()] * len(leaves), HANDLERS)
 
     def in_one(dtype):
         def run(*numbers):
