@@ -82,7 +82,9 @@ def stamp_anew(study: Study) -> bool:
         if set(results["arms"]) != set(study.settings()):
             return False
         for arm, settings in study.settings().items():
-            if settings != {k: results["arms"][arm]["settings"].get(k) for k in settings}:
+            stored = results["arms"][arm]["settings"]
+            declared = {k: v for k, v in settings.items() if k not in study.measured}
+            if declared != {k: stored.get(k) for k in declared}:
                 return False
         again = run_again(study, results, sample(study, results))
     except (SweepError, KeyError):

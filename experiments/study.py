@@ -38,6 +38,8 @@ class Study:
         seeds: The seeds that count.
         tuning_seeds: The seeds on which rates are chosen.
         together: Seeds in one call of `run`.
+        measured: Names of settings that come from a measurement, such as a number of steps that
+            took some time: another measurement does not make the results stale.
 
     Example:
         >>> Study("s", "Is it?", run=len, arms={"a": {"steps": 3}}).settings()
@@ -53,6 +55,7 @@ class Study:
     seeds: Sequence[int] = SEEDS
     tuning_seeds: Sequence[int] = TUNING_SEEDS
     together: int = 1
+    measured: Sequence[str] = ()
 
     def settings(self) -> dict[str, dict]:
         """Name -> settings of each arm, without its learning rate."""

@@ -81,5 +81,5 @@ LONGER = Study(
 )  # fmt: skip
 EQUAL_TIME = Study(
     "depth_time", "Which depth and width for 1.5 CPU seconds?", run, equal_time, rates=RATES,
-    together=7,
+    together=7, measured=("steps",),
 )  # fmt: skip
