@@ -171,7 +171,8 @@ TOO_WIDE = """() => {
         part.classList.remove("toggle-hidden");
     }
     return [...document.querySelectorAll("article mjx-container")].filter((formula) => {
-        const around = formula.closest("div.math mjx-container, p, li, dd, td, th, figcaption");
+        const around = formula.closest("div.math mjx-container, p, li, dd, td, th, figcaption")
+            ?? formula.closest("div");
         const room = around.getBoundingClientRect(), drawn = formula.querySelector("mjx-math");
         return !formula.closest("table") && drawn.getBoundingClientRect().right > room.right + 1;
     }).map((formula) => formula.textContent);
