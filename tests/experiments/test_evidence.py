@@ -1,6 +1,7 @@
 """What is said about stored runs: intervals cover, fences hold, results belong to the code."""
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import math
@@ -248,7 +249,10 @@ def test_a_failing_run_stops_a_study_with_its_error(folder, tmp_path):
 def test_changed_code_with_the_same_bits_is_stamped_anew(folder, tmp_path, capsys):
     measure(a_study(), n_jobs=1, cache=tmp_path / "cache", here=False, every=1e9)
     stored = load("tiny")["arms"]
-    assert is_stale(a_study(other)) and stamp_anew(a_study(other))
+    changed = {"one": {"a": 1.5}, "two": {"a": 2.0}}
+    other_settings = dataclasses.replace(a_study(other), arms=changed)
+    assert is_stale(other_settings) and not stamp_anew(other_settings)
+    assert stamp_anew(dataclasses.replace(other_settings, measured=("a",)))
     assert not is_stale(a_study(other)) and load("tiny")["arms"] == stored
     assert "its numbers did not (3 rows run again)" in capsys.readouterr().out
 
