@@ -13,7 +13,7 @@ RealNVP: flows built from neural networks (chapters/4_realnvp.ipynb):
     Conditioner, AffineCoupling, one_a_point, steps_of, Flow, RealNVP
 Training on the ring (chapters/5_training.ipynb):
     Draw, History, resample, point_nll, mean_nll, learning_rate, careful_mean, Guard, WayBack,
-    Trainer, train, RING_SHAPE, RING_RECIPE
+    leave_gradient, Trainer, train, RING_SHAPE, RING_RECIPE
 Sharper couplings (chapters/8_sharper_couplings.ipynb):
     spline_bin, spline, LEAST_BIN, LEAST_SLOPE, spline_knots, SplineConditioner, SplineCoupling,
     SplineFlow, SPLINE_SHAPE, SPLINE_RECIPE
@@ -26,6 +26,7 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -33,8 +34,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flows_support import (
+    AdamSteps,
     Replay,
-    adam_tensors,
     check_conditioned,
     check_domain,
     check_knots,
@@ -51,7 +52,6 @@ from flows_support import (
     next_batch,
     report,
     save_training,
-    set_rate,
 )
 
 __all__ = [
@@ -86,6 +86,7 @@ __all__ = [
     "careful_mean",
     "Guard",
     "WayBack",
+    "leave_gradient",
     "Trainer",
     "train",
     "RING_SHAPE",
@@ -1109,6 +1110,32 @@ class WayBack:
         self.guard = Guard(**state["guard"])
 
 
+def leave_gradient(flow: Flow, adam: torch.optim.Optimizer, clip: float, batch) -> Tensor:
+    """Leave the gradient of a batch, limited in length, with the weights.
+
+    Args:
+        flow: The flow.
+        adam: Its optimizer, which holds the weights.
+        clip: Largest allowed gradient norm.
+        batch: See `point_nll`.
+
+    Returns:
+        The batch's mean NLL and its loss, shape (2,), nats.
+
+    Example:
+        >>> flow = RealNVP(n_layers=2)
+        >>> adam = torch.optim.Adam(flow.parameters())
+        >>> leave_gradient(flow, adam, 5.0, torch.zeros(3, 2))  # log(2 pi)
+        tensor([1.8379, 1.8379])
+    """
+    nll = point_nll(flow, batch)
+    loss = careful_mean(nll, flow.dim)
+    adam.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(adam.param_groups[0]["params"], clip)
+    return torch.stack([nll.mean(), loss]).detach()
+
+
 class Trainer:
     """All that a training has to remember between two steps.
 
@@ -1150,22 +1177,8 @@ class Trainer:
         self.weights = [p for p in flow.parameters() if p.requires_grad]
         self.adam = torch.optim.Adam(self.weights, lr=self.settings["lr"], **self.ADAM)
         self.way_back = WayBack(flow, self.adam, self.history.went_back)
-        self.slope = Replay(self.descend, self.weights)
-        self.update = Replay(self.move, self.weights, lambda: adam_tensors(self.adam))
-
-    def descend(self, batch) -> Tensor:
-        """Leave a batch's gradient with the weights; returns its mean NLL and its loss, (2,)."""
-        nll = point_nll(self.flow, batch)
-        loss = careful_mean(nll, self.flow.dim)
-        self.adam.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.weights, self.settings["clip"])
-        return torch.stack([nll.mean(), loss]).detach()
-
-    def move(self, rate: Tensor) -> None:
-        """Adam's step with the gradient that is there."""
-        set_rate(self.adam, rate)
-        self.adam.step()
+        gradient = partial(leave_gradient, flow, self.adam, self.settings["clip"])
+        self.slope, self.update = Replay(gradient, self.weights), AdamSteps(self.adam)
 
     def step(self) -> Tensor:
         """One step of maximum likelihood; returns the mean NLL before it."""
@@ -1175,7 +1188,7 @@ class Trainer:
         self.done += 1
         if self.way_back.needed(self.done, loss):
             return self.way_back.take(self.done)
-        self.update(torch.tensor(rate * self.way_back.caution, dtype=torch.float64))
+        self.update(rate * self.way_back.caution)
         return nll
 
 
@@ -1308,8 +1321,7 @@ def spline(value: Tensor, knots: tuple[Tensor, Tensor, Tensor], back: bool = Fal
         t = (inner - x0) / width
     share, slope = spline_bin(t, rise, d0, d1)
     there = x0 + width * t if back else y0 + height * share
-    log_slope = -slope.log() if back else slope.log()
-    outside = inner != value
+    outside, log_slope = inner != value, -slope.log() if back else slope.log()
     return torch.where(outside, value, there), torch.where(outside, 0.0, log_slope)
 
 

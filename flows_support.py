@@ -611,6 +611,36 @@ def adam_tensors(adam: torch.optim.Optimizer) -> list[Tensor]:
     return gradients + [part for w in weights for part in adam.state.get(w, {}).values()]
 
 
+class AdamSteps:
+    """Steps of an optimizer with the gradients that are there; on a GPU recorded and replayed.
+
+    Args:
+        adam: The optimizer, with one group of weights.
+
+    Example:
+        >>> weight = torch.zeros(1, requires_grad=True)
+        >>> step = AdamSteps(torch.optim.Adam([weight]))
+        >>> weight.grad = torch.ones(1)
+        >>> step(0.5)
+        >>> weight
+        tensor([-0.5000], requires_grad=True)
+    """
+
+    def __init__(self, adam: torch.optim.Optimizer):
+        self.adam = adam
+        weights = adam.param_groups[0]["params"]
+        self.replay = Replay(self.step, weights, lambda: adam_tensors(adam))
+
+    def step(self, rate: Tensor) -> None:
+        """One step as it is."""
+        set_rate(self.adam, rate)
+        self.adam.step()
+
+    def __call__(self, rate: float) -> None:
+        """One step at this learning rate."""
+        self.replay(torch.tensor(rate, dtype=torch.float64))
+
+
 @torch.no_grad()
 def report(trainer, losses: list[Tensor], measure: Callable, held_out=None) -> None:
     """Add one entry to the history; stop with a clear error if the loss is no number.

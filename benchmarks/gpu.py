@@ -88,7 +88,7 @@ def steps_by_batch(device, quick):
             torch.manual_seed(0)
             trainer = Trainer(RealNVP(**RING_SHAPE).to(device), lambda n, g, p=points: p,
                               steps=1000, batch_size=n)  # fmt: skip
-            trainer.slope.able = trainer.update.able = trainer.slope.able and able
+            trainer.slope.able = trainer.update.replay.able = trainer.slope.able and able
             for _ in range(10):
                 trainer.step()
             count = 3 if quick else 100
