@@ -45,6 +45,7 @@ from flows_support import (
     check_points,
     check_radial,
     check_settings,
+    check_spline,
     check_training,
     fit_inputs,
     implicit_root,
@@ -1415,13 +1416,7 @@ class SplineCoupling(Coupling):
 
     def __init__(self, dim, hidden_dim=64, flip=False, context_dim=0, n_frequencies=0, n_bins=8,
                  bound=5.0):  # fmt: skip
-        sizes = {"dim": (dim, 2), "hidden_dim": (hidden_dim, 1), "n_bins": (n_bins, 2)}
-        sizes |= {"context_dim": (context_dim, 0), "n_frequencies": (n_frequencies, 0)}
-        for name, (size, least) in sizes.items():
-            check_number(name, size, least=least, whole=True)
-        check_number("bound", bound, least=1e-3)
-        if n_bins > 100:
-            raise ValueError(f"n_bins must be 2 to 100, but is {n_bins}")
+        check_spline(dim, hidden_dim, context_dim, n_frequencies, n_bins, bound)
         n_kept = dim - dim // 2 if flip else dim // 2
         n_numbers = (dim - n_kept) * (3 * n_bins - 1)
         net = SplineConditioner(n_kept, n_numbers, hidden_dim, context_dim, n_frequencies)

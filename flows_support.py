@@ -194,6 +194,29 @@ def check_radial(center: Tensor, alpha: float, beta: float, least: float) -> tup
     return center, torch.tensor([alpha, 1 + beta / alpha], dtype=center.dtype)
 
 
+def check_spline(dim, hidden_dim, context_dim, n_frequencies, n_bins, bound) -> None:
+    """Raise unless these can be the sizes of a spline coupling.
+
+    Args:
+        dim, hidden_dim, context_dim, n_frequencies, n_bins, bound: See `SplineCoupling`.
+
+    Raises:
+        ValueError: If one is not allowed.
+
+    Example:
+        >>> check_spline(2, 64, 0, 0, 101, 5.0)
+        Traceback (most recent call last):
+        ValueError: n_bins must be 2 to 100, but is 101
+    """
+    sizes = {"dim": (dim, 2), "hidden_dim": (hidden_dim, 1), "n_bins": (n_bins, 2)}
+    sizes |= {"context_dim": (context_dim, 0), "n_frequencies": (n_frequencies, 0)}
+    for name, (size, least) in sizes.items():
+        check_number(name, size, least=least, whole=True)
+    check_number("bound", bound, least=1e-3)
+    if n_bins > 100:
+        raise ValueError(f"n_bins must be 2 to 100, but is {n_bins}")
+
+
 def check_knots(x: Tensor, y: Tensor, slopes: Tensor) -> None:
     """Raise unless a curve through these knots rises, and can go on as the diagonal.
 
