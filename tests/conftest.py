@@ -20,6 +20,15 @@ def own_random_stream():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture
+def double():
+    """The chapters that check formulas compute in double precision."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
 @pytest.fixture(scope="module")
 def chromium():
     """One Chromium for a file's tests (playwright's `Browser`); each opens its own contexts.

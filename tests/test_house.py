@@ -361,7 +361,8 @@ class TestRepositoryAddress:
         subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
         done = self.make(copy, "https://github.com/someone/their-course")
         assert done.returncode == 0, done.stderr
-        assert done.stdout.count(".ipynb") == len(list(copy.glob("chapters/*.ipynb")))
+        notebooks = [*copy.glob("chapters/*.ipynb"), *copy.glob("experiments/sheets/*.ipynb")]
+        assert done.stdout.count(".ipynb") == len(notebooks)
         tests = ["chapters/test_structure.py", "tools/test_export.py", "test_house.py"]
         tests = [f"tests/{name}" for name in tests]
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]

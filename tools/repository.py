@@ -20,6 +20,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 REPEATED = ["_config.yml", "CITATION.cff", "pyproject.toml", "*.md", "chapters/*.ipynb"]
+REPEATED += ["experiments/sheets/*.ipynb"]
 # Only GitHub: Colab opens no other notebooks. No "..", and nothing that starts with "-".
 NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?"
 PLACEHOLDER = "https://github.com/example/"  # nobody's: what the course is handed out with

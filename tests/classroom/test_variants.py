@@ -1,10 +1,14 @@
 """Variants: closed, not to be guessed, and each with evidence of its own."""
 
+import copy
+import json
 import math
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
+from classroom import variants
 from classroom.variants import (
     EVIDENCE_SEEDS,
     MOST_SEED,
@@ -105,3 +109,27 @@ def test_every_run_function_runs_on_every_arm(monkeypatch):
     first = run("r5", [3])
     assert first == run("r5", [3]) != run("r5", [4]) and first != run("r1", [3])
     runs.LAST.key = ""
+
+
+def test_results_of_changed_code_are_stamped_if_a_sample_agrees(tmp_path, monkeypatch):
+    def run(settings, seeds):
+        return [{"gap": settings["a"] + seed / 3} for seed in seeds]
+
+    spec = SimpleNamespace(name="toy", run=run, arms=lambda: [{"a": 1}, {"a": 2}])
+    names = [arm_name(arm) for arm in spec.arms()]
+    arms = {
+        name: variants.numbers(run(arm, variants.EVIDENCE_SEEDS))
+        for name, arm in zip(names, spec.arms(), strict=True)
+    }
+    stored = {
+        "code": "old", "rings": {ring: copy.deepcopy(arms) for ring in variants.POOL},
+        "cpu_seconds": {ring: dict.fromkeys(names, 1.0) for ring in variants.POOL},
+    }  # fmt: skip
+    monkeypatch.setattr(variants, "EVIDENCE", tmp_path)
+    monkeypatch.setattr(variants, "code_of", lambda spec: "new")
+    assert variants.stamp_anew(spec, stored)
+    written = json.loads((tmp_path / "toy.json").read_text(encoding="utf-8"))
+    assert written == stored | {"code": "new"}
+    stored["rings"][list(variants.POOL)[1]][names[0]]["gap"][0] += 1e-4
+    assert not variants.stamp_anew(spec, stored)
+    assert not variants.stamp_anew(spec, {})
