@@ -75,7 +75,7 @@ EXERCISES = (
     Exercise(
         id="ex-8-slope",
         name="middle",
-        title="Which knot is it?",
+        title="Steeper in the middle?",
         level=Level.CORE,
         minutes=15,
         points=2,

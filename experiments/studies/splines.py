@@ -1,4 +1,4 @@
-"""Is it the bend? Spline couplings, and affine ones of the same shape and of as many weights."""
+"""Spline couplings, affine ones of the same shape, and affine ones of as many weights."""
 
 from experiments.study import Study
 from flows import RING_RECIPE, RING_SHAPE, SPLINE_RECIPE, SPLINE_SHAPE, SplineFlow
@@ -30,7 +30,7 @@ STEPS = RING_RECIPE["steps"]
 SAME_SHAPE = {key: value for key, value in SPLINE_SHAPE.items() if key != "n_bins"}
 STUDY = Study(
     name="splines",
-    question="Is it the bend that brings a spline coupling nearer to the limit?",
+    question="What do spline couplings bring, layer for layer and weight for weight?",
     run=run,
     arms={
         "affine, 4 couplings": arm(False, SAME_SHAPE, STEPS),
