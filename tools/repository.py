@@ -4,7 +4,7 @@
     python tools/repository.py https://github.com/you/course     set it everywhere
     URL=https://github.com/you/course python tools/repository.py --from-environment
 
-The address stands in `_config.yml`; wherever else it is repeated, this replaces it. A notebook's
+The address stands in `_config.yml`; wherever else it is repeated, this replaces it. A chapter's
 cells are named by their content, so those that change get new names: the tests stay green.
 (`make repository URL=...` hands the address over in the environment, where no shell reads it.)
 """
@@ -72,8 +72,8 @@ def set_address(new: str, root: Path = ROOT) -> list[Path]:
     for path in sorted(path for pattern in REPEATED for path in root.glob(pattern)):
         text = path.read_text(encoding="utf-8")
         if (replaced := old.sub(lambda _: new, text)) != text:
-            notebook = path.suffix == ".ipynb"
-            changed[path] = notebooks.with_new_ids(replaced) if notebook else replaced
+            named = path.suffix == ".ipynb" and path.parent.name == "chapters"
+            changed[path] = notebooks.with_new_ids(replaced) if named else replaced
     safely.write_all(changed)
     return list(changed)
 
