@@ -1,7 +1,7 @@
 """Bridges and base."""
 
 from . import runs, tasks
-from .spec import Prediction, Question, Spec, Task
+from .spec import REVIEW, Prediction, Question, Spec, Task
 
 SPEC = Spec(
     name="bridges",
@@ -58,10 +58,6 @@ def stray_share(x, centers, std, n_sigma):
             "Why can no continuous, invertible map of the plane turn one bell into modes with "
             "nothing at all between them?",
         ),
-        Question(
-            "q3",
-            "Where was your prediction wrong, and what did you believe that led you there? (If"
-            " it was right: which result would have proved you wrong?)",
-        ),
+        REVIEW,
     ],
 )

@@ -1,7 +1,7 @@
 """Ingredients of the recipe."""
 
 from . import runs, tasks
-from .spec import Prediction, Question, Spec, Task
+from .spec import REVIEW, Prediction, Question, Spec, Task
 
 SPEC = Spec(
     name="ingredients",
@@ -47,10 +47,6 @@ def paired_effect(a, b):
             "All runs used one learning rate. For which ingredient might a rate of its own "
             "change the verdict, and how would you find out fairly?",
         ),
-        Question(
-            "q3",
-            "Where was your prediction wrong, and what did you believe that led you there? (If"
-            " it was right: which result would have proved you wrong?)",
-        ),
+        REVIEW,
     ],
 )

@@ -1,7 +1,7 @@
 """Overfitting."""
 
 from . import runs, tasks
-from .spec import Prediction, Question, Spec, Task
+from .spec import REVIEW, Prediction, Question, Spec, Task
 
 SPEC = Spec(
     name="overfitting",
@@ -67,11 +67,7 @@ def stop_at(steps, gaps):
             "The lowest gap was found on 2000 points that neither trained nor judged. What "
             "would be wrong with choosing the moment on the points that judge?",
         ),
-        Question(
-            "q3",
-            "Where was your prediction wrong, and what did you believe that led you there? (If"
-            " it was right: which result would have proved you wrong?)",
-        ),
+        REVIEW,
     ],
     cpu_minutes=4.0,
     gpu_minutes=4.0,

@@ -1,7 +1,7 @@
 """A conditional radius, well and badly posed."""
 
 from . import runs, tasks
-from .spec import Prediction, Question, Spec, Task
+from .spec import REVIEW, Prediction, Question, Spec, Task
 
 SPEC = Spec(
     name="radius",
@@ -63,10 +63,6 @@ def gap_by_bin(gap, radius, edges):
             "The flow gives a density for every context, also for one far outside. How could a"
             " user notice that the answer means nothing?",
         ),
-        Question(
-            "q3",
-            "Where was your prediction wrong, and what did you believe that led you there? (If"
-            " it was right: which result would have proved you wrong?)",
-        ),
+        REVIEW,
     ],
 )

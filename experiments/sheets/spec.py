@@ -49,6 +49,14 @@ class Question:
     text: str
 
 
+# The last question of most sheets.
+REVIEW = Question(
+    "q3",
+    "Where was your prediction wrong, and what did you believe that led you there? (If"
+    " it was right: which result would have proved you wrong?)",
+)
+
+
 @dataclass(frozen=True)
 class Task:
     """A function to write, which laws judge.

@@ -1,7 +1,7 @@
 """Likelihood and data from elsewhere."""
 
 from . import runs, tasks
-from .spec import Prediction, Question, Spec, Task
+from .spec import REVIEW, Prediction, Question, Spec, Task
 
 SPEC = Spec(
     name="strange",
@@ -61,10 +61,6 @@ def atypicality(log_p, known):
             "q2",
             "A batch can be judged by its typicality; can a single point? Say why or why not.",
         ),
-        Question(
-            "q3",
-            "Where was your prediction wrong, and what did you believe that led you there? (If"
-            " it was right: which result would have proved you wrong?)",
-        ),
+        REVIEW,
     ],
 )

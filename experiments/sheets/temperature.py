@@ -1,7 +1,7 @@
 """Temperature."""
 
 from . import runs, tasks
-from .spec import Prediction, Question, Spec, Task
+from .spec import REVIEW, Prediction, Question, Spec, Task
 
 SPEC = Spec(
     name="temperature",
@@ -66,10 +66,6 @@ def tempered_log_prob(z, temperature):
             "Cool samples have a high true log p. Why is that no sign of a better model of "
             "your ring?",
         ),
-        Question(
-            "q3",
-            "Where was your prediction wrong, and what did you believe that led you there? (If"
-            " it was right: which result would have proved you wrong?)",
-        ),
+        REVIEW,
     ],
 )
