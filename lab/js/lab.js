@@ -39,22 +39,6 @@ const MISSIONS = [
     state: "data=Your+own+drawing", solved: (s) => s.settings.data === "drawn" && s.drawn >= 100 && s.nll < s.first - 1 },
 ];
 
-class Values {
-  constructor(params) {
-    this.values = Object.fromEntries(params.map((p) => [p.name, p.value]));
-    this.listeners = {};
-  }
-  get(name) { return this.values[name]; }
-  set(name, value) {
-    if (this.values[name] === value) return;
-    this.values[name] = value;
-    for (const listener of this.listeners[`change:${name}`] ?? []) listener();
-  }
-  save_changes() {}
-  on(event, listener) { (this.listeners[event] ??= new Set()).add(listener); }
-  off(event, listener) { this.listeners[event]?.delete(listener); }
-}
-
 // Points as text, three bytes each, and back. Points are kept on this lattice from the start.
 const LATTICE = 4095;
 const onLattice = (v, reach) => Math.round(((Math.max(-reach, Math.min(reach, v)) + reach) / (2 * reach)) * LATTICE);
@@ -113,7 +97,7 @@ class Lab {
   constructor(root, settings, address) {
     Object.assign(this, { root, settings, address, reach: settings.extent, drawn: [], strokes: [], epoch: 0 });
     this.params = parametersOf(settings);
-    this.model = new Values([...this.params, { name: "px", value: 3 }, { name: "py", value: 0 }, { name: "t", value: 1 }]);
+    this.model = new PageModel([...this.params, { name: "px", value: 3 }, { name: "py", value: 0 }, { name: "t", value: 1 }]);
     const random = new Random(11);
     this.base = random.normals(1600);
     this.fine = this.cells(FINE);

@@ -8,7 +8,14 @@ from ..page import bundle
 
 JS = Path(__file__).parent / "js"
 WORK = ("random.js", "chain.js", "training.js", "workshop.js")
-SEEN = ("theme.js", "template.js", "plot.js", "marks.js", "controls.js")  # of the page's room
+SEEN = (
+    "theme.js",
+    "template.js",
+    "plot.js",
+    "marks.js",
+    "controls.js",
+    "model.js",
+)  # of the page's room
 
 
 def as_json(programs: dict[str, Program]) -> dict:

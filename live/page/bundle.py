@@ -78,7 +78,8 @@ def widget() -> str:
 @cache
 def site() -> str:
     """The script of a page without a kernel: the library, and what mounts figures."""
-    inside = f"{library()}\n{(JS / 'site.js').read_text(encoding='utf-8')}"
+    own = [(JS / name).read_text(encoding="utf-8") for name in ("model.js", "site.js")]
+    inside = "\n".join([library(), *own])
     return thin(f"(() => {{\n{inside}\n}})();\n")
 
 

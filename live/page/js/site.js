@@ -1,20 +1,5 @@
 // On a page without a kernel: each <img data-live="id"> becomes the figure that was registered
 // under this id. If anything fails, the picture stays.
-class PageModel {
-  constructor(params) {
-    this.values = Object.fromEntries(params.map((p) => [p.name, p.value]));
-    this.listeners = {};
-  }
-  get(name) { return this.values[name]; }
-  set(name, value) {
-    if (this.values[name] === value) return;
-    this.values[name] = value;
-    for (const listener of this.listeners[`change:${name}`] ?? []) listener();
-  }
-  save_changes() {}
-  on(event, listener) { (this.listeners[event] ??= new Set()).add(listener); }
-  off(event, listener) { this.listeners[event]?.delete(listener); }
-}
 
 // A script of the page's own, once.
 const scripts = {};
