@@ -202,6 +202,16 @@ def cause_of_log_det(log_det: np.ndarray, true: np.ndarray, jacobian: np.ndarray
     return "this is not the slope of the map that you return with it"
 
 
+def worst_of(off: np.ndarray) -> int:
+    """The place of the largest error; one that is no number is larger than all.
+
+    Example:
+        >>> worst_of(np.array([0.1, np.nan, 3.0]))
+        1
+    """
+    return int(np.argmax(np.where(np.isfinite(off), off, np.inf)))
+
+
 def log_det_is_autograds(
     name: str = "decode", points: Draw | None = None, tolerance: float = 1e-5, more: tuple = ()
 ) -> Law:
@@ -225,7 +235,7 @@ def log_det_is_autograds(
         true = np.linalg.slogdet(jacobian)[1]
         off = np.abs(given - true)
         if not (np.isfinite(true) & (off <= tolerance * (1 + np.abs(true)))).all():
-            worst = int(np.argmax(np.where(np.isfinite(off), off, np.inf)))
+            worst = worst_of(off)
             what = f"the log-det of `{name}` at {shown(at[worst])}"
             fail(what, given[worst], true[worst], cause_of_log_det(given, true, jacobian))
 
@@ -256,7 +266,7 @@ def round_trip(
         again, second = mapped(answer, back, value, *more)
         off = np.abs(again - at).reshape(len(at), -1).max(axis=1)
         if not (off <= tolerance).all():
-            worst = int(np.argmax(np.where(np.isfinite(off), off, np.inf)))
+            worst = worst_of(off)
             twice = outputs(answer, there, value, *more, parts=2)[0]
             cause = f"`{back}` must undo the steps of `{there}`, the last one first"
             if np.allclose(twice, again):
@@ -266,7 +276,7 @@ def round_trip(
             fail(what, again[worst], at[worst], cause)
         total = first + second
         if not (np.abs(total) <= tolerance * (1 + np.abs(first))).all():
-            worst = int(np.argmax(np.where(np.isfinite(total), np.abs(total), np.inf)))
+            worst = worst_of(np.abs(total))
             cause = SCALES
             if np.allclose(first, second):
                 cause = "one direction has the wrong sign"

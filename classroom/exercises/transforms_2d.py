@@ -19,6 +19,7 @@ from classroom.laws import (
     of_bell_through,
     one,
     round_trip,
+    worst_of,
 )
 
 CHAPTER = "3_transforms_2d"
@@ -122,7 +123,7 @@ def measures_volumes(answer, rng):
         got = one(answer, name, at, shape=(6,))
         off = np.abs(got - wanted)
         if not (off < 1e-5).all():
-            k = int(np.argmax(np.where(np.isfinite(off), off, np.inf)))
+            k = worst_of(off)
             cause = "this is not the determinant of the Jacobian at that point"
             if not np.isfinite(got).all():
                 cause = "the logarithm of a negative determinant: take its absolute value"
