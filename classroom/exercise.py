@@ -39,6 +39,15 @@ from flows_support import check_domain
 """
 
 
+# What is to be written of a transform, for stubs.
+DIRECTIONS = """\
+    def decode(self, z, context=None):
+        ...  # return x, log_abs_det
+
+    def encode(self, x, context=None):
+        ...  # return z, log_abs_det"""
+
+
 class Level(StrEnum):
     """How hard an exercise is.
 

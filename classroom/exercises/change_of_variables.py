@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from classroom.exercise import Exercise, Level
+from classroom.exercise import DIRECTIONS, Exercise, Level
 from classroom.laws import (
     between,
     fail,
@@ -118,13 +118,7 @@ EXERCISES = (
         minutes=10,
         points=2,
         answers=("Exp",),
-        stub="""\
-class Exp(Transform):
-    def decode(self, z, context=None):
-        ...  # return x, log_abs_det
-
-    def encode(self, x, context=None):
-        ...  # return z, log_abs_det""",
+        stub="class Exp(Transform):\n" + DIRECTIONS,
         hints=(
             "The log-det of decode is the logarithm of the slope of x = exp(z).",
             "That slope is x itself, so its logarithm is z.",

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from classroom.exercise import Exercise, Level
+from classroom.exercise import DIRECTIONS, Exercise, Level
 from classroom.laws import (
     bell,
     bounded_scale,
@@ -394,11 +394,8 @@ class MyCoupling(Transform):
         super().__init__()
         self.conditioner, self.flip = conditioner, flip
 
-    def decode(self, z, context=None):
-        ...  # return x, log_abs_det
-
-    def encode(self, x, context=None):
-        ...  # return z, log_abs_det""",
+"""
+        + DIRECTIONS,
         hints=(
             "Split, ask the conditioner with the kept half and the context, move, join again.",
             "What one direction multiplies by exp(s) and then shifts, the other first shifts back.",

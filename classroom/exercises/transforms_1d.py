@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from classroom.exercise import Exercise, Level
+from classroom.exercise import DIRECTIONS, Exercise, Level
 from classroom.laws import (
     STEP,
     bell,
@@ -159,13 +159,7 @@ half_line = ...  # and one that maps it onto (2, infinity)""",
         minutes=15,
         points=3,
         answers=("NormalCDF",),
-        stub="""\
-class NormalCDF(Transform):
-    def decode(self, z, context=None):
-        ...  # return x, log_abs_det
-
-    def encode(self, x, context=None):
-        ...  # return z, log_abs_det""",
+        stub="class NormalCDF(Transform):\n" + DIRECTIONS,
         hints=(
             "For a uniform density the slope of the curve must equal p(z) everywhere.",
             "The curve whose slope is a density is its distribution function.",
@@ -197,11 +191,9 @@ class Cubic(Transform):
         super().__init__()
         self.a = nn.Parameter(torch.tensor(a, dtype=torch.float64))
 
-    def decode(self, z, context=None):
-        ...  # return x, log_abs_det
-
-    def encode(self, x, context=None):
-        ...  # return z, log_abs_det: z by bisection""",
+"""
+        + DIRECTIONS
+        + ": z by bisection",
         hints=(
             "The root lies between -|x| and |x|; each step halves that bracket.",
             "Autograd follows the ends of the bracket, which is wrong. Write a "
