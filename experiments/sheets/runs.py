@@ -11,7 +11,7 @@ from torch import Tensor
 
 import gen_models_utilities as gmu
 from experiments.studies.bridges import BasedFlow
-from experiments.studies.common import real_nvp
+from experiments.studies.common import lowest_on_bridges, movement, real_nvp
 from experiments.together import careful_nll, train_seeds
 from flows import RealNVP, mean_nll, resample
 
@@ -48,20 +48,13 @@ def trained(make_flow, draw, seeds, **options) -> list:
     return train_seeds(make_flow, draw, seeds, **{"batch_size": BATCH, "lr": LR} | options)
 
 
-@torch.no_grad()
-def path_ratio(flow, n: int = 2_000) -> float:
-    """Mean length of the points' paths through the layers over their mean net way."""
-    z = torch.randn(n, 2, generator=torch.Generator().manual_seed(0)).to(flow.like)
-    values = torch.stack(flow.decode_steps(z)[0])
-    path = values.diff(dim=0).norm(dim=2).sum(dim=0).mean()
-    return (path / (values[-1] - values[0]).norm(dim=1).mean()).item()
-
-
 def depth(settings: dict, seeds: list[int]) -> list[dict]:
     """Couplings without turns, 120 steps for every depth and width."""
     shape = {"n_layers": settings["layers"], "hidden_dim": settings["width"], "n_frequencies": 4}
     flows = trained(real_nvp(**shape), fresh(settings), seeds, steps=120)
-    return [{"gap": gap(flow, settings), "path_ratio": path_ratio(flow)} for flow in flows]
+    return [
+        {"gap": gap(flow, settings), "path_ratio": movement(flow)["path_ratio"]} for flow in flows
+    ]
 
 
 def overfitting(settings: dict, seeds: list[int]) -> list[dict]:
@@ -93,26 +86,9 @@ def overfitting(settings: dict, seeds: list[int]) -> list[dict]:
     return rows
 
 
-@torch.no_grad()
-def bridge_depth(flow, settings: dict, n: int = 500) -> float:
-    """Median, over neighbouring modes, of the lowest log p on the decoded latent line."""
-    modes = settings["modes"]
-    centers = gmu.ring_centers(modes, settings["radius"]).to(flow.like)
-    z = flow.encode(centers)[0]
-    share = torch.linspace(0, 1, n).to(z)[:, None]
-    lowest = [
-        flow.log_prob(flow.decode(z[k] + share * (z[(k + 1) % modes] - z[k]))[0]).min()
-        for k in range(modes)
-    ]
-    return torch.stack(lowest).median().item()
-
-
-@torch.no_grad()
-def strays(x: Tensor, settings: dict, n_sigma: float = 4.0) -> float:
-    """Share of points farther than so many standard deviations from every mode."""
-    centers = gmu.ring_centers(settings["modes"], settings["radius"]).to(x)
-    nearest = torch.cdist(x, centers).min(dim=1).values
-    return (nearest > n_sigma * settings["std"]).double().mean().item()
+def strays(x: Tensor, settings: dict) -> float:
+    """Share of points farther than four standard deviations from every mode."""
+    return gmu.beyond_sigma_share(x, 4.0, **ring(settings))
 
 
 def bridges(settings: dict, seeds: list[int]) -> list[dict]:
@@ -125,7 +101,7 @@ def bridges(settings: dict, seeds: list[int]) -> list[dict]:
             samples = flow.decode(flow.base_sample(N, torch.Generator().manual_seed(0)))[0]
         rows.append({
             "gap": gap(flow, settings), "strays": strays(samples, settings),
-            "bridge_log_p": bridge_depth(flow, settings),
+            "bridge_log_p": lowest_on_bridges(flow, 500, settings["modes"], settings["radius"]),
         })  # fmt: skip
     return rows
 

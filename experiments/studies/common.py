@@ -48,14 +48,14 @@ def log_density_shares(flow, n: int = 20_000) -> dict[str, float]:
 
 
 @torch.no_grad()
-def lowest_on_bridges(flow, n: int = 2_000) -> float:
+def lowest_on_bridges(flow, n: int = 2_000, n_modes: int = 8, radius: float = 3.0) -> float:
     """Median, over neighbouring modes, of the lowest log p on the decoded latent line."""
-    centers = gmu.ring_centers().to(flow.like)
+    centers = gmu.ring_centers(n_modes, radius).to(flow.like)
     z = flow.encode(centers)[0]
     share = torch.linspace(0, 1, n).to(z)[:, None]
     lowest = [
-        flow.log_prob(flow.decode(z[k] + share * (z[(k + 1) % 8] - z[k]))[0]).min()
-        for k in range(8)
+        flow.log_prob(flow.decode(z[k] + share * (z[(k + 1) % n_modes] - z[k]))[0]).min()
+        for k in range(n_modes)
     ]
     return torch.stack(lowest).median().item()
 
