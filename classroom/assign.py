@@ -12,6 +12,7 @@ import json
 import re
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 from classroom.roster import file_name, read_roster, table, write_whole
@@ -44,6 +45,7 @@ def cell(kind: str, name: str, source: str) -> dict:
     return found
 
 
+@cache
 def setup_source() -> str:
     """The chapters' first code cell: in Colab it fetches the course."""
     path = sorted((ROOT / "chapters").glob("*.ipynb"))[0]

@@ -34,7 +34,7 @@ import numpy as np
 from classroom.assign import ANSWERS, KEYS, SECRET, YOUR_WORDS
 from classroom.box import Box, BoxError, Kind, Limits, NoBox, find_box, one_line
 from classroom.roster import Student, file_name, read_csv, read_roster, table, write_whole
-from classroom.sheet import read_hand_in, spec_named, verdict_of
+from classroom.sheet import hash_of, read_hand_in, spec_named, verdict_of
 from classroom.variants import band, code_of, digest, pick, read_secret, tag
 from classroom.verdict import Outcome, Verdict
 from experiments.engine import run_batch
@@ -607,8 +607,7 @@ class Grader:
         points["runs"], said["runs"] = self.points_of_runs(row)
         row["queue"] = []
         entries, wrong = predictions_of(self.spec, row["printed"])
-        text = json.dumps(row["printed"]["predictions"], sort_keys=True)
-        under = f":{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        under = f":{hash_of(row['printed']['predictions'])}"
         codes = [str(run.get("code", "")) for run in row["printed"]["runs"].values()]
         if wrong:
             points["prediction"], said["prediction"] = 0, "; ".join(wrong) + "."

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from classroom.roster import harmless, read_csv, read_roster, write_whole
+from classroom.roster import file_name, harmless, read_csv, read_roster, write_whole
 
 __all__ = ["Cell", "fill", "scan"]
 
@@ -244,8 +244,6 @@ def main(arguments: list[str] | None = None) -> int:
                 known[name] = student.id
         if not Path(options.export).is_file():
             raise ValueError(f"the export is not at {options.export}")
-        from classroom.roster import file_name
-
         pages = {
             student.id: path.read_text(encoding="utf-8")
             for student in students

@@ -61,6 +61,23 @@ def spec_named(name: str) -> Spec:
     return SHEETS[name]
 
 
+def hash_of(predictions: dict) -> str:
+    """A short hash of predictions, under which runs are stored.
+
+    Args:
+        predictions: Name -> what was predicted.
+
+    Returns:
+        16 hexadecimal digits.
+
+    Example:
+        >>> hash_of({"a": 1, "b": 2}) == hash_of({"b": 2, "a": 1})
+        True
+    """
+    text = json.dumps(predictions, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 class Sheet:
     """One student's sheet.
 
@@ -165,8 +182,7 @@ class Sheet:
 
     def under(self) -> str:
         """The code under which runs are stored: that of the runs, and a hash of the predictions."""
-        text = json.dumps(self.predictions, sort_keys=True)
-        return f"{code_of(self.spec)}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        return f"{code_of(self.spec)}:{hash_of(self.predictions)}"
 
     # ----------------------------------------------------------------------------------- the runs
 
