@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.engine import replace_whole
+
 __all__ = ["Student", "file_name", "harmless", "read_roster", "table", "write_whole"]
 
 MOST_STUDENTS = 5_000
@@ -169,7 +171,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence]) -> str:
 
 
 def write_whole(path: Path, data: str | bytes) -> None:
-    """Write a file beside and rename it, unless it holds the same already.
+    """Write a file whole, unless it holds the same already.
 
     Args:
         path: The file.
@@ -183,8 +185,6 @@ def write_whole(path: Path, data: str | bytes) -> None:
         if path.is_file() and path.read_bytes() == data:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name[:80]}.part")
-        part.write_bytes(data)
-        part.replace(path)
+        replace_whole(path, data)
     except OSError as error:
         raise ValueError(f"{path} cannot be written ({error.strerror or error})") from error

@@ -102,8 +102,31 @@ def run_name(settings: dict, seeds: Sequence[int], code: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def write_whole(path: Path, text: str) -> None:
+def replace_whole(path: Path, data: bytes) -> None:
     """Write a file beside, then rename it: it is never seen half-written.
+
+    Args:
+        path: The file; an older one is replaced.
+        data: What to write.
+
+    Raises:
+        OSError: If it cannot be written; what was there stays.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a result's file, see `replace_whole`.
 
     Args:
         path: The file; an older one is replaced.
@@ -112,16 +135,9 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         SweepError: If it cannot be written; what was there stays.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with open(part, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        replace_whole(path, text.encode())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
         raise SweepError(
             f"{path} could not be written ({error.strerror or error}). Finished runs are kept: "
             "make room and run the sweep again"
