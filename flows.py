@@ -10,7 +10,7 @@ Transforms in 1D (chapters/2_transforms_1d.ipynb):
 Transforms in 2D (chapters/3_transforms_2d.ipynb):
     Linear, rotation, scaling, shear, Coupling
 RealNVP: flows built from neural networks (chapters/4_realnvp.ipynb):
-    Conditioner, AffineCoupling, one_a_point, steps_of, Flow, RealNVP
+    Conditioner, AffineCoupling, one_a_point, steps_of, Flow, alternating, RealNVP
 Training on the ring (chapters/5_training.ipynb):
     Draw, History, resample, point_nll, mean_nll, learning_rate, careful_mean, Guard, WayBack,
     leave_gradient, Trainer, train, RING_SHAPE, RING_RECIPE
@@ -77,6 +77,7 @@ __all__ = [
     "one_a_point",
     "steps_of",
     "Flow",
+    "alternating",
     "RealNVP",
     "Draw",
     "History",
@@ -821,6 +822,37 @@ class Flow(Compose):
         return self.decode(temperature * z.to(self.like.device), context)[0]
 
 
+def alternating(
+    make: Callable[[bool], Transform], n_layers: int, dim: int, turn: float
+) -> list[Transform]:
+    """Couplings whose kept half alternates, with a fixed turn between them.
+
+    Args:
+        make: Function of `flip`, see `Coupling`, that makes a coupling.
+        n_layers: Number of couplings.
+        dim: Number of coordinates D >= 2.
+        turn: Degrees of the rotation between couplings, 0 for none.
+
+    Returns:
+        The layers.
+
+    Raises:
+        ValueError: If there is no layer, or turn is not finite.
+
+    Example:
+        >>> len(alternating(lambda flip: AffineCoupling(2, flip=flip), 3, dim=2, turn=45.0))
+        5
+    """
+    check_number("n_layers", n_layers, least=1, whole=True)
+    check_number("turn", turn)
+    layers: list[Transform] = []
+    for i in range(n_layers):
+        if turn and i > 0:
+            layers.append(Linear(rotation(turn, dim)))
+        layers.append(make(i % 2 == 1))
+    return layers
+
+
 class RealNVP(Flow):
     """Affine couplings, the kept half alternating.
 
@@ -847,14 +879,10 @@ class RealNVP(Flow):
     def __init__(
         self, dim=2, hidden_dim=32, n_layers=8, context_dim=0, n_frequencies=0, turn: float = 0.0
     ):
-        check_number("n_layers", n_layers, least=1, whole=True)
-        check_number("turn", turn)
-        layers: list[Transform] = []
-        for i in range(n_layers):
-            if turn and i > 0:
-                layers.append(Linear(rotation(turn, dim)))
-            layers.append(AffineCoupling(dim, hidden_dim, i % 2 == 1, context_dim, n_frequencies))
-        super().__init__(layers, dim, context_dim)
+        def make(flip):
+            return AffineCoupling(dim, hidden_dim, flip, context_dim, n_frequencies)
+
+        super().__init__(alternating(make, n_layers, dim, turn), dim, context_dim)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -1462,15 +1490,10 @@ class SplineFlow(Flow):
 
     def __init__(self, dim=2, hidden_dim=64, n_layers=4, context_dim=0, n_frequencies=0,
                  turn: float = 0.0, n_bins=8, bound=5.0):  # fmt: skip
-        check_number("n_layers", n_layers, least=1, whole=True)
-        check_number("turn", turn)
-        layers: list[Transform] = []
-        for i in range(n_layers):
-            if turn and i > 0:
-                layers.append(Linear(rotation(turn, dim)))
-            layers.append(SplineCoupling(dim, hidden_dim, i % 2 == 1, context_dim, n_frequencies,
-                                         n_bins, bound))  # fmt: skip
-        super().__init__(layers, dim, context_dim)
+        def make(flip):
+            return SplineCoupling(dim, hidden_dim, flip, context_dim, n_frequencies, n_bins, bound)
+
+        super().__init__(alternating(make, n_layers, dim, turn), dim, context_dim)
 
 
 SPLINE_SHAPE = {"n_layers": 4, "hidden_dim": 64, "n_frequencies": 4, "n_bins": 8}
