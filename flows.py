@@ -22,7 +22,6 @@ Planar and radial flows (chapters/9_planar_radial.ipynb):
     Radial
 """
 
-import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +34,6 @@ from torch.nn import functional as F
 
 from flows_support import (
     AdamSteps,
-    Replay,
     check_conditioned,
     check_domain,
     check_knots,
@@ -47,10 +45,12 @@ from flows_support import (
     check_settings,
     check_spline,
     check_training,
+    copied,
     fit_inputs,
     implicit_root,
     load_training,
     next_batch,
+    recorded,
     report,
     save_training,
 )
@@ -1116,13 +1116,13 @@ class WayBack:
         jump = bool(self.guard.sees_a_jump(loss))
         if not jump and step % self.EVERY == 1:
             now = (self.flow.state_dict(), self.adam.state_dict(), vars(self.guard))
-            self.kept = [*self.kept, copy.deepcopy(now)][-2:]
+            self.kept = [*self.kept, copied(now)][-2:]
         return jump and bool(self.kept) and len(self.steps) < self.MOST
 
     def take(self, step: int) -> Tensor:
         """Go back; returns the level of the loss there."""
         self.steps.append(step)
-        flow, adam, guard = copy.deepcopy(self.kept[0])
+        flow, adam, guard = copied(self.kept[0])
         self.flow.load_state_dict(flow)
         self.adam.load_state_dict(adam)
         self.guard.level, self.guard.lowest = guard["level"], guard["lowest"]
@@ -1207,7 +1207,9 @@ class Trainer:
         self.adam = torch.optim.Adam(self.weights, lr=self.settings["lr"], **self.ADAM)
         self.way_back = WayBack(flow, self.adam, self.history.went_back)
         gradient = partial(leave_gradient, flow, self.adam, self.settings["clip"])
-        self.slope, self.update = Replay(gradient, self.weights), AdamSteps(self.adam)
+        fixed = [*flow.buffers(), *(p for p in flow.parameters() if not p.requires_grad)]
+        self.slope = recorded(gradient, self.weights, lambda: fixed, self.settings["steps"])
+        self.update = AdamSteps(self.adam)
 
     def step(self) -> Tensor:
         """One step of maximum likelihood; returns the mean NLL before it."""

@@ -5,12 +5,16 @@ The chapters import it and `flows.py` does; it imports neither. Copy the two fil
 
 import hashlib
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils.weak import WeakTensorKeyDictionary
 
 # ----------------------------------------------------------------------- points, numbers and shapes
 
@@ -485,6 +489,26 @@ def fingerprint(values) -> str:
     return digest.hexdigest()[:16]
 
 
+def copied(state):
+    """A copy of a state: its tensors, in any nesting of dictionaries, lists and tuples.
+
+    Args:
+        state: The state.
+
+    Returns:
+        The same nesting, with new tensors.
+
+    Example:
+        >>> state = {"weights": [torch.zeros(2)], "step": 3}
+        >>> kept = copied(state)
+        >>> state["weights"][0].add_(1)
+        tensor([1., 1.])
+        >>> kept
+        {'weights': [tensor([0., 0.])], 'step': 3}
+    """
+    return tree_map_only(Tensor, torch.clone, state)
+
+
 def next_batch(trainer) -> Tensor | tuple[Tensor, Tensor]:
     """Draw a batch, and look at it before it can spoil the weights.
 
@@ -520,12 +544,42 @@ def next_batch(trainer) -> Tensor | tuple[Tensor, Tensor]:
     return batch
 
 
+# ----------------------------------------------------------------------------- steps, replayed
+
+
+def recorded(
+    function: Callable, weights: Sequence[Tensor], uses: Callable = list, calls: int = 0
+) -> Callable:
+    """A function of a batch that is recorded where that pays, and from then on replayed.
+
+    A small network keeps a machine waiting: to start an operation takes longer than to do it. On a
+    GPU see `Replay`, on a CPU `TapeReplay`. What the function does must not depend on the numbers
+    in the batch, or on how often it was called.
+
+    Args:
+        function: Batch (a tensor, or a pair) -> a tensor, or None.
+        weights: The weights whose gradients it leaves behind, or uses, all on one device.
+        uses: Function () -> tensors that it uses beside the weights.
+        calls: How often it will be called. On a CPU a record pays from `TapeReplay.PAYS` on.
+
+    Returns:
+        The function itself where a record does not pay.
+
+    Example:
+        >>> recorded(torch.sum, [torch.ones(1)], calls=10) is torch.sum
+        True
+    """
+    if weights[0].device.type == "cuda":
+        return Replay(function, weights, uses)
+    if weights[0].device.type == "cpu" and calls >= TapeReplay.PAYS:
+        return TapeReplay(function, weights, uses)
+    return function
+
+
 class Replay:
     """Runs a function of a batch; on a GPU it records it once, and from then on replays the record.
 
-    A small network keeps a GPU waiting: to start an operation takes longer than to do it. A CUDA
-    graph starts all of them at once. What the function does must not depend on the numbers in
-    the batch, and the next call overwrites what it returned.
+    A CUDA graph starts all operations at once. The next call overwrites what it returned.
 
     Calls are run as they are: on other devices, before the function has seen three batches of one
     shape, and for good if it cannot be recorded (it asks for the value of a tensor, or there is no
@@ -597,6 +651,181 @@ class Replay:
             torch.cuda.synchronize(self.device)
 
 
+class Slot(int):
+    """Where a tape keeps a tensor."""
+
+
+def slots_in(tree) -> set[Slot]:
+    """All slots in a nesting of lists, tuples and dictionaries."""
+    return {leaf for leaf in tree_leaves(tree) if isinstance(leaf, Slot)}
+
+
+class Tape(TorchDispatchMode):
+    """Writes down the operations that a function starts, those of `backward` too.
+
+    Args:
+        inputs: Tensors that may differ in another run. All others are taken as they are.
+
+    Attributes:
+        steps: The operations: what to call, with what, and where to put what comes out.
+        sound: False if it did what a list cannot repeat: it asked for the value of a tensor or for
+            how many of its entries are such, or drew random numbers.
+
+    Example:
+        >>> x = torch.ones(3)
+        >>> with Tape([x]) as tape:
+        ...     y = 2 * x
+        >>> tape.sound, [str(step[0]) for step in tape.steps], tape.run([y], 3 * x)
+        (True, ['aten.mul.Tensor'], [tensor([6., 6., 6.])])
+    """
+
+    REFUSED = frozenset({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape,
+                         torch.Tag.nondeterministic_seeded})  # fmt: skip
+
+    def __init__(self, inputs: Sequence[Tensor]):
+        super().__init__()
+        self.steps, self.sound, self.others, self.count = [], True, {}, len(inputs)
+        self.versions = [(tensor, tensor._version) for tensor in inputs]
+        self.slots = WeakTensorKeyDictionary({t: Slot(k) for k, t in enumerate(inputs)})
+
+    def new_slot(self, tensor: Tensor) -> Slot:
+        """A slot for a tensor that an operation gave."""
+        self.slots[tensor], self.count = Slot(self.count), self.count + 1
+        return self.slots[tensor]
+
+    def slot(self, tensor: Tensor) -> Slot:
+        """The slot of a tensor that is used; one from outside is kept."""
+        if tensor not in self.slots:
+            self.versions.append((tensor, tensor._version))
+            self.others[self.new_slot(tensor)] = tensor
+        return self.slots[tensor]
+
+    def __torch_dispatch__(self, call, types, args=(), kwargs=None):
+        """Do an operation, and write it down."""
+        kwargs = kwargs or {}
+        if call.namespace == "profiler":
+            return call(*args, **kwargs)
+        used = tree_map_only(Tensor, self.slot, (args, kwargs))
+        given = call(*args, **kwargs)
+        self.sound &= self.REFUSED.isdisjoint(call.tags)
+        self.steps.append((call, *used, tree_map_only(Tensor, self.new_slot, given)))
+        return given
+
+    def changed(self) -> bool:
+        """Whether a tensor from outside is not what it was: a second run would change it again."""
+        return any(tensor._version != version for tensor, version in self.versions)
+
+    def run(self, results: Sequence[Tensor], *inputs: Tensor) -> list[Tensor]:
+        """Do all again with other inputs; give what then stands for `results`."""
+        wanted = [self.slot(tensor) for tensor in results]
+        last = dict.fromkeys(wanted, len(self.steps))  # when a slot is used for the last time
+        for k, (_, *used, _) in reversed([*enumerate(self.steps)]):
+            last |= {slot: k for slot in slots_in(used) if slot not in last}
+        values = self.others | {Slot(k): tensor for k, tensor in enumerate(inputs)}
+        for k, (call, *used, places) in enumerate(self.steps):
+            args, kwargs = tree_map_only(Slot, values.__getitem__, used)
+            given = zip(tree_leaves(places), tree_leaves(call(*args, **kwargs)), strict=True)
+            values |= {slot: value for slot, value in given if isinstance(slot, Slot)}
+            for slot in slots_in((used, places)):
+                if last.get(slot, -1) <= k:
+                    del values[slot]
+        return [values[slot] for slot in wanted]
+
+
+class TapeReplay:
+    """Runs a function of a batch; its third call is recorded, and from then on replayed.
+
+    The list of its operations, compiled by torch (TorchScript), needs neither Python nor the
+    bookkeeping of derivatives: the same numbers to the last bit, in half the time. That they are
+    the same is looked at after the first replays and every `CHECK` calls; if not, if torch cannot
+    compile the list or if the function does what no list can repeat (see `Tape`), all calls are
+    run as they are.
+
+    Args:
+        function: See `recorded`; so are `weights` and `uses`.
+
+    Attributes:
+        program: The record, None if there is none.
+
+    References:
+        Baydin et al. 2018, Automatic Differentiation in Machine Learning: a Survey, section 3.
+
+    Example:
+        >>> weight = torch.ones((), requires_grad=True)
+        >>> def slope(batch):
+        ...     weight.grad = None
+        ...     loss = weight * batch.sum()
+        ...     loss.backward()
+        ...     return loss.detach()
+        >>> replay = TapeReplay(slope, [weight])
+        >>> [(replay(torch.full((2,), float(k))).item(), weight.grad.item()) for k in range(5)]
+        [(0.0, 0.0), (2.0, 2.0), (4.0, 4.0), (6.0, 6.0), (8.0, 8.0)]
+        >>> replay.program is not None
+        True
+    """
+
+    PAYS, WARM, CHECK, MOST = 100, 3, 50, 2  # (MOST: how often it records, if the shape changes)
+
+    def __init__(self, function: Callable, weights: Sequence[Tensor], uses: Callable = list):
+        self.function, self.weights, self.uses = function, weights, uses
+        self.able, self.program, self.key, self.seen, self.records = True, None, None, 0, 0
+
+    def __call__(self, batch: Tensor | tuple[Tensor, Tensor]) -> Tensor | None:
+        """Run it, record it, or replay it."""
+        if not self.able:
+            return self.function(batch)
+        parts = batch if isinstance(batch, tuple | list) else (batch,)
+        key = [(part.shape, part.dtype, part.device) for part in parts]
+        if key != self.key:
+            self.program, self.key, self.seen = None, key, 0
+        self.seen += 1
+        inputs = (*parts, *self.weights, *self.uses())
+        if self.seen == self.WARM:
+            return self.record(batch, inputs)
+        if self.program is None:
+            return self.function(batch)
+        with torch.no_grad(), torch.jit.optimized_execution(False):  # (which would change bits)
+            result, *gradients = self.program(*inputs)
+        if self.seen <= 2 * self.WARM or self.seen % self.CHECK == 0:
+            return self.checked(batch, result, gradients)
+        for weight, gradient in zip(self.weights, gradients, strict=True):
+            weight.grad = gradient
+        return result
+
+    def record(self, batch: Tensor | tuple[Tensor, Tensor], inputs: Sequence[Tensor]) -> Tensor:
+        """Run it, and write down what it does."""
+        with Tape(inputs) as tape:
+            result = self.function(batch)
+        wanted = [result, *(weight.grad for weight in self.weights)]
+        self.records += 1
+        self.able = tape.sound and not tape.changed() and self.records <= self.MOST
+        self.able &= all(isinstance(tensor, Tensor) for tensor in wanted)
+        if self.able:
+            self.program = self.compiled(tape, wanted, inputs)
+            self.able = self.program is not None
+        return result
+
+    @staticmethod
+    def compiled(tape: Tape, wanted: Sequence[Tensor], inputs: Sequence[Tensor]) -> Callable | None:
+        """The list as a function of the inputs, None if torch cannot compile it."""
+        try:
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                plain = tuple(tensor.detach() for tensor in inputs)
+                return torch.jit.trace(
+                    lambda *new: tuple(tape.run(wanted, *new)), plain, check_trace=False
+                )
+        except Exception:  # torch's compilers raise errors of many kinds
+            return None
+
+    def checked(self, batch, result: Tensor, gradients: Sequence[Tensor]) -> Tensor:
+        """Run it as it is, and go on like that if the replay gave anything else."""
+        replayed, run = [result, *gradients], self.function(batch)
+        for a, b in zip(replayed, [run, *(weight.grad for weight in self.weights)], strict=True):
+            self.able &= a.shape == b.shape and torch.allclose(a, b, 0, 0, equal_nan=True)
+        return run
+
+
 def set_rate(adam: torch.optim.Optimizer, rate: Tensor) -> None:
     """Give an optimizer its learning rate: a number, or on a GPU a tensor, which a record reads.
 
@@ -652,7 +881,7 @@ class AdamSteps:
     def __init__(self, adam: torch.optim.Optimizer):
         self.adam = adam
         weights = adam.param_groups[0]["params"]
-        self.replay = Replay(self.step, weights, lambda: adam_tensors(adam))
+        self.replay = recorded(self.step, weights, lambda: adam_tensors(adam))
 
     def step(self, rate: Tensor) -> None:
         """One step as it is."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from flows import Flow, Guard, Trainer, WayBack, careful_mean, learning_rate, point_nll
-from flows_support import Replay, adam_tensors, set_rate
+from flows_support import adam_tensors, recorded, set_rate
 
 __all__ = ["new_flow", "train_seeds"]
 
@@ -71,7 +71,7 @@ class Returns:
         self.weights, self.adam, self.most, self.guard = weights, adam, most, Guard()
         self.caution = torch.ones(n, device=weights[0].device)
         self.count, self.kept = torch.zeros_like(self.caution), []
-        self.update = Replay(self.move, weights, lambda: [self.caution, *adam_tensors(adam)])
+        self.update = recorded(self.move, weights, lambda: [self.caution, *adam_tensors(adam)])
 
     @torch.no_grad()
     def move(self, rate: Tensor) -> None:
@@ -171,11 +171,11 @@ def train_seeds(
         limit_gradients(weights, clip)
         return now.detach()
 
-    replay = Replay(descend, weights)
+    slope = recorded(descend, weights, calls=steps)
     for step in range(steps):
         rate = learning_rate(step, steps, lr) if schedule else lr
         batch = stacked([draw(batch_size, generator) for generator in generators])
-        returns.step(step, replay(batch), rate)
+        returns.step(step, slope(batch), rate)
         if watch is not None and ((step + 1) % every == 0 or step + 1 == steps):
             hand_over(parameters, members)
             watch(step + 1, members)

@@ -1,4 +1,4 @@
-"""Training on a GPU: a recorded step trains as a step that is not recorded does."""
+"""A recorded step trains as a step that is not recorded does: on a CPU to the last bit."""
 
 import copy
 from types import SimpleNamespace
@@ -9,8 +9,17 @@ from torch import nn
 
 import gen_models_utilities as gmu
 from experiments.together import train_seeds
-from flows import Flow, RealNVP, Sigmoid, Trainer, resample, train
-from flows_support import Replay, load_training, save_training
+from flows import (
+    Flow,
+    Planar,
+    RealNVP,
+    Sigmoid,
+    SplineFlow,
+    Trainer,
+    resample,
+    train,
+)
+from flows_support import Replay, Tape, TapeReplay, load_training, save_training
 
 SHAPE = {"n_layers": 4, "hidden_dim": 16, "n_frequencies": 2, "turn": 45.0}
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
@@ -30,7 +39,247 @@ def gradients_of(flow):
     return [weight.grad.clone() for weight in flow.parameters()]
 
 
-# ------------------------------------------------------------------ what a machine without one does
+# ------------------------------------------------------------------------------- what a CPU does
+
+
+def one_hot_pairs(n, generator):
+    x, labels = gmu.sample_ring(n, generator)
+    return x, nn.functional.one_hot(labels, 8).float()
+
+
+def frozen():
+    flow = new_flow()
+    for weight in list(flow.parameters())[:4]:
+        weight.requires_grad_(False)
+    return flow
+
+
+FLOWS = {
+    "affine": (new_flow, draw),
+    "in double precision": (lambda: new_flow().double(), lambda n, g: draw(n, g).double()),
+    "conditional": (lambda: new_flow(context_dim=8), one_hot_pairs),
+    "spline": (lambda: SplineFlow(n_layers=2, hidden_dim=8, n_bins=5), draw),
+    "planar": (lambda: Flow([Planar([1.0, 0.5], [0.3, -0.2], b) for b in (0.0, 1.0)], dim=2), draw),
+    "some weights frozen": (frozen, draw),
+    "its domain is checked": (
+        lambda: Flow([*new_flow().layers, Sigmoid()], dim=2),
+        lambda n, g: torch.rand(n, 2, generator=g) * 0.8 + 0.1,
+    ),
+    "batches of changing sizes": (
+        new_flow,
+        lambda n, g: draw(n - 9 * int(torch.randint(2, (), generator=g)), g),
+    ),
+}
+
+
+def trained(make, points, able, steps=130, **settings):
+    """A training in steps, with or without a record: its losses, its weights, the trainer."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        flow = make()
+    trainer = Trainer(flow, points, steps=steps, batch_size=64, **settings)
+    trainer.slope = (TapeReplay if able else lambda function, *_: function)(
+        recorded_function(trainer), trainer.weights, lambda: list(flow.buffers())
+    )
+    losses = [trainer.step().item() for _ in range(steps)]
+    return losses, [w.detach().clone() for w in flow.parameters()], trainer
+
+
+def recorded_function(trainer):
+    return getattr(trainer.slope, "function", trainer.slope)
+
+
+def bits(numbers):
+    return [number.hex() for number in numbers]
+
+
+@pytest.mark.parametrize("kind", FLOWS)
+def test_a_recorded_training_is_the_training_to_the_last_bit(kind):
+    plain, weights, _ = trained(*FLOWS[kind], able=False)
+    losses, others, trainer = trained(*FLOWS[kind], able=True)
+    assert bits(losses) == bits(plain)
+    assert all(torch.equal(a, b) for a, b in zip(weights, others, strict=True))
+    assert trainer.slope.able == (
+        kind not in ("its domain is checked", "batches of changing sizes")
+    )
+
+
+def test_an_explosion_goes_back_as_without_a_record():
+    wild = {"lr": 1.0, "schedule": False, "clip": 1e6, "steps": 200}
+    plain, weights, _ = trained(new_flow, draw, able=False, **wild)
+    losses, others, trainer = trained(new_flow, draw, able=True, **wild)
+    assert trainer.history.went_back and bits(losses) == bits(plain)
+    assert all(torch.equal(a, b) for a, b in zip(weights, others, strict=True))
+
+
+def test_a_trainer_records_when_it_is_long_enough_to_pay():
+    for steps, kind in ((TapeReplay.PAYS, True), (TapeReplay.PAYS - 1, False)):
+        slope = Trainer(new_flow(), draw, steps=steps).slope
+        assert isinstance(slope, TapeReplay) == kind
+
+
+class Odd:
+    """Functions of a batch that no list of operations can repeat, and what becomes of their record.
+
+    Each counts its calls, leaves a gradient, and returns a loss.
+    """
+
+    def __init__(self, how):
+        self.how, self.calls = how, 0
+        self.weight = torch.tensor([1.0, 2.0], requires_grad=True)
+        self.unused = torch.zeros(1, requires_grad=True)
+        self.running = torch.zeros(2)
+
+    def __call__(self, batch):
+        self.calls += 1
+        self.weight.grad = None
+        loss = getattr(self, self.how)(batch * self.weight).sum()
+        loss.backward()
+        return loss.detach()
+
+    def looks(self, y):
+        return y if y.sum() > 0 else -y
+
+    def looks_and_counts(self, y):
+        return y[y > 0]
+
+    def counts(self, y):
+        return y * self.calls
+
+    def draws(self, y):
+        return y * torch.rand(2)
+
+    def averages(self, y):
+        self.running.mul_(0.9).add_(0.1 * y.detach().mean(0))
+        return y - self.running
+
+    def by_numpy(self, y):
+        return y * float(y.detach().numpy().max())
+
+
+ODD = ("looks", "looks_and_counts", "counts", "draws", "averages", "by_numpy")
+
+
+@pytest.mark.parametrize("how", ODD)
+def test_what_no_list_can_repeat_is_run_as_it_is(how):
+    results = []
+    for wrap in (lambda odd: odd, lambda odd: TapeReplay(odd, [odd.weight])):
+        torch.manual_seed(5)
+        odd = Odd(how)
+        run, own = wrap(odd), torch.Generator().manual_seed(1)
+        for _ in range(20):
+            loss = run(torch.randn(6, 2, generator=own))
+            results.append([loss, odd.weight.grad.clone(), odd.running.clone(), odd.calls])
+    plain, replayed = results[:20], results[20:]
+    assert not run.able
+    for k, (a, b) in enumerate(zip(plain, replayed, strict=True)):
+        assert all(torch.equal(x, y) for x, y in zip(a[:3], b[:3], strict=True)) or how == "counts"
+        assert a[3] == b[3], (k, how)
+
+
+def test_a_number_from_outside_that_changes_is_seen_at_the_next_look():
+    odd, factor = Odd("by_numpy"), 1.0
+    odd.by_numpy = lambda y: factor * y
+    run, batch = TapeReplay(odd, [odd.weight]), torch.ones(1, 2)
+    for _ in range(TapeReplay.CHECK - 1):
+        assert run(batch) == 3
+    assert run.program is not None
+    factor = 2.0
+    assert run(batch) == 6 and odd.weight.grad.tolist() == [2, 2] and not run.able
+
+
+def test_a_weight_without_a_gradient_is_no_reason_to_invent_one():
+    odd = Odd("by_numpy")
+    odd.by_numpy = lambda y: y
+    run = TapeReplay(odd, [odd.weight, odd.unused])
+    for _ in range(8):
+        run(torch.ones(3, 2))
+    assert odd.unused.grad is None and odd.weight.grad.tolist() == [3, 3]
+
+
+def test_the_tensors_it_uses_may_change_between_calls():
+    weight, scale = torch.ones(2, requires_grad=True), torch.ones(2)
+
+    def slope(batch):
+        weight.grad = None
+        loss = (batch * weight * scale).sum()
+        loss.backward()
+        return loss.detach()
+
+    run = TapeReplay(slope, [weight], lambda: [scale])
+    for k in range(12):
+        scale.fill_(k)
+        with torch.no_grad():
+            weight.fill_(2.0)
+        assert run(torch.ones(1, 2)) == 4 * k and weight.grad.tolist() == [k, k]
+    assert run.program is not None
+
+
+def test_a_list_that_torch_cannot_compile_is_not_used(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise ValueError("no compiler today")
+
+    monkeypatch.setattr(torch.jit, "trace", refuse)
+    plain, _, _ = trained(new_flow, draw, able=False, steps=20)
+    losses, _, trainer = trained(new_flow, draw, able=True, steps=20)
+    assert bits(losses) == bits(plain) and not trainer.slope.able
+
+
+def test_a_record_that_gives_other_numbers_is_dropped(monkeypatch):
+    honest = Tape.run
+    monkeypatch.setattr(Tape, "run", lambda *args: [1.0000001 * x for x in honest(*args)])
+    plain, _, _ = trained(new_flow, draw, able=False, steps=20)
+    losses, _, trainer = trained(new_flow, draw, able=True, steps=20)
+    assert bits(losses) == bits(plain) and not trainer.slope.able
+
+
+def test_sizes_that_change_for_ever_do_not_record_for_ever():
+    odd = Odd("by_numpy")
+    odd.by_numpy = lambda y: y
+    run = TapeReplay(odd, [odd.weight])
+    for k in range(40):
+        assert run(torch.ones(3 + k // 4, 2)) == 3 * (3 + k // 4)
+    assert run.records == TapeReplay.MOST + 1 and not run.able
+
+
+def test_an_interrupted_record_leaves_a_training_that_goes_on(monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    flow = new_flow()
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.jit, "trace", stop)
+        history = train(flow, draw, steps=300, batch_size=32)
+    assert history.interrupted
+    assert not train(flow, draw, steps=200, batch_size=32).interrupted
+
+
+def test_a_tape_does_not_keep_what_the_function_forgets():
+    kept = []
+
+    def chain(x):
+        for _ in range(30):
+            x = x + 1
+        return x
+
+    x = torch.zeros(2)
+    with Tape([x]) as tape:
+        y = chain(x)
+    kept = [tensor for tensor in tape.slots]
+    assert len(kept) == 2 and len(tape.steps) == 30
+    assert torch.equal(tape.run([y], x + 5)[0], y + 5)
+
+
+def test_seeds_together_are_the_same_with_a_record(monkeypatch):
+    settings = {"steps": 20, "batch_size": 64, "lr": 5e-3}
+    plain = train_seeds(lambda: RealNVP(**SHAPE), draw, [0, 1], **settings)
+    monkeypatch.setattr(TapeReplay, "PAYS", 10)
+    replayed = train_seeds(lambda: RealNVP(**SHAPE), draw, [0, 1], **settings)
+    for a, b in zip(plain, replayed, strict=True):
+        assert all(torch.equal(v, b.state_dict()[k]) for k, v in a.state_dict().items())
+
+
+# ------------------------------------------------------------- what a machine without a GPU does
 
 
 class FakeGraph:
@@ -80,7 +329,7 @@ def fake_gpu(monkeypatch):
     return make
 
 
-def test_a_cpu_runs_the_function_as_it_is():
+def test_elsewhere_a_graph_replay_runs_the_function_as_it_is():
     flow, seen = new_flow(), []
     replay = Replay(lambda batch: seen.append(batch) or batch.sum(), list(flow.parameters()))
     for k in range(6):

@@ -264,7 +264,7 @@ class TestNotes:
         assert 0 <= box["x"] and box["x"] + box["width"] <= PHONE["width"]
         assert tab.url.endswith(f"{CHAPTERS[2]}.html")
         link.tap()
-        tab.wait_for_url("**/glossary.html#term-*")
+        tab.wait_for_url("**/glossary.html#term-*", wait_until="commit")
 
 
 class TestFolds:
@@ -343,7 +343,7 @@ class TestSearch:
     def test_what_was_searched_is_marked_where_it_stands(self, open_page):
         tab = open_page("search.html?q=negative+loss")
         tab.locator("#search-results li a", has_text="Is a negative loss OK?").first.click()
-        tab.wait_for_url("**/5_training.html*#is-a-negative-loss-ok")
+        tab.wait_for_url("**/5_training.html*#is-a-negative-loss-ok", wait_until="commit")
         marks = tab.locator("#is-a-negative-loss-ok .highlighted")
         marks.first.wait_for()
         assert {mark.lower() for mark in marks.all_text_contents()} >= {"negative", "loss"}

@@ -263,7 +263,7 @@ class TestReading:
         tab.keyboard.press("Control+k")
         tab.keyboard.type("jacobian")
         tab.keyboard.press("Enter")
-        tab.wait_for_url("**/search.html?q=jacobian*")
+        tab.wait_for_url("**/search.html?q=jacobian*", wait_until="commit")
         tab.locator("#search-results li a").first.wait_for()
         tab.locator("#search-results li .context").first.wait_for()
         first = tab.locator("#search-results li a").first
@@ -403,7 +403,8 @@ class TestCircumstances:
     def test_back_and_reload(self, open_page, site):
         tab = open_page(CHAPTER)
         tab.locator(".next-page, .right-next").first.click()
-        tab.wait_for_url(lambda url: CHAPTER not in url)
+        tab.wait_for_url(lambda url: CHAPTER not in url, wait_until="commit")
+        tab.locator("article h1").wait_for()
         tab.go_back()
         assert CHAPTER in tab.url and tab.locator("article h1").is_visible()
         tab.reload()
