@@ -7,6 +7,8 @@ from lab_node import Workshop
 import flows
 from lab import programs
 
+EPS = torch.finfo(torch.float32).eps  # limits are many of it: the page counts in this precision
+
 SHAPES = [  # layers, Fourier features, turn; width, points
     ((1, 0, 0), 8, 5), ((2, 4, 0), 16, 33), ((3, 0, 45), 7, 64), ((4, 4, 30), 32, 128),
     ((8, 4, 90), 12, 40), ((2, 0, 60), 64, 256),
@@ -51,12 +53,12 @@ def test_chains_are_the_courses_flows(layers, width, n, workshop):
     x = x.double()
     wanted = flows.careful_mean(flows.point_nll(flow, x), 2)
     wanted.backward()
-    assert largest(loss, wanted.detach().reshape(1)) < 1e-6
-    assert largest(gradient, torch.cat([p.grad.flatten() for p in flow.parameters()])) < 2e-6
+    assert largest(loss, wanted.detach().reshape(1)) < 50 * EPS
+    assert largest(gradient, torch.cat([p.grad.flatten() for p in flow.parameters()])) < 50 * EPS
     with torch.no_grad():
         z, log_det = flow.decode(x)
-        assert largest(log_prob, flow.log_prob(x)) < 2e-6
-        assert largest(decoded, z.flatten()) < 5e-6 and largest(log_dets, log_det) < 5e-6
+        assert largest(log_prob, flow.log_prob(x)) < 50 * EPS
+        assert largest(decoded, z.flatten()) < 50 * EPS and largest(log_dets, log_det) < 50 * EPS
 
 
 def torch_run(flow, batches, settings):
@@ -89,9 +91,9 @@ def test_twenty_steps_are_torchs(layers, width, n, schedule, workshop):
     )  # fmt: skip
     flow = flow.double()
     wanted = torch_run(flow, batches, settings)
-    assert largest(losses, wanted) < 5e-6 and not len(went_back)
+    assert largest(losses, wanted) < 100 * EPS * wanted.max() and not len(went_back)
     moved = (weights_of(flow) - got).abs()
-    assert moved.mean() < 2e-6 and moved.max() < 1e-4  # (Adam's first steps only see the sign)
+    assert moved.mean() < 100 * EPS and moved.max() < 1e-4  # (Adam's first steps see only the sign)
 
 
 def test_rates_are_the_chapters(workshop):
@@ -147,9 +149,9 @@ def test_a_training_that_explodes_goes_back(workshop):
 def test_data_are_drawn_and_weighed_as_in_torch(name, workshop):
     data, u, e = programs.DATA[name], torch.rand(300, 2), torch.randn(300, 2)
     points, log_prob = workshop.run("data", name=name, u=u, e=e)
-    wanted = data.sample(u, e)
-    assert (points - wanted.flatten().double()).abs().max() < 2e-6
-    assert largest(log_prob, data.log_prob(wanted.double()).clamp(min=-1e30)) < 1e-5
+    wanted = data.sample(u.double(), e.double())
+    assert (points - wanted.flatten()).abs().max() < 20 * EPS * wanted.abs().max()
+    assert largest(log_prob, data.log_prob(wanted).clamp(min=-1e30)) < 100 * EPS
 
 
 @pytest.mark.parametrize("name", list(programs.DATA))
