@@ -21,6 +21,7 @@ import re
 import shutil
 from pathlib import Path
 
+from afterword import add_afterword
 from bs4 import BeautifulSoup
 from dark import add_dark_pictures
 from docutils import nodes
@@ -268,6 +269,8 @@ def finish_site(app, exception) -> None:
     for page, soup in fresh.items():
         name = name_of(page, out)
         introduce(name, soup, base, config.root_doc, alts, title)
+        if name.startswith("chapters/"):
+            add_afterword(name, soup, base)
         fill_cards(page, soup, out, alts)
     write_search_index(out, soups)
     write_map(out, soups, base, config.root_doc)

@@ -267,6 +267,43 @@ class TestNotes:
         tab.wait_for_url("**/glossary.html#term-*", wait_until="commit")
 
 
+class TestAfterword:
+    def test_a_chapter_that_was_read_has_a_tick_on_every_page(self, open_page):
+        tab, name = open_page(f"{CHAPTERS[1]}.html"), CHAPTERS[1]
+        ticks = ".bd-links a:has(.tick)"
+        assert tab.locator(ticks).count() == 0
+        button = tab.locator(".afterword button")
+        button.focus()
+        tab.keyboard.press("Enter")
+        assert button.get_attribute("aria-pressed") == "true"
+        assert "read" in tab.locator(ticks).aria_snapshot()
+        for other in (CHAPTERS[3], LANDING):
+            tab.goto(
+                f"{tab.url.split('/chapters/')[0].removesuffix(f'/{LANDING}.html')}/{other}.html"
+            )
+            (link,) = tab.locator(ticks).all()
+            assert link.evaluate("(a) => a.href").endswith(f"{name}.html")
+        tab.goto(link.evaluate("(a) => a.href"))
+        assert button.get_attribute("aria-pressed") == "true", "it is known after a reload"
+        button.click()
+        assert button.get_attribute("aria-pressed") == "false"
+        assert tab.locator(ticks).count() == 0
+
+    @pytest.mark.parametrize("kept", ["no json", '{"a": 1}', "[3, null]"])
+    def test_what_others_kept_by_this_name_does_no_harm(self, open_page, kept):
+        tab, troubles = open_page(f"{CHAPTERS[1]}.html"), []
+        tab.on("pageerror", lambda error: troubles.append(str(error)))
+        tab.evaluate("(kept) => localStorage.setItem('read', kept)", kept)
+        tab.reload()
+        assert tab.locator(".bd-links .tick").count() == 0 and not troubles
+
+    def test_it_says_how_to_cite_the_chapter(self, open_page):
+        tab = open_page(f"{CHAPTERS[2]}.html", viewport=PHONE)
+        tab.locator(".afterword summary").click()
+        assert "@incollection{" in tab.locator(".afterword pre").inner_text()
+        assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
 class TestFolds:
     def test_the_rest_of_a_docstring_unfolds_and_is_copied_with_its_cell(self, open_page):
         tab = open_page(f"{CHAPTERS[0]}.html", permissions=["clipboard-read", "clipboard-write"])

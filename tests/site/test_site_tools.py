@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import afterword
 import book
 import course_site
 import found
@@ -14,6 +15,7 @@ import paper
 import pytest
 import reading
 import short_form
+import yaml
 from bs4 import BeautifulSoup
 from PIL import Image
 
@@ -606,3 +608,35 @@ def test_a_pdf_bears_no_date():
 def test_files_are_named_after_the_repository(monkeypatch):
     monkeypatch.setattr(paper, "address", lambda: "https://github.com/you/course")
     assert paper.name_of_course() == "course"
+
+
+# -- The end of a chapter ----------------------------------------------------------------------
+
+
+def test_a_chapter_says_how_it_is_cited():
+    made = page('<section><h1>Volume: 50% more<a class="headerlink" href="#v">#</a></h1></section>')
+    after = afterword.add_afterword("chapters/3_volume", made, BASE)
+    assert made.select("article > *")[-1] is after
+    sentence, entry = after.p.get_text(), after.pre.get_text()
+    address = f"{BASE}chapters/3_volume.html"
+    for text in (sentence, entry):
+        assert "Volume: 50% more" in text.replace("\\", "") and "#" not in text and address in text
+        assert found.one_line(text) and str(cff()["date-released"].year) in text
+    assert sentence.startswith(afterword.names_of(cff()["authors"][0])[0])
+    assert entry.startswith("@incollection{3_volume,\n") and entry.count("{") == entry.count("}")
+    assert "title = {Volume: 50\\% more}" in entry, "a bare % would end the line"
+
+
+def cff() -> dict:
+    return yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+
+
+def test_authors_are_written_as_bibtex_wants_them(tmp_path):
+    authors = "[{given-names: Ada, family-names: Lovelace}, {name: The group}]"
+    file = tmp_path / "CITATION.cff"
+    file.write_text(
+        f"title: T\nversion: 1.0\ndate-released: 2026-01-02\nauthors: {authors}\n", encoding="utf-8"
+    )
+    sentence, entry = afterword.citations("A", f"{BASE}a.html", file)
+    assert sentence == f"Ada Lovelace, The group (2026): A. In: T, version 1.0. {BASE}a.html"
+    assert "author = {Lovelace, Ada and {The group}}," in entry

@@ -184,3 +184,41 @@ if (hero) {
     });
   }
 }
+
+// What the reader has read is ticked in the list of chapters. Only this browser knows of it; where
+// it keeps nothing, there is no button.
+const readButton = document.querySelector(".afterword button");
+function keptTicks() {
+  const kept = JSON.parse(localStorage.getItem("read") ?? "[]");
+  return new Set(Array.isArray(kept) ? kept : []);
+}
+function showTicks() {
+  const ticks = keptTicks();
+  if (readButton) readButton.ariaPressed = String(ticks.has(readButton.dataset.page));
+  for (const link of document.querySelectorAll(".bd-links a.reference.internal")) {
+    const { pathname } = new URL(link.href); // (the open page's own link is "#")
+    link.querySelector(".tick")?.remove();
+    if (![...ticks].some((name) => pathname.endsWith(`/${name}.html`))) continue;
+    const tick = document.createElement("span");
+    tick.className = "tick";
+    tick.role = "img";
+    tick.ariaLabel = "read";
+    link.append(tick);
+  }
+}
+function turnTick() {
+  const ticks = keptTicks(), { page } = readButton.dataset;
+  if (!ticks.delete(page)) ticks.add(page);
+  localStorage.setItem("read", JSON.stringify([...ticks]));
+  showTicks();
+}
+try {
+  showTicks();
+  addEventListener("storage", showTicks); // turned in another tab
+  if (readButton) {
+    readButton.addEventListener("click", turnTick);
+    readButton.hidden = false;
+  }
+} catch {
+  // a browser that keeps nothing, or something else by this name
+}
