@@ -652,11 +652,27 @@ class Replay:
 
 
 class Slot(int):
-    """Where a tape keeps a tensor."""
+    """Where a tape keeps a tensor: a number that is not taken for an argument.
+
+    Example:
+        >>> Slot(3) == 3, isinstance(3, Slot)
+        (True, False)
+    """
 
 
 def slots_in(tree) -> set[Slot]:
-    """All slots in a nesting of lists, tuples and dictionaries."""
+    """All slots in a nesting of lists, tuples and dictionaries.
+
+    Args:
+        tree: The nesting.
+
+    Returns:
+        The slots.
+
+    Example:
+        >>> slots_in([(Slot(2), 5), {"dim": 1}])
+        {2}
+    """
     return {leaf for leaf in tree_leaves(tree) if isinstance(leaf, Slot)}
 
 
@@ -815,7 +831,7 @@ class TapeReplay:
                 return torch.jit.trace(
                     lambda *new: tuple(tape.run(wanted, *new)), plain, check_trace=False
                 )
-        except Exception:  # torch's compilers raise errors of many kinds
+        except Exception:  # torch's compilers fail in many ways
             return None
 
     def checked(self, batch, result: Tensor, gradients: Sequence[Tensor]) -> Tensor:
