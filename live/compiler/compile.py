@@ -173,8 +173,6 @@ def _argument_names(function, count):
 def _flatten(examples, names):
     """Leaves as tensors, the structure, and a label (name, key, key, ...) for each leaf."""
     pairs, structure = pytree.tree_flatten_with_path(list(examples))
-    if len(names) < len(examples):
-        names = names + [f"argument{k}" for k in range(len(names), len(examples))]
     leaves, labels = [], []
     for path, leaf in pairs:
         keys = [getattr(k, "key", getattr(k, "idx", None)) for k in path]

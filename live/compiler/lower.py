@@ -68,10 +68,7 @@ class Lowering:
         if isinstance(s, (int, Expr)):
             return s
         s = s.node.expr
-        if s.is_number:
-            return int(s)
-        size = self.symbolic(s)
-        return size.args[0] if size.op == "num" else size
+        return int(s) if s.is_number else self.symbolic(s)
 
     def symbolic(self, s) -> Expr:
         """A formula of sizes, as sympy has it."""

@@ -215,7 +215,7 @@ def norm(low, a, order=2, dim=None, keepdim=False, *, dtype=None):
 @handles("argmax", "argmin")
 def argmax(low, a, dim=None, keepdim=False):
     t, better = low.tensors, "gt" if operation(low.node) == "argmax" else "lt"
-    if dim is None and len(a.shape) > 1:
+    if dim is None and len(a.shape) > 1:  # (one dimension is a line already)
         a = t.of_array(t.stored(a).array, (t.count(a.shape),), a.dtype)
         size = a.shape[0]
         a.shape = (size.args[0] if size.op == "num" else size,)

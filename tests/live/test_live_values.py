@@ -19,6 +19,7 @@ from live.compiler import runtime
 Z = torch.tensor([-1.0, 2.0, -3.0, 4.0, 5.0, 6.0])
 M = torch.arange(12.0).reshape(3, 4).sin()
 S = torch.tensor([-math.inf, math.inf, math.nan, 0.0, -0.0, -1.5, 2.5, 1e-30, 3e38])
+LONG = torch.linspace(-1, 2, 200).cos()
 TOLERANCE = 1e-6
 
 
@@ -150,7 +151,8 @@ RIGHT = {
         torch.round(z * 1.2345, decimals=2), torch.round(z * 123.45, decimals=-1),
         z.roll(2), z.repeat(2), M.repeat(2, 3), (z * 0.3).frac(), (z * 0.3).trunc()),
     "functions of probability": lambda z, a: (
-        torch.lgamma(z + 0.3), torch.digamma(z + 0.3), torch.erf(z / 3), torch.erfc(z),
+        torch.lgamma(z + 0.3), torch.digamma(z + 0.3), torch.polygamma(0, z * a + 0.1),
+        torch.polygamma(1, z * a + 0.1), torch.erf(z / 3), torch.erfc(z),
         torch.erfinv(z / 6.5), torch.exp2(z), torch.special.ndtr(z / 2), torch.lgamma(a * 1e3),
         torch.func.grad(lambda v: torch.lgamma(v).sum())(z.abs()),
         torch.func.grad(lambda v: torch.erfinv(v / 7).sum())(z), torch.log(torch.erfc(z)),
@@ -171,6 +173,18 @@ RIGHT = {
             (z[:, None, None] * torch.ones(6, 7, 5)).cos(), torch.ones(6, 7, 5).sin() * a,
             torch.ones(6, 7, 5).cumsum(1))),
     "parts": lambda z, a: (*(M * a).unbind(0), *(M * a).split([1, 3], 1), *(M * a).chunk(2, 1)),
+    "writes with a stride": lambda z, a: (
+        torch.slice_scatter(z, a * M[0, :2], 0, 1, None, 3),
+        torch.slice_scatter(LONG * a, z, 0, 2, 2 + 7 * 6, 7),
+        written(LONG * a, slice(5, None, 60), a),
+        torch.slice_scatter(M * a, LONG[:3, None] * a, 1, 3, 4)),
+    "diagonals put in": lambda z, a: (
+        torch.diagonal_scatter(M * a, z[:3]), torch.diagonal_scatter(M, a * z[:3], 1),
+        torch.diagonal_scatter(M, a * z[:2], -1),
+        torch.diagonal_scatter(LONG[:, None] * LONG * a, LONG[2:], 2)),
+    "fewer numbers than the correction": lambda z, a: (
+        (M * a).var(0, correction=5), (M * a).var(0, correction=3), (z[:1] * a).var(),
+        (M * a).std(1, correction=9)),
     "values that change with a condition": lambda z, a: (
         torch.tril(M * a), torch.triu(M * a, 1), torch.diagonal(M * a, 1), torch.diag(z * a),
         torch.nn.functional.pad(z, (1, -2), value=3.0), torch.block_diag(M, M * a)),
@@ -188,6 +202,7 @@ def reference(function, z, *numbers):
     return [e if w.is_floating_point() else w for w, e in zip(wanted, exact, strict=True)]
 
 
+@pytest.mark.filterwarnings("ignore:.*degrees of freedom")
 @pytest.mark.parametrize("name", RIGHT)
 def test_right(name, node):
     function = RIGHT[name]
@@ -196,11 +211,19 @@ def test_right(name, node):
     assert largest_error(got, reference(function, Z, 0.75)) <= tolerance
 
 
+def two_lines(z):
+    raise ValueError("the first line\nand the second")
+
+
 REFUSED = {
     "S11 complex numbers": (lambda z: z.to(torch.complex64).abs(), "complex"),
     "S11 a complex factor": (lambda z: (z * 1j).real, "complex"),
     "S14 half precision": (lambda z: (z / 3).half().float(), "float16"),
     "S14 bfloat16": (lambda z: (z / 3).bfloat16().float(), "bfloat16"),
+    "a determinant of 5 x 5": (lambda z: torch.linalg.det(torch.eye(5) * z[0]), "det"),
+    "an inverse of 5 x 5": (lambda z: torch.linalg.inv(torch.eye(5) * z[0]), "inv"),
+    "a higher derivative of log Gamma": (lambda z: torch.polygamma(2, z), "order 2"),
+    "an error of two lines": (lambda z: two_lines(z), "^(?!.*second).*the first line"),
 }
 
 
