@@ -178,6 +178,9 @@ RIGHT = {
         torch.slice_scatter(LONG * a, z, 0, 2, 2 + 7 * 6, 7),
         written(LONG * a, slice(5, None, 60), a),
         torch.slice_scatter(M * a, LONG[:3, None] * a, 1, 3, 4)),
+    "sums put in": lambda z, a: [
+        z.index_add(0, torch.tensor([2, 0, 2]), a * M[0, :3], alpha=alpha)
+        for alpha in (0, 1, -2.5)],
     "diagonals put in": lambda z, a: (
         torch.diagonal_scatter(M * a, z[:3]), torch.diagonal_scatter(M, a * z[:3], 1),
         torch.diagonal_scatter(M, a * z[:2], -1),
@@ -223,6 +226,10 @@ REFUSED = {
     "a determinant of 5 x 5": (lambda z: torch.linalg.det(torch.eye(5) * z[0]), "det"),
     "an inverse of 5 x 5": (lambda z: torch.linalg.inv(torch.eye(5) * z[0]), "inv"),
     "a higher derivative of log Gamma": (lambda z: torch.polygamma(2, z), "order 2"),
+    "a mean of what is put in": (
+        lambda z: z.scatter_reduce(0, torch.tensor([0, 1]), z[:2], "mean"),
+        "(?s)^torch.scatter_reduce with 'mean'.*instead: sum, prod",
+    ),
     "an error of two lines": (lambda z: two_lines(z), "^(?!.*second).*the first line"),
 }
 
