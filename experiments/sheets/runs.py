@@ -13,7 +13,7 @@ import gen_models_utilities as gmu
 from experiments.studies.bridges import BasedFlow
 from experiments.studies.common import lowest_on_bridges, movement, real_nvp
 from experiments.together import careful_nll, train_seeds
-from flows import RealNVP, mean_nll, resample
+from flows import RealNVP, SplineFlow, mean_nll, resample
 
 BATCH, LR = 256, 1e-2
 N = 8_000  # points that judge
@@ -103,6 +103,26 @@ def bridges(settings: dict, seeds: list[int]) -> list[dict]:
             "gap": gap(flow, settings), "strays": strays(samples, settings),
             "bridge_log_p": lowest_on_bridges(flow, 500, settings["modes"], settings["radius"]),
         })  # fmt: skip
+    return rows
+
+
+COUPLINGS = {"affine": {"few": 3, "many": 6}, "spline": {"few": 2, "many": 4}}
+
+
+def coupled(kind: str, weights: str):
+    """Makes flows of affine or of spline couplings, of about as many weights."""
+    shape = {"n_layers": COUPLINGS[kind][weights], "hidden_dim": 32, "n_frequencies": 4}
+    return real_nvp(**shape) if kind == "affine" else lambda: SplineFlow(**shape, n_bins=8)
+
+
+def splines(settings: dict, seeds: list[int]) -> list[dict]:
+    """Couplings of two kinds at equal numbers of weights, 200 steps each."""
+    make_flow = coupled(settings["kind"], settings["weights"])
+    rows = []
+    for flow in trained(make_flow, fresh(settings), seeds, steps=200):
+        with torch.no_grad():
+            samples = flow.sample(N, generator=torch.Generator().manual_seed(0))
+        rows.append({"gap": gap(flow, settings), "strays": strays(samples, settings)})
     return rows
 
 

@@ -287,3 +287,53 @@ def units_do_not_matter(answer, rng):
     got = number(answer, "atypicality", batch, known)
     moved = number(answer, "atypicality", batch + 9.2, known + 9.2)
     close("the atypicality in other units", moved, got, "compare with the known points")
+
+
+# -------------------- splines: place_in_bin
+
+
+def share_of(t: float, rise: float, left: float, right: float) -> float:
+    """How much of its height a piece has reached at t, as the sheet gives it."""
+    both = t * (1 - t)
+    return (rise * t**2 + left * both) / (rise + (left + right - 2 * rise) * both)
+
+
+@law
+def straight_pieces(answer, rng):
+    """Where all slopes are equal the piece is straight, and its ends are its ends."""
+    for share in (0.0, 0.25, 0.7, 1.0):
+        got = number(answer, "place_in_bin", share, 1.7, 1.7, 1.7)
+        cause = "with equal slopes the quadratic has no square: dividing by it fails"
+        close(f"the place at share {share:g} of a straight piece", got, share, cause)
+    for share in (0.0, 1.0):
+        got = number(answer, "place_in_bin", share, 0.8, 2.0, 0.3)
+        close(f"the place at share {share:g}", got, share, "a piece begins at 0 and ends at 1")
+
+
+@law
+def there_again(answer, rng):
+    """The share at the place is the share that was given, gentle or steep."""
+    for size in (0.3, 1.0, 4.0):
+        for _ in range(12):
+            rise, left, right = np.exp(size * rng.normal(size=3)).tolist()
+            share = float(rng.uniform(0.01, 0.99))
+            t = number(answer, "place_in_bin", share, rise, left, right)
+            if not -TINY <= t <= 1 + TINY:
+                fail("a place", t, "between 0 and 1", "this is the other root of the quadratic")
+            got, cause = share_of(t, rise, left, right), ""
+            if abs(share_of(t, rise, right, left) - share) < 1e-6 < abs(got - share):
+                cause = "left and right are exchanged"
+            elif abs(t - share_of(share, rise, left, right)) < 1e-9:
+                cause = "this is the piece itself, not its inverse"
+            close(f"the share at the place for share {share:.3f}", got, share, cause, 1e-7)
+
+
+@law
+def seen_in_a_mirror(answer, rng):
+    """Turned by half a turn, a piece is one with its slopes exchanged."""
+    for _ in range(8):
+        rise, left, right = np.exp(rng.normal(size=3)).tolist()
+        share = float(rng.uniform(0.05, 0.95))
+        there = number(answer, "place_in_bin", share, rise, left, right)
+        back = number(answer, "place_in_bin", 1 - share, rise, right, left)
+        close("the place in the turned piece", 1 - back, there, "which slope is which?", 1e-7)

@@ -56,6 +56,16 @@ def tempered_log_prob(z, temperature):
     z = torch.as_tensor(z)
     return -z.square().sum(dim=1) / (2 * temperature**2) - math.log(2 * math.pi * temperature**2)
 """,
+    "splines": """
+import math
+
+def place_in_bin(share, rise, left, right):
+    extra = left + right - 2 * rise
+    a = rise - left + share * extra
+    b = left - share * extra
+    c = -share * rise
+    return -2 * c / (b + math.sqrt(b * b - 4 * a * c))
+""",
     "strange": """
 def atypicality(log_p, known):
     return abs(log_p.mean() - known.mean())

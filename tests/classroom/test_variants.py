@@ -133,3 +133,16 @@ def test_results_of_changed_code_are_stamped_if_a_sample_agrees(tmp_path, monkey
     stored["rings"][list(variants.POOL)[1]][names[0]]["gap"][0] += 1e-4
     assert not variants.stamp_anew(spec, stored)
     assert not variants.stamp_anew(spec, {})
+
+
+def test_the_arms_of_the_spline_sheet_have_equal_budgets():
+    """Its page says by less than 2 % how the numbers of weights differ."""
+    sizes = {
+        (kind, weights): sum(w.numel() for w in runs.coupled(kind, weights)().parameters())
+        for kind in ("affine", "spline")
+        for weights in ("few", "many")
+    }
+    for weights in ("few", "many"):
+        affine, spline = sizes["affine", weights], sizes["spline", weights]
+        assert abs(affine - spline) < 0.02 * min(affine, spline)
+    assert sizes["affine", "many"] == 2 * sizes["affine", "few"]
