@@ -141,7 +141,7 @@ QUESTIONS = (
                 moves_the_density(shear(0.8)),
                 "areas stay, but points come from places where the bell is higher or lower.",
             ),
-            Option("the identity", moves_the_density(None), "nothing moves."),
+            Option("the identity", moves_the_density(None), "nothing moves, so nothing changes."),
         ),
         wanted=1.0,
     ),

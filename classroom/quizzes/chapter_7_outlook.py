@@ -76,8 +76,8 @@ QUESTIONS = (
     ),
     Number(
         "shell",
-        f"Draw z from the bell in {MANY} dimensions. About how far from the origin does it lie? "
-        "(A whole number will do.)",
+        f"Draw z from the bell in {MANY} dimensions. About how far from the origin does it lie, "
+        "to a whole number?",
         math.sqrt(MANY),
         f"|z|² is a sum of {MANY} squares, each 1 on average. Nearly all samples lie close to "
         "this distance.",
@@ -87,7 +87,7 @@ QUESTIONS = (
                 "there the density is highest, but there is next to no room. Samples lie on a "
                 "thin shell far from it.",
             ),
-            Slip(1.0, "that is one coordinate."),
+            Slip(1.0, f"that is one coordinate. There are {MANY}."),
             Slip(float(MANY), "that is the mean of |z|². Take its root."),
         ),
         hint="What is the mean of |z|²?",

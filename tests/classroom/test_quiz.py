@@ -67,7 +67,7 @@ def test_wrong_answers_are_far_from_the_right_one_and_explained(stem, question):
     reasons = [text for _, text, _ in question.answers]
     assert len(reasons) >= 3 and len(set(reasons)) == len(reasons)
     for key, text, right in question.answers:
-        assert text.startswith("Right: " if right else "No. ") and len(text) > 30, text
+        assert text.startswith("Right: " if right else "No. ") and len(text) > 25, text
         assert text.endswith("."), text
         if isinstance(question, Number) and not right:
             assert abs(key - question.value) >= 2 * question.within
@@ -151,7 +151,7 @@ def test_html_needs_no_script_and_hides_the_answers(stem):
     for question, part in zip(quiz(stem).questions, soup.select(".quiz-question"), strict=True):
         assert len(part.select("details li")) == len(question.answers)
         assert len(part.select("details li.right")) == 1
-        assert [type(q) for q in (question,)] and part.p.get_text().strip().endswith("?")
+        assert part.p.get_text().strip().endswith("?")
         for _, text, _ in question.answers:
             outside = part.p.get_text() + "".join(
                 u.get_text() for u in part.select("ul.quiz-choices")
