@@ -155,8 +155,8 @@ QUESTIONS = (
     ),
     Number(
         "factor",
-        f"Data have mean 0 and standard deviation {STD:g}. Encode is z = a x. Which a > 0 makes "
-        "the mean log-density highest?",
+        f"Data have mean 0 and standard deviation {STD:g}. Encode is z = a x. Which positive a "
+        "makes the mean log-density highest?",
         best_factor(),
         "there the pull of the bell and that of the log-det are equal, and the latents have "
         "standard deviation 1.",
