@@ -119,6 +119,9 @@ def keep_live_figures(notebook, stem: str) -> None:
                 figures += 1
                 keep(view["model_id"], f"{stem}-fig-{figures}")
 
+            if view and view["model_id"] not in names and "text/html" in output.data:
+                del output.data[WIDGET_VIEW]  # of a quiz: what needs no kernel stands beside it
+
     state = {names[model]: saved[model] for model in names}
     text = json.dumps([state, [cell.get("outputs", []) for cell in notebook.cells]])
     for model, name in names.items():

@@ -109,6 +109,25 @@ def stretched(n, seed, a, b):
     return a * np.random.default_rng(seed).standard_normal(n) + b
 
 
+@law
+def four_errors_from_zero(answer, rng):
+    """How many samples part two scales, against the formula for normal latents."""
+    for eps in (0.2, 0.1):
+        drop = 1 - (1 + eps) ** -2
+        mean, std = math.log1p(eps) - drop / 2, drop / math.sqrt(2)  # of the log-ratio
+        wanted = (2 * std / mean) ** 2
+        got = number(answer, "needed", eps)
+        usual = {
+            2 * std / mean: "the square is missing: the error falls with the root of n",
+            (std / mean) ** 2: "the mean is to be twice as large as its error, not just as large",
+            2 * (std / mean) ** 2: "the 2 is squared, too",
+            1 / mean: "this is 1 / KL: the spread of the log-ratio is missing",
+        }
+        if not abs(got - wanted) < 0.15 * wanted:
+            near = (why for v, why in usual.items() if abs(got - v) < 0.15 * v)
+            fail(f"the samples needed for eps = {eps}", got, wanted, next(near, ""))
+
+
 EXERCISES = (
     Exercise(
         id="ex-exp",
@@ -221,5 +240,29 @@ def elbo(q):
         },
         checks=(bound,),
         rubric=("compares both with log p(1), and says what the ELBO itself does not tell",),
+    ),
+    Exercise(
+        id="ex-notice",
+        name="notice",
+        title="How many samples notice?",
+        level=Level.RESEARCH,
+        minutes=45,
+        points=5,
+        answers=("samples_needed",),
+        stub="""\
+def samples_needed(eps):
+    ...  # n for which the mean log-ratio is twice its standard error""",
+        hints=(
+            "Draw x from the truth, and take the log-ratio of both densities at each x.",
+            "The standard error of a mean of n is the standard deviation over the root of n.",
+            "Write x back as z: what is left of the tanh in the log-ratio?",
+        ),
+        ports={"needed": "lambda eps: samples_needed(eps)"},
+        checks=(four_errors_from_zero,),
+        rubric=(
+            "finds the law for small eps by measurement, and derives it",
+            "says what becomes of it for another curve in place of the tanh, and why",
+            "compares it with a test of another kind",
+        ),
     ),
 )

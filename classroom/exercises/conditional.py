@@ -107,6 +107,29 @@ def entropy_of_the_angle(answer, rng):
         fail("H(phi | r = 3)", got, wanted, cause)
 
 
+@law
+def price_of_wrong_labels(answer, rng):
+    """The conditional entropy of the mode, given a label that is sometimes wrong."""
+    for share in (0.1, 0.3, 0.7):
+        told = np.full((8, 8), share / 7) + np.eye(8) * (1 - share - share / 7)
+        joint = told / 8  # of mode and label
+        wanted = -(joint * np.log(joint / joint.sum(axis=0))).sum()
+        got = number(answer, "cost", share)
+        choice = -share * math.log(share) - (1 - share) * math.log(1 - share)
+        usual = {
+            wanted / math.log(2): "these are bits, base 2 instead of e",
+            choice: "which of the seven other modes it is remains unknown, too: share * log 7",
+            share * math.log(7): "whether the label is right remains unknown, too",
+            choice + share * math.log(8): "a wrong label is one of seven others, not of eight",
+            share * math.log(8): "this takes the flow to know which labels are wrong",
+            -wanted: "the loss rises: the cost is positive",
+            math.log(8) - wanted: "this is what the label is still worth, not what it costs",
+        }
+        if abs(got - wanted) > 1e-4:
+            near = (why for v, why in usual.items() if abs(got - v) < 1e-4)
+            fail(f"the cost, if a share of {share} is wrong", got, wanted, next(near, ""))
+
+
 EXERCISES = (
     Exercise(
         id="ex-mode-entropy",
@@ -246,5 +269,29 @@ h_angle = ...  # H(phi | r = 3) of the ring, in nats""",
             entropy_of_the_angle,
         ),
         rubric=("derives the formula, and says why the entropy is finite",),
+    ),
+    Exercise(
+        id="ex-6-wrong-labels",
+        name="wrong_labels",
+        title="What wrong labels cost",
+        level=Level.RESEARCH,
+        minutes=60,
+        points=5,
+        answers=("cost",),
+        stub="""\
+def cost(share):
+    ...  # nats by which the lowest loss rises, if this share of the labels is wrong""",
+        hints=(
+            "The modes hardly overlap: think of the point as telling its mode.",
+            "The lowest loss rises by H(mode | label), which is 0 while all labels are right.",
+            "Given a label, the mode is the one it names with 1 - share, else one of seven.",
+        ),
+        ports={"cost": "lambda share: cost(share)"},
+        checks=(price_of_wrong_labels,),
+        rubric=(
+            "a flow is trained on wrong labels, and its loss held against the formula",
+            "says where the density of such a flow lies, and what a sampler gets to see",
+            "says what must be known for a correction, and tries it",
+        ),
     ),
 )

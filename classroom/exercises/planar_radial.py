@@ -15,6 +15,7 @@ from classroom.laws import (
     mapped,
     number,
     one,
+    round_trip,
 )
 
 CHAPTER = "9_planar_radial"
@@ -127,6 +128,22 @@ def moves_as_it_should(answer, rng):
         k = int(np.argmax(np.abs(value - wanted).max(axis=1)))
         if not np.abs(value - wanted).max() < 1e-6:
             fail(f"where the {name} layer sends a point", value[k], wanted[k], cause)
+
+
+@law
+def ripples(answer, rng):
+    """The map moves along u, by the sine of w.z."""
+    w, u = np.array([2.0, 1.0]), np.array([0.2, 0.3])
+    at = rng.standard_normal((5, 2))
+    got, _ = mapped(answer, "decode", at)
+    wanted = at + np.sin(at @ w)[:, None] * u
+    off = np.abs(got - wanted).max(axis=1)
+    if not (off < 1e-6).all():
+        worst = int(np.argmax(off))
+        cause = "x = z + u sin(w.z)"
+        if np.abs(got - (at + np.tanh(at @ w)[:, None] * u)).max() < 1e-6:
+            cause = "this is the tanh's layer"
+        fail("where `ripple` takes z", got[worst], wanted[worst], cause)
 
 
 EXERCISES = (
@@ -242,6 +259,37 @@ def my_radial(z, center, alpha, beta):
                 part=1,
                 what="the log-det at r = 1 for alpha = beta = 1 in the plane",
             ),  # fmt: skip
+        ),
+    ),
+    Exercise(
+        id="ex-9-ripple",
+        name="ripple",
+        title="A layer that ripples",
+        level=Level.RESEARCH,
+        minutes=60,
+        points=5,
+        answers=("ripple", "unripple"),
+        stub="""\
+def ripple(z, w, u):
+    ...  # return x, log_abs_det
+
+
+def unripple(x, w, u):
+    ...  # return z, log_abs_det, for |w.u| < 1""",
+        hints=(
+            "The determinant is 1 + cos(w.z) w.u. Between which values does it lie?",
+            "With t = w.x, one equation in s = w.z is left: t = s + w.u sin s.",
+            "s lies between t - |w.u| and t + |w.u|. Halve that interval.",
+        ),
+        ports={
+            "decode": "lambda z: ripple(z, torch.tensor([2.0, 1.0]), torch.tensor([0.2, 0.3]))",
+            "encode": "lambda x: unripple(x, torch.tensor([2.0, 1.0]), torch.tensor([0.2, 0.3]))",
+        },
+        checks=(ripples, log_det_is_autograds("decode", bell(6, 2)), round_trip(points=bell(6, 2))),
+        rubric=(
+            "derives both limits of w.u, where the tanh has one",
+            "compares bisection with Newton's method close to a limit",
+            "shows a density that one ripple makes and one cut cannot",
         ),
     ),
 )

@@ -16,9 +16,11 @@ from classroom.laws import (
     law,
     log_det_is_autograds,
     mapped,
+    number,
     of_bell_through,
     one,
     round_trip,
+    shown,
     worst_of,
 )
 
@@ -158,6 +160,43 @@ def bends_to_a_banana(answer, rng):
         fail(f"where {shown_point(at[k])} goes", value[k], wanted[k], cause)
 
 
+TURNS = (40.0, -70.0, 0.0)
+
+
+@law
+def turns_by_the_angle(answer, rng):
+    """The stack is the turn, for several angles, and of two couplings."""
+    at = rng.standard_normal((4, 2))
+    for degrees in TURNS:
+        angle = math.radians(degrees)
+        turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        got, log_det = mapped(answer, "turned", at, degrees)
+        off = np.abs(got - at @ turn.T).max(axis=1)
+        if not (off < 1e-6).all():
+            cause = ""
+            if np.abs(got - at @ turn).max() < 1e-6:
+                cause = "this turns the other way: clockwise"
+            worst = worst_of(off)
+            what = f"z = {shown(at[worst])}, turned by {degrees:g} degrees,"
+            fail(what, got[worst], turn @ at[worst], cause)
+        if not np.abs(log_det).max() < 1e-6:
+            cause = "a turn keeps areas: what one coupling stretches, the other takes back"
+            fail("the log-det of a turn", log_det[worst_of(np.abs(log_det))], 0, cause)
+
+
+@law
+def two_couplings(answer, rng):
+    """There are two layers, each of which keeps a coordinate."""
+    for degrees in TURNS:
+        count = number(answer, "count", degrees)
+        if count != 2:
+            fail("the number of couplings", count, 2, "two are enough below 90 degrees")
+        kept = number(answer, "kept", degrees)
+        if kept != 2:
+            cause = "each layer is a `Coupling`, which leaves one coordinate as it is"
+            fail("the number of layers that are couplings", kept, 2, cause)
+
+
 EXERCISES = (
     Exercise(
         id="ex-3-affine",
@@ -293,5 +332,33 @@ def log_volume(function, z):
         support=MAPS,
         checks=(measures_volumes,),
         rubric=("says what it costs in D dimensions",),
+    ),
+    Exercise(
+        id="ex-3-turn-couplings",
+        name="turn_couplings",
+        title="A turn made of couplings",
+        level=Level.RESEARCH,
+        minutes=60,
+        points=5,
+        answers=("turned_by",),
+        stub="""\
+def turned_by(degrees):
+    ...  # a list of two couplings, which decode as one turn""",
+        hints=(
+            "Write the turn as a product of a lower and an upper triangular matrix.",
+            "A coupling scales only the coordinate that changes, and by a positive factor.",
+            "With z2 kept, x1 = cos z1 - sin z2. What is left to do with x1 kept?",
+        ),
+        ports={
+            "turned": "lambda z, degrees: Compose(turned_by(degrees)).decode(z)",
+            "count": "lambda degrees: torch.tensor(float(len(turned_by(degrees))))",
+            "kept": "lambda degrees: torch.tensor(float(sum(isinstance(layer, Coupling) "
+            "for layer in turned_by(degrees))))",
+        },
+        checks=(two_couplings, turns_by_the_angle),
+        rubric=(
+            "says which turns two couplings cannot make, and why",
+            "finds how many are enough for those, and for shifts and shears alone",
+        ),
     ),
 )

@@ -198,6 +198,11 @@ def test_folding():
     solution(1, "ex-fold")
 
 
+def test_the_solution_on_noticing_runs():
+    """Its own assertions: the log-dets cancel, and n grows as 8 / eps^2."""
+    solution(1, "ex-notice")
+
+
 def test_one_bad_point_spoils_the_mean_after_a_clamp():
     z, log_det = chapter(1)["clamped_encode"](torch.tensor([0.9999995, 1.0, 1.5]))
     assert z[0] == z[1] == z[2] and math.isnan(log_det.mean())

@@ -191,3 +191,34 @@ def test_the_swirl_never_folds_and_the_push_does():
 @pytest.mark.parametrize("label", solutions(CHAPTER))
 def test_the_solution_runs(label, double):
     run_solution(CHAPTER, label, z_samples=cloud())
+
+
+def shift(amount: float, flip: bool) -> flows.Coupling:
+    """A shear, as a coupling with s = 0."""
+    return flows.Coupling(lambda kept, context: (0 * kept, amount * kept), flip)
+
+
+def by_shears(degrees: float) -> list:
+    """The turn of the solution by three shifts, of which the first and the last change x1."""
+    half = -math.tan(math.radians(degrees) / 2)
+    outer = shift(half, flip=True)
+    return [outer, shift(math.sin(math.radians(degrees)), flip=False), outer]
+
+
+@pytest.mark.parametrize("degrees", [50.0, 90.0, -135.0, 170.0])
+def test_three_shears_make_a_turn(degrees, double):
+    z = cloud()
+    x, log_abs_det = flows.Compose(by_shears(degrees)).decode(z)
+    assert torch.allclose(x, z @ flows.rotation(degrees).to(z).T) and not log_abs_det.any()
+
+
+def test_half_a_turn_takes_three_and_two_couplings_that_join_to_four(double):
+    """The last of three changes x1, and so does the first of two."""
+    two = run_solution(CHAPTER, "ex-3-turn-couplings")["turned_by"](80.0)
+    three = by_shears(100.0)
+    assert [layer.flip for layer in (*three, *two)] == [True, False, True, True, False]
+    z = cloud()
+    x, log_abs_det = flows.Compose([*three, *two]).decode(z)
+    assert torch.allclose(x, -z) and log_abs_det.abs().max() < 1e-12
+    joined, _ = flows.Compose([three[2], two[0]]).decode(z)
+    assert torch.equal(joined[:, 1], z[:, 1]), "together they are one coupling"

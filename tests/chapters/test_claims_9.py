@@ -478,3 +478,19 @@ def test_two_cuts_make_four_parts_in_either_order(double):
     assert len(tops) == 4
     top, (bridge, middle) = density[tuple(tops[0])], (density[tops[0][0], 100], density[100, 100])
     assert 0 < middle < bridge < 0.5 * top
+
+
+def test_one_ripple_makes_a_row_of_ridges_and_one_cut_two(double):
+    """Peaks of the density along w, for the reach 0.97 and a short wave; and for a wide cut."""
+    space = run_solution(CHAPTER, "ex-9-ripple")
+    z = torch.stack([torch.linspace(-3.9, 3.9, 7801), torch.zeros(7801)], dim=1)
+    peaks = {}
+    w = torch.tensor([3.0, 0.0])
+    for name, layer in {
+        "ripple": lambda z: space["ripple"](z, w, 0.97 * w / 9),
+        "cut": lambda z: flows.planar(z, w, 9.0 * w / 9, 0.0),
+    }.items():
+        _, log_abs_det = layer(z)
+        log_p = flows.standard_normal_log_prob(z).sum(dim=1) - log_abs_det
+        peaks[name] = ((log_p[1:-1] > log_p[:-2]) & (log_p[1:-1] > log_p[2:])).sum().item()
+    assert peaks["cut"] == 2 and peaks["ripple"] >= 4

@@ -23,7 +23,8 @@ TIME = re.compile(
 )
 INTERACTIVE = {"interactive", "nbval-ignore-output", "remove-cell"}
 ANSWER = {"answer", "remove-cell"}  # a stub to fill in: in the notebook only
-TAGS = INTERACTIVE | ANSWER | {"setup", "export", "hide-input", "raises-exception"}
+QUIZ = "remove-input"  # (the page shows the questions only)
+TAGS = INTERACTIVE | ANSWER | {"setup", "export", "hide-input", "raises-exception", QUIZ}
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:work|tmp|root|home|Users|opt|usr)/\w+|\b[A-Z]:\\\w+")
 LONGEST_CELL = 25
 SLOWEST_CHAPTER = 60  # seconds

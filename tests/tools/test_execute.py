@@ -113,3 +113,17 @@ def test_new_ids_change_nothing_else():
             one.source == nbformat.reads(text, as_version=4).cells[changed.cells.index(two)].source
         )
         assert (one.id == two.id) == same and one.source == two.source
+
+
+def test_a_quiz_is_stored_without_its_widgets(tmp_path):
+    """They need a kernel; the HTML beside them does not."""
+    path = tmp_path / "a.ipynb"
+    source = 'from classroom import quiz\nquiz("1_change_of_variables")'
+    notebooks.store(v4.new_notebook(cells=[v4.new_code_cell(source)]), path)
+    execute.execute(path)
+    stored = nbformat.read(path, as_version=4)
+    (output,) = stored.cells[0].outputs
+    assert set(output.data) == {"text/plain", "text/html"} and "widgets" not in stored.metadata
+    first = path.read_bytes()
+    execute.execute(path)
+    assert path.read_bytes() == first

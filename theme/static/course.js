@@ -56,6 +56,61 @@ for (const choices of document.querySelectorAll(".guess-choices")) {
   for (const [k, button] of buttons.entries()) button.addEventListener("click", () => press(k));
 }
 
+// A quiz (classroom/question.py) is a list of questions with folded answers. Here each becomes a
+// form: choose, or write a number, press Check, and read what is said to this answer. Nothing is
+// kept or sent.
+function readNumber(text) {
+  const plain = text.trim().replaceAll("−", "-").replaceAll(",", ".");
+  const found = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(?:\/(\d+\.?\d*|\.\d+))?$/i.exec(plain);
+  const below = Number(found?.[2] ?? 1);
+  return found && below ? Number(found[1]) / below : null;
+}
+function make(kind, properties, ...children) {
+  const made = Object.assign(document.createElement(kind), properties);
+  made.append(...children);
+  return made;
+}
+for (const question of document.querySelectorAll(".quiz-question")) {
+  const [ask, choices] = [question.querySelector("p"), question.querySelector(".quiz-choices")];
+  const answers = [...question.querySelectorAll(".quiz-answers li")];
+  const { name, within, otherwise, noNumber } = question.dataset;
+  const number = make("input", { type: "text", inputMode: "decimal", autocomplete: "off" });
+  const given = choices
+    ? [...choices.children].map((item, k) => {
+        const radio = make("input", { type: "radio", name: `quiz-${name}`, value: k });
+        return make("label", {}, radio, make("span", {}, ...item.childNodes));
+      })
+    : [make("label", { className: "quiz-number" }, "Your number ", number)];
+  const status = make("div", { className: "quiz-said", role: "status" });
+  const say = (answer, text = "") => {
+    status.classList.toggle("right", answer?.classList.contains("right") ?? false);
+    status.classList.toggle("wrong", Boolean(answer ?? text === otherwise) && !status.matches(".right"));
+    status.replaceChildren(...(answer?.cloneNode(true).childNodes ?? [text]));
+  };
+  const form = make(
+    "form",
+    { className: "quiz-form", noValidate: true },
+    make("fieldset", {}, make("legend", {}, ...ask.childNodes), ...given),
+    make("button", { type: "submit" }, "Check"),
+    status,
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (choices) {
+      const chosen = form.querySelector("input:checked");
+      return chosen ? say(answers[chosen.value]) : say(null, "Choose one first.");
+    }
+    const value = readNumber(number.value);
+    if (value === null) return say(null, noNumber);
+    const near = (answer) => Math.abs(value - answer.dataset.value) <= within;
+    const answer = answers.find(near);
+    return answer ? say(answer) : say(null, otherwise);
+  });
+  ask.remove();
+  choices?.remove();
+  question.prepend(form);
+}
+
 // What a term means is shown beside it, under the pointer, at the keyboard's place, or when tapped
 // (a second tap follows the link). It stays while the pointer is on it, and goes with Escape.
 let shown = null;

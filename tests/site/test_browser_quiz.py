@@ -1,0 +1,132 @@
+"""The quizzes in a real browser: by keyboard, on a phone, by night, without scripts."""
+
+from pathlib import Path
+
+import pytest
+from test_browser_site import AXE, LAY_OUT_ALL
+
+from classroom.question import NO_CHOICE, NO_NUMBER, Choice, Number, chapters, quiz
+
+SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
+STEMS = list(chapters())
+FIRST = STEMS[0]
+PHONE = {"width": 390, "height": 844}
+each_chapter = pytest.mark.parametrize("stem", STEMS)
+
+
+@pytest.fixture
+def open_quiz(open_tab, site):
+    """Opens a chapter with the wanted properties."""
+    usual = {"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"}
+    return lambda stem, **properties: open_tab(f"{site}/chapters/{stem}.html", **usual | properties)
+
+
+def place(tab, question):
+    """Where a question stands on the page."""
+    return tab.locator(f".quiz-question[data-name='{question.name}']")
+
+
+def first(kind):
+    return next(q for q in quiz(FIRST).questions if isinstance(q, kind))
+
+
+@each_chapter
+def test_every_answer_is_told_what_the_notebook_says(open_quiz, stem):
+    tab, questions = open_quiz(stem), quiz(stem).questions
+    assert tab.locator(".quiz-question").count() == len(questions)
+    for question in questions:
+        form = place(tab, question)
+        assert form.locator("legend").text_content().split(". ", 1)[1].strip()
+        said = form.get_by_role("status")
+        wrong_first = sorted(question.answers, key=lambda answer: answer[2])
+        for key, _, right in wrong_first:
+            if isinstance(question, Choice):
+                form.get_by_role("radio", name=f"{key}:").check()
+                given = key
+            else:
+                given = f"{key:.3f}"
+                form.get_by_role("textbox").fill(given)
+            form.get_by_role("button", name="Check").click()
+            assert said.inner_text() == question.judge(given).replace("`", "")
+            classes = said.get_attribute("class").split()
+            assert ("right" in classes, "wrong" in classes) == (right, not right)
+    assert not tab.locator("form.quiz-form:invalid").count()
+
+
+@pytest.mark.parametrize(
+    "given", ["", "a half", "1/0", "0,5", "1/2", "−0.5", " 0.5 ", "-.5", "5e-1", "1e400", "7", "."]
+)
+def test_page_and_notebook_read_numbers_alike(open_quiz, given):
+    question = first(Number)
+    form = place(open_quiz(FIRST), question)
+    form.get_by_role("textbox").fill(given)
+    form.get_by_role("button", name="Check").click()
+    assert form.get_by_role("status").inner_text() == question.judge(given)
+
+
+def test_by_keyboard_alone(open_quiz):
+    question = first(Choice)
+    tab = open_quiz(FIRST)
+    form = place(tab, question)
+    form.get_by_role("button", name="Check").focus()
+    tab.keyboard.press("Enter")
+    assert form.get_by_role("status").inner_text() == NO_CHOICE
+    tab.keyboard.press("Shift+Tab")  # to the radio buttons
+    tab.keyboard.press("Space")
+    for letter in "CAB":  # (Shift+Tab came to the last one)
+        assert form.locator("label:has(:checked)").inner_text().strip().startswith(f"{letter}:")
+        tab.keyboard.press("Enter")
+        assert form.get_by_role("status").inner_text() == question.judge(letter).replace("`", "")
+        assert form.locator("input:checked").evaluate("(i) => i === document.activeElement")
+        tab.keyboard.press("ArrowDown")
+    number = place(tab, first(Number))
+    number.get_by_role("textbox").focus()
+    tab.keyboard.type("much")
+    tab.keyboard.press("Enter")
+    assert number.get_by_role("status").inner_text() == NO_NUMBER
+    assert tab.url.endswith(f"{FIRST}.html"), "no form was sent"
+
+
+@each_chapter
+def test_without_scripts_it_is_questions_with_folds(open_quiz, stem):
+    tab = open_quiz(stem, java_script_enabled=False)
+    assert not tab.locator(".quiz :is(form, input, button)").count()
+    for question in quiz(stem).questions:
+        shown = place(tab, question)
+        right = shown.locator("li.right")
+        assert shown.locator("p").first.is_visible() and not right.is_visible()
+        shown.locator("summary").click()
+        assert right.is_visible()
+        assert shown.locator("details li").count() == len(question.answers)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [None, PHONE], ids=["desk", "phone"])
+def test_an_answered_quiz_is_accessible_and_fits(open_quiz, size, scheme):
+    tab = open_quiz(FIRST, color_scheme=scheme, **({"viewport": size} if size else {}))
+    for question in quiz(FIRST).questions:
+        form = place(tab, question)
+        if isinstance(question, Choice):
+            form.locator("input").first.check()
+        else:
+            form.locator("input").fill("17")
+        form.get_by_role("button", name="Check").click()
+        form.locator("summary").click()
+        box = form.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= tab.viewport_size["width"]
+        assert form.evaluate("(part) => part.scrollWidth <= part.clientWidth + 1")
+    tab.add_style_tag(content=LAY_OUT_ALL)
+    tab.evaluate(AXE)
+    rules = "{rules: {'target-size': {enabled: true}}}"
+    found = tab.evaluate(f"axe.run('.quiz', {rules})")
+    assert not [f"{v['id']}: {v['nodes'][0]['html'][:120]}" for v in found["violations"]]
+    assert len(found["passes"]) > 5
+
+
+def test_on_paper_the_answers_are_there_and_no_buttons(open_quiz):
+    tab = open_quiz(FIRST)
+    tab.emulate_media(media="print")
+    for question in quiz(FIRST).questions:
+        form = place(tab, question)
+        assert not form.locator("button:visible, input:visible").count()
+        assert form.locator("li.right").is_visible()
