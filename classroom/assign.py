@@ -48,7 +48,7 @@ def cell(kind: str, name: str, source: str) -> dict:
 @cache
 def setup_source() -> str:
     """The chapters' first code cell: in Colab it fetches the course."""
-    path = sorted((ROOT / "chapters").glob("*.ipynb"))[0]
+    path = min((ROOT / "chapters").glob("*.ipynb"))
     for entry in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         if "setup" in entry["metadata"].get("tags", []):
             return "".join(entry["source"])

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import repository
 import yaml
+from notebooks import in_order
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from sphinx_external_toc.parsing import parse_toc_yaml
@@ -214,7 +215,7 @@ def test_every_command_is_documented():
 
 def test_toc_names_the_chapters_in_order():
     files = list(parse_toc_yaml(ROOT / "_toc.yml"))
-    chapters = sorted((ROOT / "chapters").glob("*.ipynb"))
+    chapters = in_order((ROOT / "chapters").glob("*.ipynb"))
     assert [name for name in files if name.startswith("chapters/")] == [
         f"chapters/{path.stem}" for path in chapters
     ]

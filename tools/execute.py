@@ -16,7 +16,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from notebooks import stable_ids, store
+from notebooks import in_order, stable_ids, store
 
 import gen_models_utilities as gmu
 from live.figure.reference import SWITCH
@@ -40,7 +40,7 @@ ENVIRONMENT = {
 
 def chapters() -> list[Path]:
     """All chapter notebooks, in the order of the book."""
-    return sorted((ROOT / "chapters").glob("*.ipynb"))
+    return in_order((ROOT / "chapters").glob("*.ipynb"))
 
 
 def has_tag(cell, tag: str) -> bool:

@@ -132,7 +132,7 @@ def edition(base: Path) -> str:
     folder = copy(base / "edition")
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     built(folder, "make", "repository", f"URL={OTHER}")
-    chapters = sorted((folder / "chapters").glob("*.ipynb"))
+    chapters = notebooks.in_order((folder / "chapters").glob("*.ipynb"))
     first, last = chapters[0], chapters[-1]
     toc = (folder / "_toc.yml").read_text("utf-8")
 

@@ -1,9 +1,27 @@
 """Notebook files as the course stores them: cells named by content, never half written."""
 
 import hashlib
+from collections.abc import Iterable
+from pathlib import Path
 
 import nbformat
 import safely
+
+
+def in_order(paths: Iterable[Path]) -> list[Path]:
+    """Chapters in the order of the book: by their number, so that 10 comes after 9.
+
+    Args:
+        paths: notebooks named by a number and a title, such as 9_splines.ipynb.
+
+    Returns:
+        The same paths.
+
+    Example:
+        >>> [path.name for path in in_order([Path("10_b.ipynb"), Path("9_a.ipynb")])]
+        ['9_a.ipynb', '10_b.ipynb']
+    """
+    return sorted(paths, key=lambda path: (len(path.stem.split("_")[0]), path.stem))
 
 
 def stable_ids(notebook) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import safely
+from notebooks import in_order
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "classroom" / "solutions.json"
@@ -38,7 +39,7 @@ def in_text(text: str) -> dict[str, str]:
 def in_chapters(root: Path = ROOT) -> dict[str, str]:
     """The solutions of all chapters, in the order of the book."""
     found = {}
-    for path in sorted((root / "chapters").glob("*.ipynb")):
+    for path in in_order((root / "chapters").glob("*.ipynb")):
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown":
                 found |= in_text(cell.source)

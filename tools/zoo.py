@@ -32,6 +32,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbval.plugin import coalesce_streams, get_sanitize_patterns
+from notebooks import in_order
 
 ROOT = Path(__file__).resolve().parents[1]
 SANITIZE = ROOT / "tests" / "chapters" / "nbval_sanitize.cfg"
@@ -108,7 +109,7 @@ def trains(source: str) -> bool:
 def training_chapters(folder: Path = ROOT / "chapters") -> list[Path]:
     """Return the notebooks of a folder in which a code cell trains, in the order of the book."""
     found = []
-    for path in sorted(folder.glob("*.ipynb")):
+    for path in in_order(folder.glob("*.ipynb")):
         cells = nbformat.read(path, as_version=4).cells
         if any(cell.cell_type == "code" and trains(cell.source) for cell in cells):
             found.append(path)

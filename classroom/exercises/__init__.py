@@ -16,4 +16,4 @@ def chapters() -> dict[str, tuple[Exercise, ...]]:
     for info in pkgutil.iter_modules(__path__, __name__ + "."):
         module = importlib.import_module(info.name)
         found[module.CHAPTER] = tuple(module.EXERCISES)
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda entry: (len(entry[0].split("_")[0]), entry[0])))

@@ -2,12 +2,15 @@
 
 import json
 import random
+from pathlib import Path
 
 import execute
 import nbformat
 import notebooks
 import pytest
 from nbclient.exceptions import CellExecutionError
+
+from classroom.exercises import chapters
 
 v4 = nbformat.v4
 
@@ -99,6 +102,16 @@ def test_cells_are_named_by_what_they_hold():
     markdown = v4.new_notebook(cells=[v4.new_markdown_cell("a")])
     execute.stable_ids(markdown)
     assert markdown.cells[0].id != a
+
+
+def test_chapters_come_in_the_order_of_their_numbers():
+    """As text, 10 comes before 9: the book, flows.py and the solutions would start with it."""
+    names = ["9_a", "10_b", "1_c", "2_d", "100_e"]
+    found = notebooks.in_order(Path(f"{name}.ipynb") for name in names)
+    assert [path.stem for path in found] == ["1_c", "2_d", "9_a", "10_b", "100_e"]
+    numbers = [int(path.stem.split("_")[0]) for path in execute.chapters()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert list(chapters()) == [path.stem for path in execute.chapters() if path.stem in chapters()]
 
 
 def test_new_ids_change_nothing_else():
