@@ -69,6 +69,7 @@ execute: $(READY)  ## Regenerate flows.py, run all notebooks again and store the
 	$(BIN)/python tools/export.py
 	$(BIN)/python -m lab.programs
 	$(BIN)/python tools/solutions.py
+	$(BIN)/python tools/instructor.py
 	$(BIN)/python tools/execute.py
 	$(BIN)/python tools/hero.py
 
