@@ -105,7 +105,7 @@ def readings(path: Path) -> Iterator[str]:
 
 def pieces(text: str) -> list[str]:
     """The lines of a text without formulas, links and roles, which pages set in another way."""
-    cut = r"\$[^$]*\$|\]\([^)]*\)|\{[\w:]+\}`[^`]*`|\[|`{3,}.*|\\n"
+    cut = r"\$[^$]*\$|\[[^\]]*\]\([^)]*\)|\{[\w:]+\}`[^`]*`|`{3,}.*|\\n"
     return [
         p for line in text.splitlines() for p in re.split(cut, line) if len(letters(p)) >= LEAST
     ]

@@ -137,7 +137,7 @@ def test_bad_commands_leave_nothing(tmp_path, monkeypatch, capsys, wanted, out, 
 def test_a_solution_that_would_be_left_stops_it(tmp_path, monkeypatch):
     monkeypatch.setattr(edition, "is_solution", lambda cell: False)
     monkeypatch.setattr(edition, "taught", lambda root: "")
-    with pytest.raises(ValueError, match="the edition would hold solutions:\n  chapters/"):
+    with pytest.raises(ValueError, match=r"would hold solutions:\n(.*\n)*  chapters/"):
         edition.make("no", str(tmp_path / "deep" / "new"))
     assert not (tmp_path / "deep" / "new").exists()
     assert not list((tmp_path / "deep").iterdir())
