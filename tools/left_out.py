@@ -32,7 +32,7 @@ def without(text: str, names: list[str]) -> str:
     for name in names:
         stem = name.split("/")[-1]
         place = rf"(?:[\w./-]*/)?{re.escape(stem)}(?:\.(?:ipynb|md|html))?(?:#[^)`>\s]*)?"
-        text = re.sub(rf"(?<!!)\[([^\]]*)\]\({place}\)", r"\1", text)
+        text = re.sub(rf"(?<!!)\[([^\[\]]*)\]\({place}\)", r"\1", text)
         text = re.sub(rf"\{{doc\}}`([^`<]+?)\s*<{place}>`", r"\1", text)
         number = stem.split("_")[0]
         text = re.sub(rf"\{{doc\}}`{place}`", f"chapter {number}", text)

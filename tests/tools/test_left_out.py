@@ -7,8 +7,6 @@ import pytest
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 ROOT = left_out.Path(__file__).resolve().parents[2]
-
-
 OUTLOOK = ["chapters/7_outlook"]
 
 
