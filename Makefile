@@ -35,18 +35,20 @@ SHEET ?=
 ROSTER ?=
 IN ?=
 OUT ?=
+SOLUTIONS ?= no
 EXPORT ?=
 COLUMN ?=
 override SHEET := $(value SHEET)
 override ROSTER := $(value ROSTER)
 override IN := $(value IN)
 override OUT := $(value OUT)
+override SOLUTIONS := $(value SOLUTIONS)
 override EXPORT := $(value EXPORT)
 override COLUMN := $(value COLUMN)
-export SHEET ROSTER IN OUT EXPORT COLUMN
+export SHEET ROSTER IN OUT SOLUTIONS EXPORT COLUMN
 
 .DEFAULT_GOAL := help
-.PHONY: help book test zoo execute experiments assignment grade lms serve pdf archive lab lint linkcheck audit lock repository hardships mutants faults clean
+.PHONY: help book test zoo execute experiments assignment grade lms edition serve pdf archive lab lint linkcheck audit lock repository hardships mutants faults clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -69,6 +71,7 @@ execute: $(READY)  ## Regenerate flows.py, run all notebooks again and store the
 	$(BIN)/python tools/export.py
 	$(BIN)/python -m lab.programs
 	$(BIN)/python tools/solutions.py
+	$(BIN)/python tools/instructor.py
 	$(BIN)/python tools/execute.py
 	$(BIN)/python tools/hero.py
 
@@ -84,6 +87,9 @@ grade: $(READY)  ## Mark hand-ins in a box (SHEET=depth IN=handins ROSTER=roster
 lms: $(READY)  ## Marks into Canvas' or Moodle's export (IN=marks ROSTER=... EXPORT=... COLUMN=... OUT=...)
 	$(BIN)/python -m classroom.lms --marks "$$IN" --roster "$$ROSTER" --export "$$EXPORT" \
 		--column "$$COLUMN" --out "$$OUT"
+
+edition: $(READY)  ## The course in a new folder, for a class (SOLUTIONS=no OUT=folder)
+	$(BIN)/python tools/edition.py --solutions "$$SOLUTIONS" --out "$$OUT"
 
 serve: $(SITE)  ## Serve the site on http://localhost:8000 (PORT=... for another port)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)

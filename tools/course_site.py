@@ -12,6 +12,7 @@
 - Figures have a version for dark pages (dark.py).
 - Pages carry only what they use (page_weight.py).
 - One page is the Flow Lab (lab_page.py).
+- Nothing links to chapters that are left out (left_out.py).
 """
 
 import base64
@@ -38,6 +39,7 @@ from found import (
 )
 from guesses import mark_guesses
 from lab_page import mount_lab, write_lab
+from left_out import read_source
 from notes import add_notes, read_terms
 from page_weight import bundle_styles, calm_theme, ease_images, names_in_use
 from reading import ease_reading
@@ -303,6 +305,7 @@ def setup(app):
         "set_at_build", (html_visit_math, None), (html_visit_displaymath, None)
     )
     app.connect("config-inited", configure)
+    app.connect("source-read", read_source)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", mount_lab)
     app.connect("build-finished", write_lab, priority=100)

@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import edition as edition_tool
 import notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -177,6 +178,31 @@ def edition(base: Path) -> str:
     return "the tests of chapters, site and house are green, pages follow the table of contents"
 
 
+def without_solutions(base: Path) -> str:
+    """An edition for students: its own tests are green, and its site holds no solution either."""
+    folder, out = copy(base / "course"), base / "for my class"
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    built(folder, "make", "edition", "SOLUTIONS=no", f"OUT={out}")
+    (out / ".venv").symlink_to(VENV)
+    built(out)
+    known = edition_tool.marks(folder)
+    left = edition_tool.leaks(out, known)
+    assert not left, left[:5]
+    built(
+        out, str(VENV / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider",
+        "tests/chapters/test_structure.py", "tests/chapters/test_prose.py", "tests/classroom",
+        "tests/site/test_site.py", "tests/site/test_reading.py", "tests/site/test_browser_site.py",
+        "tests/test_house.py", "tests/tools/test_instructor.py",
+        "-k", "not Repository and not lint or agrees_everywhere", PYTHONPATH=str(out),
+    )  # fmt: skip
+    # The search is not blind: on the site of the course it finds the solutions of all chapters.
+    built(folder)
+    seen = {line.split(":")[0] for line in edition_tool.leaks(folder / "_build" / "html", known)}
+    wanted = {f"chapters/{path.stem}.html" for path in (folder / "chapters").glob("*.ipynb")}
+    assert wanted <= seen, wanted - seen
+    return f"{len(known)} pieces of solutions, none in files or site; the tests are green"
+
+
 def write_chapter(source: Path, target: Path) -> None:
     """A small chapter of its own, with the opening and the setup cell of another one."""
     import nbformat
@@ -222,7 +248,7 @@ def moved(base: Path) -> str:
 def main(words: list[str]) -> int:
     """Try the hardships, and return how many were not met."""
     failed = 0
-    for hardship in (other_places, cut_off, edition, read_only, moved):
+    for hardship in (other_places, cut_off, edition, without_solutions, read_only, moved):
         if words and not any(word in hardship.__name__ for word in words):
             continue
         start_time = time.monotonic()

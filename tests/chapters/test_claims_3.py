@@ -99,7 +99,8 @@ def test_the_log_p_worked_by_hand(double):
     text = next(c.source for c in cells(CHAPTER) if "One log p, worked by hand" in c.source)
     text = text[text.index("### One log p") :]
     layer = flows.Coupling(lambda kept, context: (kept * math.log(2), kept))
-    z, volume = layer.encode(torch.tensor([[1.0, 3.0]]))
+    point = torch.tensor([[1.0, 3.0]])
+    z, volume = layer.encode(point)
     base = flows.standard_normal_log_prob(z).sum()
     first = flows.standard_normal_log_prob(torch.tensor(1.0))
     second = torch.distributions.Normal(1.0, 2.0).log_prob(torch.tensor(3.0))

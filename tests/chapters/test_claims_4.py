@@ -460,7 +460,8 @@ def test_signs_by_hand():
 
 def test_the_ring_is_twice_as_high_as_a_standard_normal():
 
-    peak = gmu.ring_log_prob(gmu.ring_centers()).exp()
+    centers = gmu.ring_centers()
+    peak = gmu.ring_log_prob(centers).exp()
     assert (peak - 1 / math.pi).abs().max() < 1e-6
     assert abs(flows.standard_normal_log_prob(torch.zeros(2)).sum().exp() - 0.5 / math.pi) < 1e-6
 

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 import torch
 from claims import defined, run_solution, solutions
+from samples import needs_solutions
 from test_laws import TRANSFORMS, build, log_prob, normal, planar, radial, vector
 from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -415,6 +416,7 @@ def test_a_radial_layer_fades_as_beta_over_r(beta):
     assert layer.decode(cloud(2000))[1].abs().min() > 0.1
 
 
+@needs_solutions
 def test_where_the_slip_folds(double):
     """w.u over r = w.free_u, if |w| stands in place of its square: the solution's explanation."""
     r = torch.linspace(-400, 60, 460_001)

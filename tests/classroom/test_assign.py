@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from samples import needs_solutions
 
 from classroom import assign
 from classroom.assign import ANSWERS, KEYS, leaks, plain_notebook, solution_lines, text_of
@@ -76,6 +77,7 @@ def test_again_gives_the_same_bytes(made):
     assert {row["file"] for row in rows} == {n for n in before if n.endswith(".ipynb")}
 
 
+@needs_solutions
 def test_no_solution_is_in_it(made):
     forbidden = solution_lines()
     keys = tomllib.loads(KEYS.read_text(encoding="utf-8"))
@@ -85,6 +87,7 @@ def test_no_solution_is_in_it(made):
         assert not leaks(content, forbidden)
 
 
+@needs_solutions
 @pytest.mark.parametrize("where", ["source", "metadata", "output", "name", "split"])
 def test_the_scan_finds_a_solution_wherever_it_is(made, where):
     line, origin = next(iter(solution_lines().items()))

@@ -177,7 +177,8 @@ def test_coupling(direction, runner):
 
 def trained_like(seed=0, **options):
     """A RealNVP whose weights are not those of the identity, and its float64 twin."""
-    g = torch.Generator().manual_seed(seed)
+    g = torch.Generator()
+    g.manual_seed(seed)
     flow = flows.RealNVP(**options)
     with torch.no_grad():
         for p in flow.parameters():

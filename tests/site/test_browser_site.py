@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from browser import wait_until
+from samples import needs_solutions
 from sphinx_external_toc.parsing import parse_toc_yaml
 from test_live_figure import settled
 
@@ -248,6 +249,7 @@ class TestReading:
         tab.keyboard.press("Enter")
         code.wait_for(state="visible")
 
+    @needs_solutions
     def test_solutions_unfold(self, open_page):
         tab = open_page(CHAPTER)
         solution = tab.locator(".solution.dropdown, .solution.toggle").first

@@ -1,0 +1,163 @@
+"""An edition without solutions holds none, wherever one looks; and bad commands leave nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import edition
+import nbformat
+import pytest
+import solutions
+from samples import needs_solutions
+
+pytestmark = needs_solutions
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, str]:
+    return edition.marks()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("editions") / "above" / "Übung 1"
+    told = edition.make("no", str(folder))
+    assert str(folder) in told
+    return folder
+
+
+def test_every_solution_is_known_by_something_of_its_own(known):
+    found = set(known.values())
+    wanted = {f"the solution of {label}" for label in solutions.in_chapters()}
+    assert wanted <= found and set(edition.ANSWERS[1:]) <= found
+    assert min(map(len, known)) >= edition.LEAST and len(known) > 400
+
+
+def test_no_solution_is_anywhere_in_it(made, known):
+    assert not edition.leaks(made, known)
+    text = "".join(p.read_text("utf-8") for p in made.glob("chapters/*.ipynb"))
+    assert "{solution}" not in text and "{exercise}" in text
+    for name in set(edition.ANSWERS) - {edition.NOT_TESTED}:
+        assert not (made / name).exists(), name
+
+
+@pytest.mark.parametrize("form", ["py", "html", "json", "ipynb", "js", "hidden"])
+def test_a_solution_is_found_however_it_is_set(tmp_path, known, form):
+    """As a program, as a page that colours it, as JSON, in the index of the search."""
+    code = solutions.in_chapters()["ex-4-nice"]
+    line = next(p for p in edition.pieces(code) if edition.letters(p) in known)
+    content = {
+        "py": f"x = 1\n    {line}  # so",
+        "html": "<pre>" + " ".join(f"<span class='n'>{w}</span>" for w in line.split()) + "</pre>",
+        "json": f'{{"a": [{{"b": "{line.encode("unicode_escape").decode()}"}}]}}',
+        "ipynb": f'{{"cells": [{{"source": ["{line[:9]}", "{line[9:]}"]}}]}}',
+        "js": f'Search.setIndex({{"texts": ["{line}"]}})',
+        "hidden": line,
+    }[form]
+    name = ".notes" if form == "hidden" else f"page.{form}"
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / name).write_text(content, encoding="utf-8")
+    (found,) = edition.leaks(tmp_path, known)
+    assert found.startswith(f"deep/{name}: the solution of ex-4-nice")
+
+
+def test_all_else_is_as_it_was(made):
+    names = set(edition.files())
+    assert set(edition.files(made)) == names - set(edition.ANSWERS) | {edition.NOT_TESTED}
+    changed = {n for n in edition.files(made) if (made / n).read_bytes() !=
+               (edition.ROOT / n).read_bytes()}  # fmt: skip
+    chapters = {n for n in names if n.startswith("chapters/") and n.endswith(".ipynb")}
+    assert changed == chapters | {*edition.TEXTS, edition.NOT_TESTED}
+    for name in chapters:
+        old, new = (nbformat.read(root / name, as_version=4) for root in (edition.ROOT, made))
+        rest = [c.source for c in old.cells if not edition.is_solution(c)]
+        assert [c.source for c in new.cells] == rest
+        assert [c.outputs for c in new.cells if c.cell_type == "code"] == [
+            c.outputs for c in old.cells if c.cell_type == "code"
+        ]
+    assert not list((made / ".git").rglob("*.pack")), "without this repository's history"
+
+
+def test_there_checks_and_hints_work_and_solutions_say_that_there_are_none(made):
+    code = (
+        "from classroom import q\nq.sign.check()\nq.sign.hint()\nq.sign.solution()\n"
+        "import classroom; print(classroom.__file__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=made, capture_output=True, encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": str(made)},
+    )  # fmt: skip
+    told = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert told[0].startswith("Not attempted: ") and told[1].startswith("Hint 1")
+    assert told[2] == "This edition holds no solutions; ask whoever gave it to you."
+    assert told[3].startswith(str(made))
+
+
+def test_there_the_commands_bring_no_solution_back(made):
+    """`make execute` calls both: neither makes a file, or changes one."""
+    before = {n: (made / n).read_bytes() for n in edition.files(made)}
+    for tool in ("solutions", "instructor"):
+        command = [sys.executable, f"tools/{tool}.py"]
+        done = subprocess.run(command, cwd=made, capture_output=True, encoding="utf-8")
+        assert done.returncode == 0, done.stderr
+    assert {n: (made / n).read_bytes() for n in edition.files(made)} == before
+
+
+@pytest.mark.parametrize(
+    ("wanted", "out", "why"),
+    [
+        ("maybe", "new", "SOLUTIONS must be yes or no, but is 'maybe'"),
+        ("", "new", "SOLUTIONS must be yes or no, but is ''"),
+        ("No", "new", "SOLUTIONS must be yes or no, but is 'No'"),
+        ("no", "", "OUT must name a new folder, but is empty"),
+        ("no", ".", "OUT must be a new folder, but .* is there already"),
+        ("no", "file", "OUT must be a new folder, but .* is there already"),
+        ("no", "link", "OUT must be a new folder, but .* is there already"),
+        ("no", "file/inside", "OUT must lie in a folder, but .* is a file"),
+        ("no", str(edition.ROOT / "new"), "OUT must lie outside of the repository"),
+        ("no", str(edition.ROOT / "_build" / "a" / "b"), "OUT must lie outside of the repository"),
+    ],
+)
+def test_bad_commands_leave_nothing(tmp_path, monkeypatch, capsys, wanted, out, why):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("mine", encoding="utf-8")
+    Path("link").symlink_to("nowhere")
+    before = sorted(tmp_path.rglob("*"))
+    assert edition.main(["--solutions", wanted, "--out", out]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("make edition: ")
+    with pytest.raises(ValueError, match=why):
+        edition.checked(wanted, out)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not (edition.ROOT / "new").exists() and not (edition.ROOT / "_build" / "a").exists()
+
+
+def test_a_solution_that_would_be_left_stops_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(edition, "is_solution", lambda cell: False)
+    monkeypatch.setattr(edition, "taught", lambda root: "")
+    with pytest.raises(ValueError, match=r"would hold solutions:\n(.*\n)*  chapters/"):
+        edition.make("no", str(tmp_path / "deep" / "new"))
+    assert not (tmp_path / "deep" / "new").exists()
+    assert not list((tmp_path / "deep").iterdir())
+
+
+def test_a_folder_that_git_does_not_know_is_told(tmp_path):
+    with pytest.raises(ValueError, match="must be a git repository"):
+        edition.checked("yes", str(tmp_path / "new"), tmp_path / "no-repository")
+
+
+def test_of_an_edition_without_solutions_there_is_no_other(tmp_path, made):
+    with pytest.raises(ValueError, match="an edition without solutions already"):
+        edition.make("no", str(tmp_path / "new"), made)
+
+
+def test_make_hands_over_what_was_typed(tmp_path):
+    """Neither make nor a shell evaluates it."""
+    evil = "$(shell touch one)`touch two`;touch three"
+    command = ["make", "--silent", "edition", f"OUT={tmp_path}/a", f"SOLUTIONS={evil}"]
+    done = subprocess.run(command, cwd=edition.ROOT, capture_output=True, encoding="utf-8")
+    assert done.returncode and repr(evil) in done.stderr, done.stderr
+    assert not list(tmp_path.iterdir())
+    assert not {"one", "two", "three"} & {path.name for path in edition.ROOT.iterdir()}

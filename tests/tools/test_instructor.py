@@ -1,0 +1,81 @@
+"""The page for instructors says what chapters, specs and sheets say."""
+
+import dataclasses
+
+import instructor
+import pytest
+
+from experiments.sheets import SHEETS
+
+
+@pytest.fixture
+def page() -> str:
+    return instructor.PAGE.read_text(encoding="utf-8")
+
+
+def test_its_tables_are_those_of_the_specs(page):
+    """(`python tools/instructor.py` writes them.) All tables that can be made stand on it."""
+    assert {name for _, name, _, _ in instructor.BLOCK.findall(page)} == set(instructor.MADE)
+    if instructor.FAULTS.exists():  # an edition without solutions has none, and keeps the page
+        assert instructor.filled(page) == page, "run python tools/instructor.py"
+
+
+def test_another_spec_makes_another_page(page, monkeypatch):
+    chapters = instructor.the_chapters()
+    first = chapters[0].exercises[0]
+    for change in ({"points": 5}, {"minutes": 59}, {"hints": ("a", "b")}, {"title": "Other"}):
+        other = dataclasses.replace(
+            chapters[0],
+            exercises=(dataclasses.replace(first, **change), *chapters[0].exercises[1:]),
+        )
+        monkeypatch.setattr(instructor, "the_chapters", lambda o=other: [o, *chapters[1:]])
+        assert instructor.filled(page) != page, change
+    monkeypatch.setattr(instructor, "the_chapters", lambda: chapters)
+    monkeypatch.setitem(SHEETS, "depth", dataclasses.replace(SHEETS["depth"], question="Why?"))
+    assert instructor.filled(page) != page
+
+
+def test_every_chapter_has_goals_a_time_and_its_exercises():
+    for chapter in instructor.the_chapters():
+        assert chapter.goals.count("- ") >= 3 and "**" not in chapter.goals, chapter.stem
+        assert chapter.minutes and chapter.title, chapter.stem
+
+
+@pytest.mark.parametrize("hours", instructor.PLANS)
+def test_a_plan_fits_its_hours_and_names_what_there_is(hours):
+    known = {c.stem: c for c in instructor.the_chapters()}
+    whole, total = set(instructor.PLANS[hours]) <= set(known), 0
+    for stem, names in instructor.PLANS[hours].items():
+        if (chapter := known.get(stem)) is None:
+            continue  # an edition may leave a chapter out
+        chosen = [e for e in chapter.exercises if e.name in names]
+        assert len(chosen) == len(names), f"{stem}: {names}"
+        total += chapter.minutes + sum(e.minutes for e in chosen)
+    assert total <= 60 * hours
+    assert total >= 0.9 * 60 * hours or not whole, "and fills them"
+    assert set(instructor.HOMEWORK.get(hours, ())) <= set(SHEETS)
+
+
+def test_every_slip_that_is_tested_stands_on_the_page(page):
+    shown = page.replace("\\", "")
+    for exercise, slips in instructor.faults().items():
+        for slip in slips:
+            assert slip in shown, f"{exercise}: {slip}"
+
+
+def test_a_table_that_there_is_not_is_told():
+    text = "<!-- made: nothing -->\n<!-- end -->"
+    with pytest.raises(ValueError, match="must be one of book, plans, .* but is nothing"):
+        instructor.filled(text)
+
+
+def test_what_the_grader_protects_against_stands_in_one_place(page):
+    """The page includes it; a heading that was renamed would leave it out without a word."""
+    for file, words in (
+        ("classroom/GRADING.md", "tables: the LMS's own export, the roster |"),
+        ("experiments/README.md", "## On a cluster"),
+        ("experiments/README.md", "## Your own"),
+    ):
+        assert (instructor.ROOT / file).read_text(encoding="utf-8").count(words) == 1
+        assert words in page
+    assert "canary" not in page and "sbatch" not in page, "no second copy"

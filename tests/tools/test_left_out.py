@@ -1,0 +1,46 @@
+"""What the table of contents leaves out, nothing links to; all other links stay."""
+
+import re
+
+import left_out
+import pytest
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+ROOT = left_out.Path(__file__).resolve().parents[2]
+OUTLOOK = ["chapters/7_outlook"]
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("[a](chapters/7_outlook.ipynb)", "a"),
+        ("[a *b*](7_outlook.ipynb#is-it) and [c](7_outlook)", "a *b* and c"),
+        ("[a](../chapters/7_outlook.html#x)", "a"),
+        ("{doc}`a <7_outlook>`", "a"),
+        ("{doc}`7_outlook`", "chapter 7"),
+        (r'{"source": ["[a](7_outlook.ipynb)\n"]}', r'{"source": ["a\n"]}'),
+        ("[a](chapters/17_outlook.ipynb)", None),
+        ("[a](chapters/7_outlook_and_more.ipynb)", None),
+        ("[a](chapters/6_conditional.ipynb) 7_outlook", None),
+        ("![a](7_outlook.png)", None),
+    ],
+)
+def test_links_become_words(source, wanted):
+    assert left_out.without(source, OUTLOOK) == (source if wanted is None else wanted)
+
+
+def test_its_card_goes_and_the_others_stay():
+    page = (ROOT / "intro.md").read_text(encoding="utf-8")
+    names = re.findall(r"^:link: (chapters/\w+)$", page, flags=re.MULTILINE)
+    assert len(names) >= 2
+    for name in names:
+        rest = left_out.without(page, [name])
+        left = re.findall(r"^:link: (chapters/\w+)$", rest, flags=re.MULTILINE)
+        assert left == [other for other in names if other != name]
+        assert f"({name}" not in rest and rest.count("::::\n") == page.count("::::\n") - 1
+
+
+def test_the_course_itself_leaves_nothing_out():
+    documents = set(parse_toc_yaml(ROOT / "_toc.yml"))
+    assert set(left_out.left_out(ROOT, set())) == {d for d in documents if "chapters/" in d}
+    assert left_out.left_out(ROOT, documents - set(OUTLOOK)) == OUTLOOK
