@@ -2,17 +2,23 @@
 
 python benchmarks/lab.py speed
 python benchmarks/lab.py ring [seeds] [layers] [width] [batch] [steps] [rate]
+python benchmarks/lab.py torch    the Lab's own settings, 20 seeds, here and in torch: lab.json
 """
 
 import json
 import sys
 from pathlib import Path
 
+import torch
+from scipy import stats
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "live"), str(ROOT / "tests" / "lab")]
 
-from lab_node import SERVER, bundle, programs  # noqa: E402
+from lab_node import SERVER, Workshop, bundle, gaps, programs  # noqa: E402
 from live_node import Script  # noqa: E402
+
+STORED = ROOT / "benchmarks" / "lab.json"
 
 TASK = """
 tasks.timed = ({ layers, width, batch, steps, rate, seed, data, warm }) => {
@@ -44,8 +50,41 @@ def timed(script, **settings):
     return script.ask({"task": "timed", **settings})[0]
 
 
+def against_torch(seeds: int = 20) -> dict:
+    """Gaps of the Lab's own settings on two data sets, in the page's scripts and in torch."""
+    workshop, made = Workshop(), {}
+    torch.set_num_threads(1)
+    settings = {"batch": 256, "steps": 1500, "rates": [[0, 5e-3]]}
+    layers, width = [12, 4, 45], 32
+    for data in ("ring", "moons"):
+        rows = []
+        for seed in range(seeds):
+            rows.append(gaps(workshop, data, layers, width, settings | {"seed": seed}, 20_000))
+            print(data, seed, *(round(v, 4) for v in rows[-1]), flush=True)
+        page, torchs = zip(*rows, strict=True)
+        made[data] = {"page": [round(v, 5) for v in page], "torch": [round(v, 5) for v in torchs]}
+    workshop.close()
+    about = {"layers": layers[0], "waves": layers[1], "turn": layers[2], "width": width}
+    return {"settings": about | settings | {"held_out": 20_000}, "gaps": made}
+
+
+def said(measured: dict) -> str:
+    """The same as lines of a table."""
+    lines = ["| data | page: mean, sd | torch: mean, sd | p |", "|---|---|---|---|"]
+    for data, both in measured["gaps"].items():
+        shown = [f"{stats.tmean(both[k]):.4f}, {stats.tstd(both[k]):.4f}" for k in ("page", "torch")]
+        p = stats.ks_2samp(both["page"], both["torch"]).pvalue
+        lines.append(f"| {data} | {shown[0]} | {shown[1]} | {p:.2f} |")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     what, *numbers = sys.argv[1:]
+    if what == "torch":
+        measured = against_torch()
+        STORED.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+        print(said(measured))
+        sys.exit()
     server = SERVER.replace("PROGRAMS", bundle.written(programs.stored()))
     script = Script(f"{bundle.parts()}\n{server}\n{TASK}")
     base = {"data": "ring", "seed": 0, "rate": 4e-3, "batch": 256}

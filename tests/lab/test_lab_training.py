@@ -1,12 +1,18 @@
 """The Lab trains as torch does: values, gradients, whole trainings, against torch in float64."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
-from lab_node import Workshop
+from lab_node import Workshop, gaps
+from scipy import stats
 
 import flows
 from lab import programs
 
+ROOT = Path(__file__).resolve().parents[2]
+FALSE_ALARM = 1e-3  # of a comparison of two samples: with other seeds, one in a thousand fails
 EPS = torch.finfo(torch.float32).eps  # limits are many of it: the page counts in this precision
 
 SHAPES = [  # layers, Fourier features, turn; width, points
@@ -94,6 +100,23 @@ def test_twenty_steps_are_torchs(layers, width, n, schedule, workshop):
     assert largest(losses, wanted) < 100 * EPS * wanted.max() and not len(went_back)
     moved = (weights_of(flow) - got).abs()
     assert moved.mean() < 100 * EPS and moved.max() < 1e-4  # (Adam's first steps see only the sign)
+
+
+def test_gaps_over_seeds_are_torchs(workshop):
+    """Whole trainings, 20 seeds each. Half the rate would be noticed (p = 0.0003)."""
+    settings = {"batch": 64, "steps": 200, "rates": [[0, 1e-2]]}
+    rows = [gaps(workshop, "ring", (4, 4, 45), 16, settings | {"seed": s}) for s in range(20)]
+    page, torchs = zip(*rows, strict=True)
+    assert stats.ks_2samp(page, torchs).pvalue > FALSE_ALARM
+    assert 0.6 < sum(page) / 20 < 1.1, "the flow learns, but the training is short"
+
+
+def test_gaps_of_the_labs_own_settings_are_torchs():
+    """As measured by `python benchmarks/lab.py torch`."""
+    measured = json.loads((ROOT / "benchmarks" / "lab.json").read_text(encoding="utf-8"))
+    for both in measured["gaps"].values():
+        assert len(both["page"]) == len(both["torch"]) == 20
+        assert stats.ks_2samp(both["page"], both["torch"]).pvalue > FALSE_ALARM
 
 
 def test_rates_are_the_chapters(workshop):
