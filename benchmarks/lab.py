@@ -22,7 +22,7 @@ STORED = ROOT / "benchmarks" / "lab.json"
 
 TASK = """
 tasks.timed = ({ layers, width, batch, steps, rate, seed, data, warm }) => {
-  const chain = new Chain(programs, layersOf(...layers), width);
+  const chain = chainOf(layers, width);
   const { sample, log_prob } = readPrograms(programs.data[data]);
   const draw = (random, n) => sample(random.uniforms(2 * n), random.normals(2 * n));
   const settings = { batch, steps, clip: 5, schedule: true, seed, rates: [[0, rate]] };
@@ -72,7 +72,9 @@ def said(measured: dict) -> str:
     """The same as lines of a table."""
     lines = ["| data | page: mean, sd | torch: mean, sd | p |", "|---|---|---|---|"]
     for data, both in measured["gaps"].items():
-        shown = [f"{stats.tmean(both[k]):.4f}, {stats.tstd(both[k]):.4f}" for k in ("page", "torch")]
+        shown = [
+            f"{stats.tmean(both[k]):.4f}, {stats.tstd(both[k]):.4f}" for k in ("page", "torch")
+        ]
         p = stats.ks_2samp(both["page"], both["torch"]).pvalue
         lines.append(f"| {data} | {shown[0]} | {shown[1]} | {p:.2f} |")
     return "\n".join(lines)

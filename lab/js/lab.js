@@ -1,12 +1,12 @@
 // The Flow Lab: choose data and a flow, train it, watch.
-const TAU = 2 * Math.PI, FINE = 96, COARSE = 52, MOST_DRAWN = 1000, HELD = 1000;
+const FINE = 96, COARSE = 52, MOST_DRAWN = 1000, HELD = 1000, SHOWN = { seed: 11, count: 800 };
 const RATES = [1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 3e-2, 1e-1, 3e-1];
 const menu = (name, label, pairs, value) => ({ name, label, kind: "menu", options: pairs.map((p) => `${p[0]}`),
   values: pairs.map((p) => p[1]), numbers: pairs.map((p) => p[1]), value });
 const whole = (name, label, min, max, value) => ({ name, label, kind: "int", min, max, step: 1, value });
 const same = (values) => values.map((v) => [v, v]);
 
-const parametersOf = ({ data, waves, turns }) => [
+const parametersOf = ({ data, bases, waves, turns }) => [
   menu("data", "Data", [...Object.entries(data).map(([k, d]) => [d.label, k]), ["Your own drawing", "drawn"]], "ring"),
   whole("layers", "Layers", 1, 16, 12),
   menu("width", "Width", same([8, 16, 32, 64]), 32),
@@ -17,6 +17,7 @@ const parametersOf = ({ data, waves, turns }) => [
   menu("steps", "Steps", same([500, 1000, 1500, 3000, 6000]), 1500),
   menu("batch", "Batch", same([64, 128, 256, 512]), 256),
   menu("points", "Points", [["always new", 0], ...same([50, 100, 500, 2000])], 0),
+  menu("base", "Base", Object.entries(bases).map(([k, b]) => [b.label, k]), "normal"),
   whole("seed", "Seed", 0, 99, 0),
 ];
 const FIRST = 6; // the others are put away
@@ -98,8 +99,6 @@ class Lab {
     Object.assign(this, { root, settings, address, reach: settings.extent, drawn: [], strokes: [], epoch: 0 });
     this.params = parametersOf(settings);
     this.model = new PageModel([...this.params, { name: "px", value: 3 }, { name: "py", value: 0 }, { name: "t", value: 1 }]);
-    const random = new Random(11);
-    this.base = random.normals(1600);
     this.fine = this.cells(FINE);
     this.coarse = this.cells(COARSE);
     [this.across, this.up] = this.net();
@@ -165,6 +164,7 @@ class Lab {
     const away = element("div", "lab-tools lab-away", root);
     button("link", "Copy link", () => this.copyLink(), away);
     button("png", "Picture (PNG)", () => this.savePicture(), away);
+    button("csv", "Samples (CSV)", () => this.saveSamples(), away);
     const range = { min: -this.reach, max: this.reach, step: 0.05, kind: "float" };
     const probe = [{ ...range, name: "px", label: "x1 of the probe" }, { ...range, name: "py", label: "x2 of the probe" }];
     addProbe(this.plots[1], probe, model);
@@ -356,12 +356,12 @@ class Lab {
   // ------------------------------------------------------------------------------------- the flow
 
   flow() {
-    const { layers, width, waves, turn } = this.now(), made = [];
+    const { layers, width, waves, turn, base } = this.now(), made = [];
     for (let i = 0; i < layers; i++) {
       if (turn && i) made.push({ kind: "turn", given: this.settings.turns[turn].map((v) => Float32Array.from(v)) });
       made.push({ kind: `coupling${waves}${i % 2 ? "flipped" : ""}` });
     }
-    return { layers: made, width };
+    return { layers: made, width, base };
   }
 
   host(lost) { return new Host(this.address, (answer) => this.hear(answer), lost); }
@@ -501,7 +501,7 @@ class Lab {
     this.stale = false;
     const { epoch, done, weights, flowNow, pool } = this;
     const probe = Float32Array.of(this.model.get("px"), this.model.get("py"));
-    const wanted = { density: ["logProb", this.running ? this.coarse : this.fine], samples: ["decode", this.base], across: ["decode", this.across],
+    const wanted = { density: ["logProb", this.running ? this.coarse : this.fine], samples: ["samples", SHOWN], across: ["decode", this.across],
       up: ["decode", this.up], probe: ["encode", probe] };
     if (pool?.length) wanted.held = ["logProb", pool];
     const made = await this.viewer.ask({ do: "view", model: flowNow, weights, wanted });
@@ -513,9 +513,8 @@ class Lab {
   }
 
   view(made, done, away) {
-    const [values, logDets] = made.probe, z = values.at(-1);
-    const base = -0.5 * (z[0] * z[0] + z[1] * z[1]) - Math.log(TAU);
-    const kinds = this.flowNow.layers.map((l) => l.kind), terms = [base], labels = ["log p(z)"];
+    const [, logDets, base] = made.probe;
+    const kinds = this.flowNow.layers.map((l) => l.kind), terms = [base[0]], labels = ["log p(z)"];
     logDets.forEach((d, k) => {
       const at = kinds.length - 1 - k;
       if (kinds[at] === "turn") return; // it adds 0
@@ -591,6 +590,7 @@ class Lab {
   draw() {
     const { plots, shown, model } = this, mode = pageMode();
     this.root.dataset.mode = mode;
+    this.python.textContent = this.settings.python.replace("BASE", this.settings.bases[model.get("base")].python);
     const data = model.get("data") === "drawn" ? Float32Array.from(this.drawn) : this.data ?? new Float32Array(0);
     const top = this.exact ? this.exact.reduce((a, b) => Math.max(a, b), 0) : shown?.density.reduce((a, b) => Math.max(a, b), 0);
     for (const k of [0, 1]) plots[k].spec.marks[0].limits = [0, top || 1];
@@ -694,11 +694,25 @@ class Lab {
     this.save("flow-lab.png", sheet.toDataURL("image/png"));
   }
 
+  // Samples of the flow with their log p, as a table. (Dropped into the Lab, it is data.)
+  async table(count = 1000) {
+    const { flowNow: model, weights, viewer } = this;
+    const { way } = (await viewer.ask({ do: "view", model, weights, wanted: { way: ["samples", { seed: this.model.get("seed"), count }] } }));
+    const points = way.at(-1), { p } = (await viewer.ask({ do: "view", model, weights, wanted: { p: ["logProb", points] } }));
+    const exact = (v) => `${+v.toPrecision(9)}`;
+    return ["x1,x2,log_p", ...Array.from(p, (v, i) => [points[2 * i], points[2 * i + 1], v].map(exact).join())].join("\n") + "\n";
+  }
+
+  async saveSamples() {
+    if (!this.weights) { this.tell("There is no flow yet, so there are no samples to save."); return; }
+    this.save("flow-lab.csv", `data:text/csv,${encodeURIComponent(await this.table())}`);
+  }
+
   addPython() {
     const fold = element("details", "live-fold", this.root);
     element("summary", "", fold, "Take the flow along, into Python");
     element("p", "", fold, "Save the weights, and run this beside flows.py and flows_support.py. It prints how far the two log p differ, at most.");
-    const code = element("pre", "", fold, this.settings.python);
+    const code = (this.python = element("pre", "", fold));
     code.tabIndex = 0;
     code.setAttribute("aria-label", "Python");
     const save = element("button", "", fold, "Save the weights (JSON)");
@@ -721,7 +735,7 @@ class Lab {
       }
     });
     const made = await this.viewer.ask({ do: "view", model: this.flowNow, weights: this.weights, wanted: { p: ["logProb", points] } });
-    return { shape: { n_layers: layers, hidden_dim: width, n_frequencies: waves, turn }, weights, steps: this.done,
+    return { shape: { n_layers: layers, hidden_dim: width, n_frequencies: waves, turn }, base: this.model.get("base"), weights, steps: this.done,
       points: Array.from({ length: points.length / 2 }, (_, i) => [points[2 * i], points[2 * i + 1]]), log_p: Array.from(made.p) };
   }
 }

@@ -14,18 +14,19 @@ const layersOf = (n, waves, turn) => Array.from({ length: n }, (_, i) => [
   ...(turn && i ? [{ kind: "turn", given: turnBy(turn) }] : []),
   { kind: `coupling${waves}${i % 2 ? "flipped" : ""}` },
 ]).flat();
+const chainOf = (layers, width, base = "normal") => new Chain(programs, { layers: layersOf(...layers), width, base });
 const tasks = {
   // One layer, or a flow: both ways, and the gradients of a weighted sum.
-  chain({ layers, width, weights, points }) {
-    const chain = new Chain(programs, layersOf(...layers), width), x = Float32Array.from(points);
+  chain({ layers, width, base, weights, points }) {
+    const chain = chainOf(layers, width, base), x = Float32Array.from(points);
     chain.load(Float32Array.from(weights));
     const [loss, gradient] = chain.gradient(x), [values, logDets] = chain.decodeSteps(x);
     const total = logDets.reduce((sum, d) => sum.map((v, k) => v + d[k]));
     return [[loss], gradient, chain.logProb(x), values.at(-1), total];
   },
   // A training on given batches.
-  train({ layers, width, weights, batches, settings }) {
-    const chain = new Chain(programs, layersOf(...layers), width);
+  train({ layers, width, base, weights, batches, settings }) {
+    const chain = chainOf(layers, width, base);
     let k = 0;
     const training = new Training(chain, () => Float32Array.from(batches[k++]), settings);
     chain.load(Float32Array.from(weights));
@@ -33,8 +34,8 @@ const tasks = {
     return [chain.weights, losses, training.wentBack, [training.rate]];
   },
   // A whole training on data that are always new: the mean log-density of held-out points after it.
-  trained({ layers, width, data, settings, held }) {
-    const chain = new Chain(programs, layersOf(...layers), width);
+  trained({ layers, width, base, data, settings, held }) {
+    const chain = chainOf(layers, width, base);
     const { sample } = readPrograms(programs.data[data]);
     const draw = (random, n) => sample(random.uniforms(2 * n), random.normals(2 * n));
     const training = new Training(chain, draw, { clip: 5, schedule: true, ...settings });
@@ -45,10 +46,15 @@ const tasks = {
     return [[(2 * sum) / points.length], training.wentBack];
   },
   rates: ({ cases }) => [cases.map((c) => warmCosine(...c))],
-  start({ layers, width, seed }) {
-    const chain = new Chain(programs, layersOf(...layers), width);
+  start({ layers, width, base, seed }) {
+    const chain = chainOf(layers, width, base);
     chain.start(new Random(seed));
     return [chain.weights];
+  },
+  base({ name, u, e }) {
+    const { sample, log_prob } = readPrograms(programs.bases[name]);
+    const z = sample(Float32Array.from(u), Float32Array.from(e));
+    return [z, log_prob(z, new Float32Array(z.length / 2))];
   },
   random({ seed, n }) {
     const random = new Random(seed);

@@ -5,10 +5,13 @@ The page is the Lab alone, under the policy of the book's pages; no built site i
 
 import json
 import re
+from pathlib import Path
 
 import pytest
+import torch
 from browser import serve_folder, wait_until
 
+import flows
 from lab import page
 
 POLICY = (
@@ -137,8 +140,7 @@ def test_two_labs_on_one_page(tab, folder):
     wait_until(tab, lambda: tab.evaluate(f"{one}.finished"))
     assert "lost" in tab.inner_text("#lab-b .lab-status")
     assert "lost" not in tab.inner_text("#lab-a .lab-status")
-    kept = tab.evaluate(f"{other}.kept.done")
-    assert kept > 0 and f"from step {kept}" in tab.inner_text("#lab-b .lab-status") or True
+    assert re.search(r"goes on from step \d+", tab.inner_text("#lab-b .lab-status"))
     assert tab.evaluate(f"{one}.now().data") == "ring"
     assert tab.evaluate(f"{other}.now().data") == "moons"
     assert tab.evaluate(f"{one}.link()").split("#")[1].startswith("lab-a?data=Ring")
@@ -146,18 +148,11 @@ def test_two_labs_on_one_page(tab, folder):
     assert len(ids) == len(set(ids))
 
 
-def heap(tab, session) -> tuple[float, int]:
-    """What the page's own heap holds after a collection: bytes, and compiled memories."""
+def heap(session) -> float:
+    """Bytes that the page's own heap holds after a collection, its arrays among them."""
     session.send("HeapProfiler.collectGarbage")
     used = session.send("Runtime.getHeapUsage")
-    proto = session.send("Runtime.evaluate", {"expression": "WebAssembly.Memory.prototype"})
-    found = session.send("Runtime.queryObjects", {
-        "prototypeObjectId": proto["result"]["objectId"], "objectGroup": "test"})  # fmt: skip
-    count = session.send("Runtime.callFunctionOn", {
-        "objectId": found["objects"]["objectId"], "functionDeclaration": "function () "
-        "{ return this.length; }", "returnByValue": True})["result"]["value"]  # fmt: skip
-    session.send("Runtime.releaseObjectGroup", {"objectGroup": "test"})
-    return used["usedSize"] + used.get("backingStorageSize", 0), count
+    return used["usedSize"] + used["backingStorageSize"]
 
 
 def test_memory_stays_steady(tab, folder):
@@ -171,19 +166,47 @@ def test_memory_stays_steady(tab, folder):
         for _ in range(5):
             tab.click("text=Reset")
         wait_until(tab, lambda: lab(tab, "done === 0 && !!" + LAB + ".shown"))
-        sizes.append(heap(tab, session))
+        sizes.append(heap(session))
     session.detach()
     print(sizes)
-    assert max(sizes[5:]) <= max(sizes[:5])
+    assert max(sizes[6:]) < 1.03 * max(sizes[1:6]), sizes  # (the first round compiles)
 
 
-def test_the_flow_goes_along_into_python(tab, tmp_path, monkeypatch, capsys):
-    train_small(tab)
+@pytest.mark.parametrize("base", ["normal", "student", "four"])
+def test_the_flow_goes_along_into_python(base, tab, tmp_path, monkeypatch, capsys):
+    open_lab(tab, f"data=ring&seed=3&base={base}&{SMALL}")
+    tab.click("text=Train")
+    finished(tab)
+    losses = lab(tab, "losses.map((l) => l[1])")
+    assert losses[-1] < losses[0] - 0.5
     saved = tab.evaluate(f"{LAB}.exported()")
     (tmp_path / "flow-lab.json").write_text(json.dumps(saved), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    exec(lab(tab, "settings.python"), {})  # what the page shows, as one would run it
+    exec(lab(tab, "python.textContent"), {})  # what the page shows, as one would run it
     assert float(capsys.readouterr().out) < 1e-5
+
+
+def test_samples_go_along_as_a_table_and_come_back(tab):
+    train_small(tab)
+    with tab.expect_download() as download:
+        tab.click("text=Samples (CSV)")
+    assert download.value.suggested_filename == "flow-lab.csv"
+    text = Path(download.value.path()).read_text(encoding="utf-8")
+    head, *rows = text.splitlines()
+    points = torch.tensor([[float(v) for v in row.split(",")] for row in rows])
+    assert head == "x1,x2,log_p" and points.shape == (1000, 3) and points.isfinite().all()
+    saved = tab.evaluate(f"{LAB}.exported()")
+    flow = flows.RealNVP(2, **saved["shape"])
+    flow.load_state_dict({name: torch.tensor(w) for name, w in saved["weights"].items()})
+    with torch.no_grad():
+        assert (flow.log_prob(points[:, :2]) - points[:, 2]).abs().max() < 1e-3
+        nll = -points[:, 2].mean()
+        again = -flow.log_prob(flow.sample(4000)).mean()
+    assert abs(nll - again) < 0.25  # they are the flow's own: both means are its entropy
+    table = {"name": "again.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    tab.set_input_files("input[type=file]", table)
+    wait_until(tab, lambda: lab(tab, "drawn.length") == 2000)
+    assert lab(tab, "now().data") == "drawn"
 
 
 def stroke(tab, turns=8):

@@ -67,6 +67,54 @@ def test_chains_are_the_courses_flows(layers, width, n, workshop):
         assert largest(decoded, z.flatten()) < 50 * EPS and largest(log_dets, log_det) < 50 * EPS
 
 
+@pytest.mark.parametrize("name", list(programs.BASES))
+def test_bases_are_drawn_and_weighed_as_in_torch(name, workshop):
+    base, u, e = programs.BASES[name], torch.rand(300, 2), torch.randn(300, 2)
+    points, log_prob = workshop.run("base", name=name, u=u, e=e)
+    z = base.sample(u.double(), e.double())
+    assert (points - z.flatten()).abs().max() < 20 * EPS * z.abs().max()
+    assert largest(log_prob, base.log_prob(z)) < 50 * EPS
+
+
+@pytest.mark.parametrize("name", list(programs.BASES))
+def test_bases_are_densities_and_drawn_from(name):
+    """Against scipy; the samples fill rings as the density says. False alarm: one in a thousand."""
+    base = programs.BASES[name]
+    z = base.sample(torch.rand(20_000, 2).double(), torch.randn(20_000, 2).double())
+    if name == "four":
+        corners = 1.125 * torch.tensor([[1, 1], [-1, 1], [-1, -1], [1, -1]])
+        known = sum(
+            stats.multivariate_normal(c.numpy(), 0.25).pdf(z.numpy()) / 4 for c in corners.double()
+        )
+    else:
+        known = {"normal": stats.multivariate_normal([0, 0]), "student": stats.multivariate_t(
+            [0, 0], df=4)}[name].pdf(z.numpy())  # fmt: skip
+    assert (base.log_prob(z).exp() - torch.as_tensor(known)).abs().max() < 1e-6
+    if name != "four":
+        far = z.square().sum(dim=1)
+        tail = (-far / 2).exp() if name == "normal" else (1 + far / 4) ** -2
+        assert stats.kstest(tail.numpy(), "uniform").pvalue > FALSE_ALARM
+        angle = torch.atan2(z[:, 1], z[:, 0]) / (2 * torch.pi) + 0.5
+        assert stats.kstest(angle.numpy(), "uniform").pvalue > FALSE_ALARM
+
+
+@pytest.mark.parametrize("name", ["student", "four"])
+def test_chains_with_another_base_are_torchs(name, workshop):
+    layers, width, x = (3, 4, 45), 16, 2 * torch.randn(50, 2)
+    flow = flow_of(layers, width).float()
+    loss, gradient, log_prob, *_ = workshop.run(
+        "chain", layers=layers, width=width, base=name, weights=weights_of(flow), points=x
+    )
+    flow, x = flow.double(), x.double()
+    z, log_det = flow.encode(x)
+    wanted = programs.BASES[name].log_prob(z) + log_det
+    assert largest(log_prob, wanted.detach()) < 50 * EPS
+    mean = flows.careful_mean(-wanted, 2)
+    mean.backward()
+    assert largest(loss, mean.detach().reshape(1)) < 50 * EPS
+    assert largest(gradient, torch.cat([p.grad.flatten() for p in flow.parameters()])) < 50 * EPS
+
+
 def torch_run(flow, batches, settings):
     """The training of `flows.Trainer`, but for its way back, with rates that may change."""
     adam = torch.optim.Adam(flow.parameters(), betas=flows.Trainer.ADAM["betas"])
@@ -200,6 +248,7 @@ def test_stored_programs_are_the_courses_functions():
     kept = programs.stored()
     assert set(kept["kinds"]) == set(programs.KINDS) and set(kept["data"]) == set(programs.DATA)
     fresh = programs.compile_all(["coupling4flipped", "turn"], ["ring", "pinwheel"])
+    assert set(kept["bases"]) == set(programs.BASES) and fresh["bases"] == kept["bases"]
     for part in ("kinds", "data"):
         assert fresh[part] == {name: kept[part][name] for name in fresh[part]}
     assert fresh["core"] == kept["core"] and fresh["settings"] == kept["settings"]
