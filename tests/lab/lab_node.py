@@ -14,7 +14,8 @@ const layersOf = (n, waves, turn) => Array.from({ length: n }, (_, i) => [
   ...(turn && i ? [{ kind: "turn", given: turnBy(turn) }] : []),
   { kind: `coupling${waves}${i % 2 ? "flipped" : ""}` },
 ]).flat();
-const chainOf = (layers, width, base = "normal") => new Chain(programs, { layers: layersOf(...layers), width, base });
+const chainOf = (layers, width, base = "normal") =>
+  new Chain(programs, { layers: layersOf(...layers), width, base });
 const tasks = {
   // One layer, or a flow: both ways, and the gradients of a weighted sum.
   chain({ layers, width, base, weights, points }) {
@@ -42,7 +43,9 @@ const tasks = {
     while (!training.finished) training.step();
     const points = Float32Array.from(held), part = 2000;
     let sum = 0;
-    for (let k = 0; k < points.length; k += part) sum += chain.logProb(points.subarray(k, k + part)).reduce((a, b) => a + b);
+    for (let k = 0; k < points.length; k += part) {
+      for (const p of chain.logProb(points.subarray(k, k + part))) sum += p;
+    }
     return [[(2 * sum) / points.length], training.wentBack];
   },
   rates: ({ cases }) => [cases.map((c) => warmCosine(...c))],

@@ -156,7 +156,7 @@ def heap(session) -> float:
 
 
 def test_memory_stays_steady(tab, folder):
-    """Thousands of steps, and many new beginnings. (From file:// all is done in the page's heap.)"""
+    """Thousands of steps, and many new beginnings. (From file:// all is in one heap.)"""
     tab.goto((folder / "index.html").as_uri() + f"#flow-lab?data=ring&{SMALL}")
     session, sizes = tab.context.new_cdp_session(tab), []
     for seed in range(10):
@@ -168,7 +168,6 @@ def test_memory_stays_steady(tab, folder):
         wait_until(tab, lambda: lab(tab, "done === 0 && !!" + LAB + ".shown"))
         sizes.append(heap(session))
     session.detach()
-    print(sizes)
     assert max(sizes[6:]) < 1.03 * max(sizes[1:6]), sizes  # (the first round compiles)
 
 

@@ -34,7 +34,7 @@ class Script:
     def __init__(self, text: str):
         self.folder = (
             tempfile.TemporaryDirectory()
-        )  # (as an argument, a long text would be refused)
+        )  # (a long argument is refused)
         path = Path(self.folder.name) / "script.cjs"
         path.write_text(text, encoding="utf-8")
         self.process = subprocess.Popen(
