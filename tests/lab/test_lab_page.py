@@ -86,7 +86,7 @@ def test_it_trains_and_the_loss_falls(tab):
     held = lab(tab, "held")
     tab.click("text=Reset")  # the curve of this run stays beside that of the next
     assert lab(tab, "before") == held
-    legend = tab.locator(".live-legend").nth(3)
+    legend = tab.locator(".lab-curve .live-legend")
     wait_until(tab, lambda: "the run before" in legend.inner_text())
 
 
@@ -206,6 +206,39 @@ def test_samples_go_along_as_a_table_and_come_back(tab):
     tab.set_input_files("input[type=file]", table)
     wait_until(tab, lambda: lab(tab, "drawn.length") == 2000)
     assert lab(tab, "now().data") == "drawn"
+
+
+def test_two_flows_side_by_side(tab):
+    """They differ in one choice, share the rest, and a link brings both back."""
+    open_lab(tab, f"data=ring&seed=3&vs=layers&layers2=5&{SMALL}")
+    tab.click("text=Train")
+    both = f"{LAB}.finished && {LAB}.rival.finished && !{LAB}.looking && !{LAB}.stale"
+    at_end = f"{both} && [{LAB}, {LAB}.rival].every((r) => r.held.at(-1)?.[0] === 500)"
+    wait_until(tab, lambda: tab.evaluate(at_end))
+    wait_until(tab, lambda: tab.inner_text(".lab-main") == "Train")
+    counts = tab.evaluate(f"[{LAB}, {LAB}.rival].map((r) => r.weights.length)")
+    assert counts[1] * 2 == counts[0] * 5, "two layers, and five"
+    first, second = tab.evaluate(f"[{LAB}, {LAB}.rival].map((r) => r.losses.at(-1)[1])")
+    assert first != second and max(first, second) < 4.5
+    assert tab.inner_text(".lab-density .live-title") == "Density · Layers: 2"
+    assert tab.inner_text(".lab-density2 .live-title") == "Density · Layers: 5"
+    assert "second flow: step 500" in tab.inner_text(".lab-status")
+    shown, link = tab.evaluate(f"Array.from({LAB}.rival.weights.slice(0, 20))"), lab(tab, "link()")
+    assert "vs=Layers&layers2=5" in link and "width2" not in link
+    tab.goto("about:blank")
+    tab.goto(link)
+    wait_until(tab, lambda: tab.evaluate(f"!!{LAB}.rival && {at_end}"))
+    assert tab.evaluate(f"Array.from({LAB}.rival.weights.slice(0, 20))") == shown
+    tab.evaluate(f"{LAB}.model.set('vs', '')")
+    wait_until(tab, lambda: tab.locator(".lab-density2").is_hidden())
+    assert lab(tab, "rival") is None and "vs=" not in lab(tab, "link()")
+
+
+def test_flows_that_differ_in_nothing_are_the_same(tab):
+    """The same value of the choice: the same data, seed and steps give the same weights."""
+    open_lab(tab, f"data=moons&seed=5&vs=width&width2=8&{SMALL}&train")
+    wait_until(tab, lambda: tab.evaluate(f"{LAB}.finished && {LAB}.rival.finished"))
+    assert tab.evaluate(f"{LAB}.weights.every((w, k) => w === {LAB}.rival.weights[k])")
 
 
 def stroke(tab, turns=8):

@@ -34,12 +34,14 @@ function makeWorkshop(programs, post, later) {
   };
 
   // What is shown of a chain with given weights.
-  let shown = null, key = "";
+  const made = new Map(); // the two shown last
   const chainOf = (model, weights) => {
-    const name = JSON.stringify(model);
-    if (name !== key) { shown = new Chain(programs, model); key = name; }
-    shown.load(weights);
-    return shown;
+    const name = JSON.stringify(model), chain = made.get(name) ?? new Chain(programs, model);
+    made.delete(name);
+    made.set(name, chain);
+    if (made.size > 2) made.delete(made.keys().next().value);
+    chain.load(weights);
+    return chain;
   };
   const inParts = (points, f, size = 1024) => {
     const out = new Float32Array(points.length / 2);
