@@ -80,6 +80,15 @@ function readTable(text, reach) {
   return kept.flatMap((row) => row.map((v, d) => scale * (v - (ends[d][0] + ends[d][1]) / 2)));
 }
 
+// Samples and net where they are at t, from 0 (noise) to 1.
+function onTheWay(shown, t, suffix = "") {
+  return Object.fromEntries(["samples", "across", "up"].map((name) => {
+    const steps = shown?.[name], last = (steps?.length ?? 0) - 1, at = Math.max(0, Math.min(last - 1, Math.floor(t * last)));
+    return [name + suffix, steps ? steps[at].map((v, i) => v + (t * last - at) * (steps[at + 1][i] - v)) : new Float32Array(0)];
+  }));
+}
+
+const FILM = { side: 480, seconds: 5, types: ["video/webm;codecs=vp9", "video/webm", "video/mp4"] };
 const mark = (kind, more) => ({ kind, color: "blue", width: 1.5, size: 1.3, alpha: 1, ...more });
 const panelsOf = (reach) => {
   const square = { x: "", y: "", xlim: [-reach, reach], ylim: [-reach, reach], equal: true, aspect: 1, width: 1 };
@@ -177,10 +186,10 @@ class Lab {
     const inner = element("div", "live-controls lab-controls", fold), beside = element("details", "live-fold", root);
     element("summary", "", beside, "A second flow, on the same data");
     this.choices = {};
-    const choice = (p) => (this.choices[p.name] = element("div", "live-controls lab-controls", beside));
-    const second = params.findIndex((p) => p.name === "vs");
+    const choice = element("div", "live-controls lab-controls", beside), second = params.findIndex((p) => p.name === "vs");
     params.forEach((p, k) => {
-      addControl(p, model, k < FIRST ? controls : k < second ? inner : choice(p));
+      addControl(p, model, k < FIRST ? controls : k < second ? inner : choice);
+      if (k >= second) this.choices[p.name] = choice.lastElementChild;
       model.on(`change:${p.name}`, () => this.changed(p.name));
     });
     this.addMissions();
@@ -188,6 +197,7 @@ class Lab {
     const away = element("div", "lab-tools lab-away", root);
     button("link", "Copy link", () => this.copyLink(), away);
     button("png", "Picture (PNG)", () => this.savePicture(), away);
+    button("film", "Film of the samples", () => this.saveFilm(), away);
     button("csv", "Samples (CSV)", () => this.saveSamples(), away);
     const range = { min: -this.reach, max: this.reach, step: 0.05, kind: "float" };
     const probe = [{ ...range, name: "px", label: "x1 of the probe" }, { ...range, name: "py", label: "x2 of the probe" }];
@@ -459,6 +469,7 @@ class Lab {
     for (const [name, box] of Object.entries(this.choices)) box.hidden = name !== "vs" && name !== `${vs}2`;
     this.root.classList.toggle("lab-vs", !!vs);
     for (const k of [5, 6]) this.plots[k].root.hidden = !vs;
+    this.plots[3].spec.aspect = vs ? 0.3 : 0.5;
     this.name(vs);
     this.drawTools.hidden = !own;
     this.plots[0].stage.classList.toggle("lab-drawing", own);
@@ -506,7 +517,7 @@ class Lab {
   name(vs) {
     const said = (name) => { const p = this.params.find((q) => q.name === name); return `${p.label.split(",")[0]}: ${asText(p, this.model.get(name))}`; };
     const [one, two] = vs ? [` · ${said(vs)}`, ` · ${said(`${vs}2`)}`] : ["", ""];
-    const titles = { 1: `Density${one || " of the flow"}`, 2: `Samples${one || " on their way"}`, 4: `log p at the ring, nats${one}`, 5: `Density${two}`, 6: `Samples${two}` };
+    const titles = { 1: `Density${one || " of the flow"}`, 2: `Samples${one || " on their way"}`, 4: `log p at the ring${one || ", nats"}`, 5: `Density${two}`, 6: `Samples${two}` };
     for (const [k, title] of Object.entries(titles)) {
       this.plots[k].spec.title = title;
       this.plots[k].root.querySelector(".live-title").textContent = title;
@@ -712,18 +723,15 @@ class Lab {
     const top = this.exact ? this.exact.reduce((a, b) => Math.max(a, b), 0) : shown?.density.reduce((a, b) => Math.max(a, b), 0);
     for (const k of [0, 1]) plots[k].spec.marks[0].limits = [0, top || 1];
     plots[0].spec.marks[1].size = data.length > 1500 ? 1.1 : 1.8;
-    const K = shown ? shown.samples.length - 1 : 1, t = model.get("t") * K, at = Math.min(K - 1, Math.floor(t));
-    const between = (steps) => (steps ? steps[at].map((v, i) => v + (t - at) * (steps[at + 1][i] - v)) : new Float32Array(0));
+    const K = shown ? shown.samples.length - 1 : 1, t = model.get("t") * K, other = this.rival?.shown;
     this.wayText.textContent = t === 0 ? "noise" : t === K ? "samples" : `layer ${formatNumber(t, 1)} of ${K}`;
     this.way.value = model.get("t");
-    const other = this.rival?.shown, K2 = other ? other.samples.length - 1 : 1, t2 = model.get("t") * K2, at2 = Math.min(K2 - 1, Math.floor(t2));
-    const between2 = (steps) => (steps ? steps[at2].map((v, i) => v + (t2 - at2) * (steps[at2 + 1][i] - v)) : new Float32Array(0));
     const xs = (pairs) => pairs?.map((l) => l[0]) ?? [], ys = (pairs) => pairs?.map((l) => l[1]) ?? [], before = this.rival ? null : this.before;
     const values = {
-      density2: other?.density, density2There: !!other, samples2: between2(other?.samples), across2: between2(other?.across), up2: between2(other?.up),
+      density2: other?.density, density2There: !!other,
+      ...onTheWay(shown, model.get("t")), ...onTheWay(other, model.get("t"), "2"),
       train2X: xs(this.rival?.losses), train2Y: ys(this.rival?.losses), held2X: xs(this.rival?.held), held2Y: ys(this.rival?.held),
       data, exact: this.exact, exactThere: !!this.exact, density: shown?.density, densityThere: !!shown,
-      samples: between(shown?.samples), across: between(shown?.across), up: between(shown?.up),
       trainX: xs(this.losses), trainY: ys(this.losses), beforeX: xs(before), beforeY: ys(before), heldX: xs(this.held), heldY: ys(this.held),
       entropy: this.entropy ?? 0, known: this.entropy !== null && this.entropy !== undefined,
       terms: shown?.terms ?? new Float32Array(0), px: model.get("px"), py: model.get("py"),
@@ -820,6 +828,54 @@ class Lab {
       ctx.drawImage(canvas, x, y, at.width, at.height);
     });
     this.save("flow-lab.png", sheet.toDataURL("image/png"));
+  }
+
+  // The samples on their way, of both flows, on a canvas that nobody sees.
+  async saveFilm() {
+    const type = FILM.types.find((t) => window.MediaRecorder?.isTypeSupported(t)), { side, seconds } = FILM;
+    if (!type || !HTMLCanvasElement.prototype.captureStream) { this.tell("This browser cannot record a film of a canvas. A picture (PNG) it can save."); return; }
+    if (!this.shown) { this.tell("There is no flow yet, so there is no film to save."); return; }
+    const runs = [[this.shown, ""], [this.rival?.shown, "2"]].filter(([shown]) => shown), mode = pageMode(), { paper, ink } = COLORS[mode];
+    const sheet = element("canvas"), ctx = sheet.getContext("2d"), chunks = [];
+    Object.assign(sheet, { width: side * runs.length, height: side + 24 });
+    const plots = runs.map(([, suffix]) => {
+      const plot = new Plot(this.plots[suffix ? 6 : 2].spec, element("div"));
+      plot.widthNow = () => side;
+      plot.resize();
+      return plot;
+    });
+    const frame = (t) => {
+      ctx.fillStyle = paper;
+      ctx.fillRect(0, 0, sheet.width, sheet.height);
+      Object.assign(ctx, { fillStyle: ink, font: "600 14px system-ui, sans-serif", textAlign: "center" });
+      plots.forEach((plot, k) => {
+        const [shown, suffix] = runs[k], net = [13, 61, 2];
+        plot.shapes = { [`across${suffix}`]: net, [`up${suffix}`]: net };
+        plot.draw(onTheWay(shown, t, suffix), mode);
+        ctx.drawImage(plot.canvas, k * side, 24, side, plot.height);
+        ctx.fillText(plot.spec.title, (k + 0.5) * side, 18);
+      });
+    };
+    frame(0);
+    const recorder = new MediaRecorder(sheet.captureStream(30), { mimeType: type, videoBitsPerSecond: 3e6 }), { film } = this.buttons;
+    recorder.ondataavailable = ({ data }) => chunks.push(data);
+    const ended = new Promise((done) => { recorder.onstop = done; });
+    film.disabled = true;
+    this.tell(`The film is recorded: this takes ${seconds} seconds.`);
+    recorder.start();
+    const start = performance.now();
+    for (let t = 0; t < 1.2;) { // (it rests at the end)
+      t = (1.2 * (performance.now() - start)) / 1000 / seconds;
+      frame(Math.min(1, t));
+      await new Promise((go) => setTimeout(go, 30));
+    }
+    recorder.stop();
+    await ended;
+    film.disabled = false;
+    const address = URL.createObjectURL(new Blob(chunks, { type }));
+    this.save(`flow-lab.${type.slice(6).split(";")[0]}`, address);
+    setTimeout(() => URL.revokeObjectURL(address), 60000);
+    this.tell("The film is saved.");
   }
 
   // Samples of the flow with their log p, as a table. (Dropped into the Lab, it is data.)

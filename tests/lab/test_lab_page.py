@@ -3,8 +3,10 @@
 The page is the Lab alone, under the policy of the book's pages; no built site is needed.
 """
 
+import base64
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from browser import serve_folder, wait_until
 import flows
 from lab import page
 
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 POLICY = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "script-src 'self' 'wasm-unsafe-eval'"
@@ -239,6 +242,47 @@ def test_flows_that_differ_in_nothing_are_the_same(tab):
     open_lab(tab, f"data=moons&seed=5&vs=width&width2=8&{SMALL}&train")
     wait_until(tab, lambda: tab.evaluate(f"{LAB}.finished && {LAB}.rival.finished"))
     assert tab.evaluate(f"{LAB}.weights.every((w, k) => w === {LAB}.rival.weights[k])")
+
+
+def test_a_film_of_the_samples(tab):
+    train_small(tab)
+    with tab.expect_download() as download:
+        tab.click("text=Film of the samples")
+    wait_until(tab, lambda: "The film is saved" in tab.inner_text(".lab-status"))
+    film = Path(download.value.path()).read_bytes()
+    name = download.value.suggested_filename
+    assert name == "flow-lab.webm" and film[:4] == b"\x1a\x45\xdf\xa3" and len(film) > 20_000
+    other = tab.context.new_page()
+    address = f"data:video/webm;base64,{base64.b64encode(film).decode()}"
+    size = """address => new Promise((done, failed) => {
+        const video = Object.assign(document.createElement("video"), { src: address, muted: true });
+        video.onloadeddata = () => done([video.videoWidth, video.videoHeight]);
+        video.onerror = () => failed(new Error("it does not play"));
+    })"""
+    assert other.evaluate(size, address) == [480, 504]
+    other.close()
+    tab.evaluate("window.MediaRecorder = undefined")
+    tab.click("text=Film of the samples")
+    assert "cannot record a film" in tab.inner_text(".lab-status")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_axe_finds_nothing_with_all_open(theme, width, chromium, tab):
+    context = chromium.new_context(viewport={"width": width, "height": 900}, bypass_csp=True)
+    page_ = context.new_page()
+    page_.goto(f"{tab.base}#flow-lab?data=ring&vs=layers&{SMALL}&train")
+    dark = "document.documentElement.dataset.theme = 'dark'; document.body.style = "
+    if theme == "dark":
+        page_.evaluate(dark + "'background: #14181e; color: #ced6dd'")
+    page_.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    wait_until(page_, lambda: page_.evaluate(f"{LAB}.finished && {LAB}.rival.finished"))
+    page_.evaluate(AXE)
+    found = page_.evaluate("axe.run(document)")["violations"]
+    assert not [f"{v['id']}: {v['nodes'][0]['html'][:90]}" for v in found]
+    inside = page_.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert inside, "nothing is wider than the window"
+    context.close()
 
 
 def stroke(tab, turns=8):
