@@ -207,7 +207,7 @@ class Lab {
     const size = new ResizeObserver(() => { this.fit = true; this.redraw(); }), clock = setInterval(() => this.watch(), 1000);
     size.observe(root);
     const moved = () => { if (this.read(location.hash)) this.fresh(); };
-    const shown = () => { if (!document.hidden) { this.heard = performance.now(); this.redraw(); } };
+    const shown = () => { if (!document.hidden) { this.hearNow(); this.redraw(); } };
     addEventListener("hashchange", moved);
     document.addEventListener("visibilitychange", shown);
     this.stops = [watchMode(() => this.redraw()), watchDensity(() => { this.fit = true; this.redraw(); }), () => {
@@ -409,7 +409,7 @@ class Lab {
   }
 
   // The second flow: all settings are the first one's, but for one.
-  async challenge(state) {
+  challenge(state) {
     const { vs, ...first } = this.now(), { epoch, trainData: data } = this;
     const now = { ...first, [vs]: this.model.get(`${vs}2`) }, { batch, steps, seed, schedule, rate } = now;
     if (!this.rivalTrainer || this.rivalTrainer.ended) this.rivalTrainer = new Host(this.address, (answer) => this.hearRival(answer), (why) => this.lostRival(why));
@@ -443,12 +443,12 @@ class Lab {
     this.tell(`The worker of the second flow was lost (${why}). A new one goes on from step ${kept?.done ?? 0}.`);
     for (const name of ["losses", "held"]) rival[name] = rival[name].filter(([at]) => at <= (kept?.done ?? 0));
     this.challenge(kept);
-    if (running) { rival.running = true; this.rivalTrainer.send(this.orders); }
+    if (running) { this.rival.running = true; this.rivalTrainer.send(this.orders); }
   }
 
   // When both have stopped.
   atRest() {
-    if (this.first1 || this.rival?.running) return;
+    if (this.firstRuns || this.rival?.running) return;
     this.stopped();
     this.say(this.finished ? "the training is at its end" : "stopped");
   }
@@ -540,7 +540,7 @@ class Lab {
     this.buttons.train.textContent = "Pause";
     const slow = this.buttons.slow.getAttribute("aria-pressed") === "true";
     this.orders = { do: "run", pace: slow ? 250 : 0, to };
-    this.first1 = !this.finished;
+    this.firstRuns = !this.finished;
     if (this.rival) Object.assign(this.rival, { running: !this.rival.finished, heard: performance.now() });
     this.order(this.orders);
     this.say("training");
@@ -564,20 +564,26 @@ class Lab {
       if (now - this.since[0] > 500) { this.speed = ((done - this.since[1]) / (now - this.since[0])) * 1000; this.since = [now, done]; }
     }
     Object.assign(this, { done, weights, rate, rates, wentBack, exploded, finished, stale: true });
-    if (this.running && this.first1 && !running && !made) { // (a new one may have been told to run already)
-      this.first1 = false;
+    if (this.running && this.firstRuns && !running && !made) { // (a new one may have been told to run already)
+      this.firstRuns = false;
       this.atRest();
     }
     this.look();
     this.redraw();
   }
 
+  // Silence counts from here on.
+  hearNow() {
+    this.heard = performance.now();
+    if (this.rival) this.rival.heard = this.heard;
+  }
+
   // Every second: keep a copy, and see whether the worker still answers.
   watch() {
-    if (!this.running || document.hidden) { this.heard = performance.now(); return; }
+    if (!this.running || document.hidden) { this.hearNow(); return; }
     this.order({ do: "state" });
     if (this.rival?.running && performance.now() - this.rival.heard > 6000) this.rivalTrainer.lose("it did not answer");
-    if (this.first1 && performance.now() - this.heard > 6000) this.trainer.lose("it did not answer");
+    if (this.firstRuns && performance.now() - this.heard > 6000) this.trainer.lose("it did not answer");
   }
 
   recover(why) {

@@ -135,7 +135,8 @@ def test_two_labs_on_one_page(tab, folder):
     )
     (folder / "two.html").write_text(two, encoding="utf-8")
     tab.goto("about:blank")
-    tab.goto(tab.base.replace("index", "two") + f"#lab-b?data=moons&{SMALL}&steps=6000&train")
+    long = SMALL.replace("steps=500", "steps=6000")
+    tab.goto(tab.base.replace("index", "two") + f"#lab-b?data=moons&{long}&train")
     one, other = (f"document.querySelector('#lab-{k}').lab" for k in "ab")
     wait_until(tab, lambda: tab.evaluate(f"{other}.done > 0 && !!{other}.kept"))
     tab.evaluate(f"{one}.take('data=ring&{SMALL}&train'); {one}.fresh(); undefined")
@@ -235,6 +236,18 @@ def test_two_flows_side_by_side(tab):
     tab.evaluate(f"{LAB}.model.set('vs', '')")
     wait_until(tab, lambda: tab.locator(".lab-density2").is_hidden())
     assert lab(tab, "rival") is None and "vs=" not in lab(tab, "link()")
+
+
+def test_the_second_flows_worker_is_replaced(tab):
+    open_lab(tab, f"data=moons&vs=layers&layers2=3&{SMALL}".replace("steps=500", "steps=6000"))
+    tab.click("text=Train")
+    wait_until(tab, lambda: tab.evaluate(f"{LAB}.rival.kept?.done > 5"))
+    kept = tab.evaluate(f"{LAB}.rivalTrainer.worker.terminate(), {LAB}.rival.kept.done")
+    tab.evaluate(f"{LAB}.rival.heard = -1e9")  # (instead of six seconds of silence)
+    wait_until(tab, lambda: "The worker of the second flow" in tab.inner_text(".lab-status"))
+    wait_until(tab, lambda: tab.evaluate(f"{LAB}.rival.done > {kept} + 10 || {LAB}.finished"))
+    assert tab.evaluate(f"{LAB}.rival.wentBack.length") == 0
+    tab.evaluate(f"{LAB}.pause()")
 
 
 def test_flows_that_differ_in_nothing_are_the_same(tab):
