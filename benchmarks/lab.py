@@ -2,21 +2,33 @@
 
 python benchmarks/lab.py speed
 python benchmarks/lab.py ring [seeds] [layers] [width] [batch] [steps] [rate]
+python benchmarks/lab.py torch    the Lab's own settings, 20 seeds, here and in torch: lab.json
+python benchmarks/lab.py input    in a browser: from an input to the picture, while a flow trains
 """
 
 import json
+import os
 import sys
+import tempfile
 from pathlib import Path
+
+import torch
+from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "live"), str(ROOT / "tests" / "lab")]
 
-from lab_node import SERVER, bundle, programs  # noqa: E402
+from lab_node import SERVER, Workshop, bundle, gaps, programs  # noqa: E402
 from live_node import Script  # noqa: E402
+
+from lab import page  # noqa: E402
+from tools.browser import FLAGS, find_chromium, serve_folder  # noqa: E402
+
+STORED = ROOT / "benchmarks" / "lab.json"
 
 TASK = """
 tasks.timed = ({ layers, width, batch, steps, rate, seed, data, warm }) => {
-  const chain = new Chain(programs, layersOf(...layers), width);
+  const chain = chainOf(layers, width);
   const { sample, log_prob } = readPrograms(programs.data[data]);
   const draw = (random, n) => sample(random.uniforms(2 * n), random.normals(2 * n));
   const settings = { batch, steps, clip: 5, schedule: true, seed, rates: [[0, rate]] };
@@ -44,8 +56,100 @@ def timed(script, **settings):
     return script.ask({"task": "timed", **settings})[0]
 
 
+def against_torch(seeds: int = 20) -> dict:
+    """Gaps of the Lab's own settings on two data sets, in the page's scripts and in torch."""
+    workshop, made = Workshop(), {}
+    torch.set_num_threads(1)
+    settings = {"batch": 256, "steps": 1500, "rates": [[0, 5e-3]]}
+    layers, width = [12, 4, 45], 32
+    for data in ("ring", "moons"):
+        rows = []
+        for seed in range(seeds):
+            rows.append(gaps(workshop, data, layers, width, settings | {"seed": seed}, 20_000))
+            print(data, seed, *(round(v, 4) for v in rows[-1]), flush=True)
+        page, torchs = zip(*rows, strict=True)
+        made[data] = {"page": [round(v, 5) for v in page], "torch": [round(v, 5) for v in torchs]}
+    workshop.close()
+    about = {"layers": layers[0], "waves": layers[1], "turn": layers[2], "width": width}
+    return {"settings": about | settings | {"held_out": 20_000}, "gaps": made}
+
+
+def said(measured: dict) -> str:
+    """The same as lines of a table."""
+    lines = ["| data | page: mean, sd | torch: mean, sd | p |", "|---|---|---|---|"]
+    for data, both in measured["gaps"].items():
+        shown = [
+            f"{stats.tmean(both[k]):.4f}, {stats.tstd(both[k]):.4f}" for k in ("page", "torch")
+        ]
+        p = stats.ks_2samp(both["page"], both["torch"]).pvalue
+        lines.append(f"| {data} | {shown[0]} | {shown[1]} | {p:.2f} |")
+    return "\n".join(lines)
+
+
+# From an input event to the end of the drawing that shows it, in milliseconds.
+MOVES = """async ({ count, of }) => {
+  const root = document.querySelector("[data-lab]"), { lab } = root, times = [];
+  const drawn = () => new Promise((done) => {
+    const watch = new MutationObserver(() => { watch.disconnect(); done(performance.now()); });
+    watch.observe(root, { attributeFilter: ["data-draws"] });
+  });
+  const move = {
+    way(k) {
+      lab.way.value = (k % 50) / 50;
+      lab.way.dispatchEvent(new Event("input"));
+    },
+    probe(k) {
+      const key = ["ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown"][k % 4];
+      lab.plots[1].canvas.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    },
+  }[of];
+  for (let k = 0; k < count && lab.running; k++) {
+    await new Promise((go) => setTimeout(go, 20 + 40 * Math.random()));
+    const next = drawn(), start = performance.now();
+    move(k);
+    times.push((await next) - start);
+  }
+  return times.slice(20);
+}"""
+
+
+def inputs(count: int = 220) -> list[str]:
+    """Rows of a table: what is moved, while how much trains, and how long the picture takes."""
+    from playwright.sync_api import sync_playwright
+
+    rows = []
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        page.save_html(Path(folder) / "index.html")
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        with serve_folder(Path(folder)) as address:
+            for flows_, more in (("one flow", ""), ("two flows", "&vs=layers")):
+                for of, name in (("way", "slider of the samples"), ("probe", "ring")):
+                    tab = browser.new_page(viewport={"width": 1100, "height": 1000})
+                    tab.goto(f"{address.rstrip('/')}/index.html#flow-lab?steps=6000{more}&train")
+                    tab.wait_for_function(
+                        "document.querySelector('[data-lab]').lab?.held?.length > 1"
+                    )
+                    times = sorted(tab.evaluate(MOVES, {"count": count, "of": of}))
+                    found = [times[int(p * len(times))] for p in (0.5, 0.95)]
+                    shown = " | ".join(f"{v:.0f}" for v in (*found, times[-1]))
+                    rows.append(f"| {name}, {flows_} trained | {len(times)} | {shown} |")
+                    print(rows[-1], flush=True)
+                    tab.close()
+        browser.close()
+    return rows
+
+
 if __name__ == "__main__":
     what, *numbers = sys.argv[1:]
+    if what == "torch":
+        measured = against_torch()
+        STORED.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+        print(said(measured))
+        sys.exit()
+    if what == "input":
+        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        inputs()
+        sys.exit()
     server = SERVER.replace("PROGRAMS", bundle.written(programs.stored()))
     script = Script(f"{bundle.parts()}\n{server}\n{TASK}")
     base = {"data": "ring", "seed": 0, "rate": 4e-3, "batch": 256}

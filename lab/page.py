@@ -20,7 +20,9 @@ saved = json.load(open("flow-lab.json", encoding="utf-8"))
 flow = flows.RealNVP(2, **saved["shape"])
 flow.load_state_dict({name: torch.tensor(w) for name, w in saved["weights"].items()})
 x, log_p = torch.tensor(saved["points"]), torch.tensor(saved["log_p"])
-print(f"{(flow.log_prob(x) - log_p).abs().max().item():.1e}")
+z, log_det = flow.encode(x)
+BASE
+print(f"{(base + log_det - log_p).abs().max().item():.1e}")
 """
 
 
@@ -32,7 +34,7 @@ def parts() -> tuple[str, str]:
         for name, kind in programs["kinds"].items()
     }
     about = programs["settings"] | {"sizes": sizes, "python": PYTHON}
-    work = bundle.workshop({k: programs[k] for k in ("core", "kinds", "data")})
+    work = bundle.workshop({k: programs[k] for k in ("core", "bases", "kinds", "data")})
     return work, f"const SETTINGS = {json.dumps(about)};\n{read('lab.js')}"
 
 

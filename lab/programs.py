@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 import flows
+from lab.bases import BASES, PYTHON
 from lab.data import DATA, EXTENT, DataSet, entropy
 from live import compile
 from live.lab import bundle, compile_core, compile_kind
@@ -23,14 +24,24 @@ def coupling(flip: bool, n_frequencies: int):
     return lambda width: flows.AffineCoupling(2, width, flip, n_frequencies=n_frequencies)
 
 
-def log_prob(z, log_det):
-    """As in `flows.Flow.log_prob`, from the latent points on."""
-    return flows.standard_normal_log_prob(z).sum(dim=1) + log_det
+def core_of(base: DataSet) -> dict:
+    """What a training needs beside its layers, with this base distribution."""
+
+    def log_prob(z, log_det):  # as in `flows.Flow.log_prob`, from the latent points on
+        return base.log_prob(z) + log_det
+
+    def loss(z, log_det):  # as in `flows.Trainer.step`
+        return flows.careful_mean(-log_prob(z, log_det), 2)
+
+    return compile_core(loss, log_prob, betas=flows.Trainer.ADAM["betas"]) | {
+        "sample": sampler(base)
+    }
 
 
-def loss(z, log_det):
-    """As in `flows.Trainer.step`."""
-    return flows.careful_mean(-log_prob(z, log_det), 2)
+def sampler(data: DataSet):
+    """The program that draws points: of uniform and normal numbers, as many as one likes."""
+    u, e = torch.linspace(0, 0.99, 202).reshape(101, 2), torch.linspace(-2, 2, 202).reshape(101, 2)
+    return compile(data.sample, u, e, name="sample", dynamic=(0, 1))
 
 
 def stored_kind(make) -> dict:
@@ -41,10 +52,9 @@ def stored_kind(make) -> dict:
 
 def stored_data(data: DataSet) -> dict:
     """The two programs of a data set."""
-    u, e = torch.linspace(0, 0.99, 202).reshape(101, 2), torch.linspace(-2, 2, 202).reshape(101, 2)
-    sample = compile(data.sample, u, e, name="sample", dynamic=(0, 1))
-    exact = compile(data.log_prob, e, name="logProb")
-    return bundle.as_json({"sample": sample, "log_prob": exact})
+    points = torch.linspace(-2, 2, 202).reshape(101, 2)
+    exact = compile(data.log_prob, points, name="logProb")
+    return bundle.as_json({"sample": sampler(data), "log_prob": exact})
 
 
 def settings() -> dict:
@@ -55,7 +65,8 @@ def settings() -> dict:
         turns[str(degrees)] = [buffer.flatten().tolist() for _, buffer in layer.named_buffers()]
     data = {name: {"label": d.label, "entropy": round(entropy(d), 5)}
             for name, d in DATA.items()}  # fmt: skip
-    return {"data": data, "turns": turns, "waves": list(WAVES), "extent": EXTENT}
+    bases = {name: {"label": base.label, "python": PYTHON[name]} for name, base in BASES.items()}
+    return {"data": data, "bases": bases, "turns": turns, "waves": list(WAVES), "extent": EXTENT}
 
 
 KINDS = {
@@ -67,9 +78,11 @@ KINDS = {
 
 def compile_all(kinds=tuple(KINDS), data=tuple(DATA)) -> dict:
     """All programs, or those of some kinds and data sets; and the settings."""
-    core = compile_core(loss, log_prob, betas=flows.Trainer.ADAM["betas"])
+    cores = {name: bundle.as_json(core_of(base)) for name, base in BASES.items()}
+    adam = cores["normal"]["adam"]  # the same for all
     return {
-        "core": bundle.as_json(core),
+        "core": {"adam": adam},
+        "bases": {n: {k: p for k, p in core.items() if k != "adam"} for n, core in cores.items()},
         "kinds": {name: stored_kind(KINDS[name]) for name in kinds},
         "data": {name: stored_data(DATA[name]) for name in data},
         "settings": settings(),

@@ -1,12 +1,12 @@
 // The Flow Lab: choose data and a flow, train it, watch.
-const TAU = 2 * Math.PI, FINE = 96, COARSE = 52, MOST_DRAWN = 1000, HELD = 1000;
+const FINE = 96, COARSE = 52, MOST_DRAWN = 1000, HELD = 1000, SHOWN = { seed: 11, count: 800 };
 const RATES = [1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 3e-2, 1e-1, 3e-1];
 const menu = (name, label, pairs, value) => ({ name, label, kind: "menu", options: pairs.map((p) => `${p[0]}`),
   values: pairs.map((p) => p[1]), numbers: pairs.map((p) => p[1]), value });
 const whole = (name, label, min, max, value) => ({ name, label, kind: "int", min, max, step: 1, value });
 const same = (values) => values.map((v) => [v, v]);
 
-const parametersOf = ({ data, waves, turns }) => [
+const parametersOf = ({ data, bases, waves, turns }) => [
   menu("data", "Data", [...Object.entries(data).map(([k, d]) => [d.label, k]), ["Your own drawing", "drawn"]], "ring"),
   whole("layers", "Layers", 1, 16, 12),
   menu("width", "Width", same([8, 16, 32, 64]), 32),
@@ -17,9 +17,17 @@ const parametersOf = ({ data, waves, turns }) => [
   menu("steps", "Steps", same([500, 1000, 1500, 3000, 6000]), 1500),
   menu("batch", "Batch", same([64, 128, 256, 512]), 256),
   menu("points", "Points", [["always new", 0], ...same([50, 100, 500, 2000])], 0),
+  menu("base", "Base", Object.entries(bases).map(([k, b]) => [b.label, k]), "normal"),
   whole("seed", "Seed", 0, 99, 0),
 ];
 const FIRST = 6; // the others are put away
+// A second flow beside the first: what it differs in, and its value of that.
+const RIVAL = { layers: 4, width: 8, waves: 0, turn: 0, rate: 1e-3, base: "student" };
+const comparing = (params) => {
+  const those = params.filter((p) => p.name in RIVAL);
+  return [menu("vs", "It differs in", [["nothing: no second flow", ""], ...those.map((p) => [p.label, p.name])], ""),
+    ...those.map((p) => ({ ...p, name: `${p.name}2`, label: `${p.label}, second flow`, value: RIVAL[p.name] }))];
+};
 
 // What one may try. `solved` looks at: settings, done, train (mean of the last batches), nll, first
 // (the NLL at the start), gap, strays, size (number of weights), jumps.
@@ -72,6 +80,15 @@ function readTable(text, reach) {
   return kept.flatMap((row) => row.map((v, d) => scale * (v - (ends[d][0] + ends[d][1]) / 2)));
 }
 
+// Samples and net where they are at t, from 0 (noise) to 1.
+function onTheWay(shown, t, suffix = "") {
+  return Object.fromEntries(["samples", "across", "up"].map((name) => {
+    const steps = shown?.[name], last = (steps?.length ?? 0) - 1, at = Math.max(0, Math.min(last - 1, Math.floor(t * last)));
+    return [name + suffix, steps ? steps[at].map((v, i) => v + (t * last - at) * (steps[at + 1][i] - v)) : new Float32Array(0)];
+  }));
+}
+
+const FILM = { side: 480, seconds: 5, types: ["video/webm;codecs=vp9", "video/webm", "video/mp4"] };
 const mark = (kind, more) => ({ kind, color: "blue", width: 1.5, size: 1.3, alpha: 1, ...more });
 const panelsOf = (reach) => {
   const square = { x: "", y: "", xlim: [-reach, reach], ylim: [-reach, reach], equal: true, aspect: 1, width: 1 };
@@ -85,21 +102,28 @@ const panelsOf = (reach) => {
     { title: "Negative log-likelihood, nats a point", x: "steps", y: "", xlim: [0, 1], ylim: [0, 1], equal: false, aspect: 0.5, width: 2, marks: [
       mark("line", { x: "trainX", y: "trainY", width: 1, label: "training" }),
       mark("line", { x: "heldX", y: "heldY", color: "orange", width: 2, label: "held out" }),
+      mark("line", { x: "train2X", y: "train2Y", width: 1, color: "pink", label: "second flow: training" }),
+      mark("line", { x: "held2X", y: "held2Y", color: "green", width: 2, dash: true, label: "second flow: held out" }),
       mark("line", { x: "beforeX", y: "beforeY", color: "gray", width: 1.5, label: "held out, the run before" }),
       mark("rule", { y: "entropy", color: "ink", dash: true, label: "entropy: no flow gets below", show: "known" })] },
     { title: "log p at the ring, nats", x: "", y: "", xlim: [-10, 2], ylim: [2, -1], equal: false, aspect: 0.8, width: 1,
       categories: [], marks: [mark("waterfall", { value: "terms", negative: "orange", labels: [], total: "log p(x)" })] },
+    { ...square, title: "", marks: [mark("heat", { ...field("density"), value: "density2", show: "density2There" })] },
+    { ...square, title: "", marks: [
+      mark("line", { x: "across2", color: "light", width: 0.8 }), mark("line", { x: "up2", color: "light", width: 0.8 }),
+      mark("points", { xy: "samples2", color: "green", alpha: 0.8 })] },
   ];
 };
+
+const PLACES = ["data", "density", "samples", "curve", "terms", "density2", "samples2"];
 
 class Lab {
   // address: of the script of the workers.
   constructor(root, settings, address) {
     Object.assign(this, { root, settings, address, reach: settings.extent, drawn: [], strokes: [], epoch: 0 });
     this.params = parametersOf(settings);
+    this.params.push(...comparing(this.params));
     this.model = new PageModel([...this.params, { name: "px", value: 3 }, { name: "py", value: 0 }, { name: "t", value: 1 }]);
-    const random = new Random(11);
-    this.base = random.normals(1600);
     this.fine = this.cells(FINE);
     this.coarse = this.cells(COARSE);
     [this.across, this.up] = this.net();
@@ -126,7 +150,7 @@ class Lab {
       return (this.buttons[name] = made);
     };
     button("train", "Train", () => (this.running ? this.pause() : this.train())).className = "lab-main";
-    button("step", "Step", () => { this.stopped(); this.trainer.send({ do: "step" }); });
+    button("step", "Step", () => { this.stopped(); this.order({ do: "step" }); });
     const slow = button("slow", "Slow", () => {
       const on = slow.getAttribute("aria-pressed") !== "true";
       slow.setAttribute("aria-pressed", on);
@@ -140,11 +164,15 @@ class Lab {
     this.panels = element("div", "live-panels", root);
     this.plots = panelsOf(this.reach).map((p) => new Plot(p, this.panels));
     const words = ["data and their exact density", "probability density of the flow", "samples and a bent grid",
-      "training and held-out loss over the steps", "terms of the log-density at the probe"];
+      "training and held-out loss over the steps", "terms of the log-density at the probe",
+      "probability density of the second flow", "samples of the second flow and a bent grid"];
     this.plots.forEach((plot, k) => {
+      plot.root.classList.add(`lab-${PLACES[k]}`);
       plot.canvas.setAttribute("aria-label", `${plot.spec.title}: ${words[k]}`);
       if (plot.spec.width > 1) plot.root.classList.add("lab-wide");
     });
+    this.plots[1].root.after(this.plots[5].root);
+    this.plots[2].root.after(this.plots[6].root);
     const way = element("div", "lab-way", this.plots[2].root);
     const slider = element("input", "", way);
     Object.assign(slider, { type: "range", min: 0, max: 1, step: 0.002, value: 1 });
@@ -155,9 +183,13 @@ class Lab {
     this.addDrawing();
     const controls = element("div", "live-controls lab-controls", root), fold = element("details", "live-fold", root);
     element("summary", "", fold, "More settings");
-    const inner = element("div", "live-controls lab-controls", fold);
+    const inner = element("div", "live-controls lab-controls", fold), beside = element("details", "live-fold", root);
+    element("summary", "", beside, "A second flow, on the same data");
+    this.choices = {};
+    const choice = element("div", "live-controls lab-controls", beside), second = params.findIndex((p) => p.name === "vs");
     params.forEach((p, k) => {
-      addControl(p, model, k < FIRST ? controls : inner);
+      addControl(p, model, k < FIRST ? controls : k < second ? inner : choice);
+      if (k >= second) this.choices[p.name] = choice.lastElementChild;
       model.on(`change:${p.name}`, () => this.changed(p.name));
     });
     this.addMissions();
@@ -165,6 +197,8 @@ class Lab {
     const away = element("div", "lab-tools lab-away", root);
     button("link", "Copy link", () => this.copyLink(), away);
     button("png", "Picture (PNG)", () => this.savePicture(), away);
+    button("film", "Film of the samples", () => this.saveFilm(), away);
+    button("csv", "Samples (CSV)", () => this.saveSamples(), away);
     const range = { min: -this.reach, max: this.reach, step: 0.05, kind: "float" };
     const probe = [{ ...range, name: "px", label: "x1 of the probe" }, { ...range, name: "py", label: "x2 of the probe" }];
     addProbe(this.plots[1], probe, model);
@@ -173,7 +207,7 @@ class Lab {
     const size = new ResizeObserver(() => { this.fit = true; this.redraw(); }), clock = setInterval(() => this.watch(), 1000);
     size.observe(root);
     const moved = () => { if (this.read(location.hash)) this.fresh(); };
-    const shown = () => { if (!document.hidden) { this.heard = performance.now(); this.redraw(); } };
+    const shown = () => { if (!document.hidden) { this.hearNow(); this.redraw(); } };
     addEventListener("hashchange", moved);
     document.addEventListener("visibilitychange", shown);
     this.stops = [watchMode(() => this.redraw()), watchDensity(() => { this.fit = true; this.redraw(); }), () => {
@@ -190,6 +224,7 @@ class Lab {
     this.stopped();
     this.epoch++;
     this.trainer?.end();
+    this.rivalTrainer?.end();
     this.viewer?.end();
     this.root.remove();
   }
@@ -325,7 +360,8 @@ class Lab {
   }
 
   link() {
-    const state = new URLSearchParams(this.params.map((p) => [p.name, asText(p, this.model.get(p.name))]));
+    const vs = this.model.get("vs"), named = this.params.filter(({ name }) => !/^vs$|2$/.test(name) || (vs && [`${vs}2`, "vs"].includes(name)));
+    const state = new URLSearchParams(named.map((p) => [p.name, asText(p, this.model.get(p.name))]));
     if (this.model.get("data") === "drawn") state.set("drawn", packPoints(this.drawn, this.reach));
     if (this.rates?.length > 1) state.set("rates", this.rates.slice(1).map((r) => r.join("-")).join("_"));
     if (this.done) state.set("at", this.done);
@@ -348,20 +384,73 @@ class Lab {
 
   changed(name) {
     if (this.reading) return;
+    const vs = this.model.get("vs");
+    if (/2$/.test(name) && name !== `${vs}2`) return;
     this.plan = [];
-    if (name === "rate" && this.done) this.trainer.send({ do: "rate", rate: this.model.get("rate") });
+    if (name === "rate" && this.done) this.order({ do: "rate", rate: this.model.get("rate") }, vs !== "rate");
     else { this.goal = 0; this.fresh(); }
   }
 
   // ------------------------------------------------------------------------------------- the flow
 
-  flow() {
-    const { layers, width, waves, turn } = this.now(), made = [];
+  flow({ layers, width, waves, turn, base } = this.now()) {
+    const made = [];
     for (let i = 0; i < layers; i++) {
       if (turn && i) made.push({ kind: "turn", given: this.settings.turns[turn].map((v) => Float32Array.from(v)) });
       made.push({ kind: `coupling${waves}${i % 2 ? "flipped" : ""}` });
     }
-    return { layers: made, width };
+    return { layers: made, width, base };
+  }
+
+  // To both trainings.
+  order(message, both = true) {
+    this.trainer.send(message);
+    if (this.rival && both) this.rivalTrainer.send(message);
+  }
+
+  // The second flow: all settings are the first one's, but for one.
+  challenge(state) {
+    const { vs, ...first } = this.now(), { epoch, trainData: data } = this;
+    const now = { ...first, [vs]: this.model.get(`${vs}2`) }, { batch, steps, seed, schedule, rate } = now;
+    if (!this.rivalTrainer || this.rivalTrainer.ended) this.rivalTrainer = new Host(this.address, (answer) => this.hearRival(answer), (why) => this.lostRival(why));
+    if (!state) this.rival = { losses: [], held: [], done: 0, wentBack: [] };
+    Object.assign(this.rival, { epoch, flowNow: this.flow(now), running: false });
+    const rates = [[0, rate], ...(vs === "rate" ? [] : this.plan ?? [])];
+    this.rivalTrainer.send({ do: "make", model: this.rival.flowNow, epoch, data, state, settings: { batch, clip: 5, schedule: !!schedule, steps, seed, rates } });
+  }
+
+  hearRival(answer) {
+    const { rival } = this;
+    if (!rival || answer.epoch !== rival.epoch) return;
+    if (answer.is === "state") { rival.kept = answer.state; return; }
+    if (answer.is !== "progress") return;
+    const { done, loss, weights, wentBack, finished, exploded, running, made } = answer;
+    if (loss !== null) rival.losses.push([done, loss]);
+    if (rival.losses.length > 1500) rival.losses = rival.losses.filter((_, k) => k % 2);
+    if (wentBack.length > rival.wentBack.length) this.note = `The second flow's loss exploded at step ${wentBack.at(-1)}: ${exploded ? "again and again" : "back to its last good state"}.`;
+    Object.assign(rival, { done, weights, wentBack, finished, heard: performance.now() });
+    this.stale = true;
+    if (rival.running && !running && !made) { rival.running = false; this.atRest(); }
+    this.look();
+    this.redraw();
+  }
+
+  lostRival(why) {
+    const { rival } = this;
+    this.rivalFails = (this.rivalFails ?? 0) + 1;
+    if (!rival || this.rivalFails > 5) { this.tell("The worker of the second flow was lost too often: reload the page."); return; }
+    const { kept, running } = rival;
+    this.tell(`The worker of the second flow was lost (${why}). A new one goes on from step ${kept?.done ?? 0}.`);
+    for (const name of ["losses", "held"]) rival[name] = rival[name].filter(([at]) => at <= (kept?.done ?? 0));
+    this.challenge(kept);
+    if (running) { this.rival.running = true; this.rivalTrainer.send(this.orders); }
+  }
+
+  // When both have stopped.
+  atRest() {
+    if (this.firstRuns || this.rival?.running) return;
+    this.stopped();
+    this.say(this.finished ? "the training is at its end" : "stopped");
   }
 
   host(lost) { return new Host(this.address, (answer) => this.hear(answer), lost); }
@@ -375,7 +464,13 @@ class Lab {
     if (!this.viewer || this.viewer.ended) this.viewer = this.host(() => this.blind());
     const own = data === "drawn";
     Object.assign(this, { flowNow: this.flow(), speed: 0, exploded: false, finished: false, wentBack: [] });
-    if (!state) Object.assign(this, { done: 0, losses: [], held: [], weights: null, gap: null, nll: undefined, first: undefined, strays: null, kept: null, shown: null, note: "" });
+    if (!state) Object.assign(this, { done: 0, losses: [], held: [], weights: null, gap: null, nll: undefined, first: undefined, strays: null, kept: null, shown: null, rival: null, note: "" });
+    const vs = this.model.get("vs");
+    for (const [name, box] of Object.entries(this.choices)) box.hidden = name !== "vs" && name !== `${vs}2`;
+    this.root.classList.toggle("lab-vs", !!vs);
+    for (const k of [5, 6]) this.plots[k].root.hidden = !vs;
+    this.plots[3].spec.aspect = vs ? 0.3 : 0.5;
+    this.name(vs);
     this.drawTools.hidden = !own;
     this.plots[0].stage.classList.toggle("lab-drawing", own);
     this.root.classList.toggle("lab-own", own);
@@ -409,12 +504,24 @@ class Lab {
     this.enough = !own || this.drawn.length >= 20;
     this.buttons.train.disabled = this.buttons.step.disabled = !this.enough;
     const rates = state?.rates ?? [[0, rate], ...(this.plan ?? [])];
-    this.trainer.send({ do: "make", model: this.flowNow, epoch, state: state?.state,
-      data: own ? this.trained : points ? this.data : data,
+    this.trainData = own ? this.trained : points ? this.data : data;
+    if (this.model.get("vs") && !state) this.challenge();
+    this.trainer.send({ do: "make", model: this.flowNow, epoch, state: state?.state, data: this.trainData,
       settings: { batch, clip: 5, schedule: !!schedule, steps, seed, rates } });
     if (this.enough && (this.goal || state?.running)) this.train(state ? undefined : this.goal);
     if (!state) this.goal = 0;
     this.redraw();
+  }
+
+  // Titles say which flow is which.
+  name(vs) {
+    const said = (name) => { const p = this.params.find((q) => q.name === name); return `${p.label.split(",")[0]}: ${asText(p, this.model.get(name))}`; };
+    const [one, two] = vs ? [` · ${said(vs)}`, ` · ${said(`${vs}2`)}`] : ["", ""];
+    const titles = { 1: `Density${one || " of the flow"}`, 2: `Samples${one || " on their way"}`, 4: `log p at the ring${one || ", nats"}`, 5: `Density${two}`, 6: `Samples${two}` };
+    for (const [k, title] of Object.entries(titles)) {
+      this.plots[k].spec.title = title;
+      this.plots[k].root.querySelector(".live-title").textContent = title;
+    }
   }
 
   // The curve of the run before stays, to compare with: of the same data.
@@ -426,18 +533,21 @@ class Lab {
 
   train(to) {
     if (!this.enough) return;
-    if (this.finished) { this.tell("This training is at its end: Reset begins another one, more steps make it longer."); return; }
+    if (this.finished && (this.rival?.finished ?? true)) { this.tell("This training is at its end: Reset begins another one, more steps make it longer."); return; }
     this.running = true;
     this.heard = performance.now();
     this.since = [this.heard, this.done];
     this.buttons.train.textContent = "Pause";
     const slow = this.buttons.slow.getAttribute("aria-pressed") === "true";
-    this.trainer.send({ do: "run", pace: slow ? 250 : 0, to });
+    this.orders = { do: "run", pace: slow ? 250 : 0, to };
+    this.firstRuns = !this.finished;
+    if (this.rival) Object.assign(this.rival, { running: !this.rival.finished, heard: performance.now() });
+    this.order(this.orders);
     this.say("training");
   }
 
   stopped() { this.running = false; this.buttons.train.textContent = "Train"; }
-  pause() { this.stopped(); this.trainer.send({ do: "pause" }); }
+  pause() { this.stopped(); this.order({ do: "pause" }); }
 
   hear(answer) {
     if (answer.epoch !== this.epoch) return;
@@ -454,19 +564,26 @@ class Lab {
       if (now - this.since[0] > 500) { this.speed = ((done - this.since[1]) / (now - this.since[0])) * 1000; this.since = [now, done]; }
     }
     Object.assign(this, { done, weights, rate, rates, wentBack, exploded, finished, stale: true });
-    if (this.running && !running && !made) { // (a new one may have been told to run already)
-      this.stopped();
-      this.say(finished ? "the training is at its end" : "stopped");
+    if (this.running && this.firstRuns && !running && !made) { // (a new one may have been told to run already)
+      this.firstRuns = false;
+      this.atRest();
     }
     this.look();
     this.redraw();
   }
 
+  // Silence counts from here on.
+  hearNow() {
+    this.heard = performance.now();
+    if (this.rival) this.rival.heard = this.heard;
+  }
+
   // Every second: keep a copy, and see whether the worker still answers.
   watch() {
-    if (!this.running || document.hidden) { this.heard = performance.now(); return; }
-    this.trainer.send({ do: "state" });
-    if (performance.now() - this.heard > 6000) this.trainer.lose("it did not answer");
+    if (!this.running || document.hidden) { this.hearNow(); return; }
+    this.order({ do: "state" });
+    if (this.rival?.running && performance.now() - this.rival.heard > 6000) this.rivalTrainer.lose("it did not answer");
+    if (this.firstRuns && performance.now() - this.heard > 6000) this.trainer.lose("it did not answer");
   }
 
   recover(why) {
@@ -501,41 +618,57 @@ class Lab {
     this.stale = false;
     const { epoch, done, weights, flowNow, pool } = this;
     const probe = Float32Array.of(this.model.get("px"), this.model.get("py"));
-    const wanted = { density: ["logProb", this.running ? this.coarse : this.fine], samples: ["decode", this.base], across: ["decode", this.across],
+    const wanted = { density: ["logProb", this.running ? this.coarse : this.fine], samples: ["samples", SHOWN], across: ["decode", this.across],
       up: ["decode", this.up], probe: ["encode", probe] };
     if (pool?.length) wanted.held = ["logProb", pool];
     const made = await this.viewer.ask({ do: "view", model: flowNow, weights, wanted });
     const away = this.exact && (await this.viewer.ask({ do: "exact", name: this.model.get("data"), points: made.samples.at(-1) }));
     if (epoch === this.epoch) this.view(made, done, away);
+    if (epoch === this.epoch && this.rival?.weights) await this.lookRival(wanted, this.rival);
     if (this.running) await new Promise((go) => setTimeout(go, Math.min(300, 0.7 * (performance.now() - start))));
     this.looking = false;
     this.look();
   }
 
+  async lookRival({ probe, ...wanted }, rival) {
+    const { done, weights, flowNow } = rival;
+    const made = await this.viewer.ask({ do: "view", model: flowNow, weights, wanted });
+    const away = this.exact && (await this.viewer.ask({ do: "exact", name: this.model.get("data"), points: made.samples.at(-1) }));
+    if (rival !== this.rival) return;
+    this.measure(rival, made, done, away);
+    this.redraw();
+  }
+
+  // What is shown of a flow, and how good it is: into `run`, the Lab itself or its second flow.
+  measure(run, made, done, away) {
+    const kinds = run.flowNow.layers.map((l) => l.kind);
+    // A turn and the coupling after it are one layer to those who watch.
+    const ends = [0, ...kinds.flatMap((kind, k) => (kind === "turn" ? [] : [k + 1]))];
+    for (const name of ["samples", "across", "up"]) made[name] = ends.map((k) => made[name][k]);
+    run.shown = { ...made, density: made.density.map(Math.exp) };
+    if (made.held) {
+      let sum = 0, gap = 0;
+      for (let i = 0; i < made.held.length; i++) { sum -= made.held[i]; if (this.exact) gap += this.exactThere[i] - made.held[i]; }
+      run.nll = sum / made.held.length;
+      run.gap = this.exact ? gap / made.held.length : null;
+      if (run.held.at(-1)?.[0] !== done) run.held.push([done, run.nll]);
+      if (run.held.length > 1500) run.held = run.held.filter((_, k) => k % 2);
+    }
+    run.strays = away ? away.reduce((n, p) => n + (p < this.rare), 0) / away.length : null;
+  }
+
   view(made, done, away) {
-    const [values, logDets] = made.probe, z = values.at(-1);
-    const base = -0.5 * (z[0] * z[0] + z[1] * z[1]) - Math.log(TAU);
-    const kinds = this.flowNow.layers.map((l) => l.kind), terms = [base], labels = ["log p(z)"];
+    const [, logDets, base] = made.probe;
+    const kinds = this.flowNow.layers.map((l) => l.kind), terms = [base[0]], labels = ["log p(z)"];
     logDets.forEach((d, k) => {
       const at = kinds.length - 1 - k;
       if (kinds[at] === "turn") return; // it adds 0
       terms.push(d[0]);
       labels.push(`layer ${kinds.slice(0, at + 1).filter((n) => n !== "turn").length}`);
     });
-    // A turn and the coupling after it are one layer to those who watch.
-    const ends = [0, ...kinds.flatMap((kind, k) => (kind === "turn" ? [] : [k + 1]))];
-    for (const name of ["samples", "across", "up"]) made[name] = ends.map((k) => made[name][k]);
-    this.shown = { ...made, density: made.density.map(Math.exp), terms: Float32Array.from(terms), labels };
-    if (made.held) {
-      let sum = 0, gap = 0;
-      for (let i = 0; i < made.held.length; i++) { sum -= made.held[i]; if (this.exact) gap += this.exactThere[i] - made.held[i]; }
-      this.nll = sum / made.held.length;
-      this.gap = this.exact ? gap / made.held.length : null;
-      if (this.held.at(-1)?.[0] !== done) this.held.push([done, this.nll]);
-      if (this.held.length > 1500) this.held = this.held.filter((_, k) => k % 2);
-    }
+    this.measure(this, made, done, away);
+    Object.assign(this.shown, { terms: Float32Array.from(terms), labels });
     this.first ??= this.nll;
-    this.strays = away ? away.reduce((n, p) => n + (p < this.rare), 0) / away.length : null;
     this.judge();
     this.redraw();
   }
@@ -591,33 +724,36 @@ class Lab {
   draw() {
     const { plots, shown, model } = this, mode = pageMode();
     this.root.dataset.mode = mode;
+    this.python.textContent = this.settings.python.replace("BASE", this.settings.bases[model.get("base")].python);
     const data = model.get("data") === "drawn" ? Float32Array.from(this.drawn) : this.data ?? new Float32Array(0);
     const top = this.exact ? this.exact.reduce((a, b) => Math.max(a, b), 0) : shown?.density.reduce((a, b) => Math.max(a, b), 0);
     for (const k of [0, 1]) plots[k].spec.marks[0].limits = [0, top || 1];
     plots[0].spec.marks[1].size = data.length > 1500 ? 1.1 : 1.8;
-    const K = shown ? shown.samples.length - 1 : 1, t = model.get("t") * K, at = Math.min(K - 1, Math.floor(t));
-    const between = (steps) => (steps ? steps[at].map((v, i) => v + (t - at) * (steps[at + 1][i] - v)) : new Float32Array(0));
+    const K = shown ? shown.samples.length - 1 : 1, t = model.get("t") * K, other = this.rival?.shown;
     this.wayText.textContent = t === 0 ? "noise" : t === K ? "samples" : `layer ${formatNumber(t, 1)} of ${K}`;
     this.way.value = model.get("t");
+    const xs = (pairs) => pairs?.map((l) => l[0]) ?? [], ys = (pairs) => pairs?.map((l) => l[1]) ?? [], before = this.rival ? null : this.before;
     const values = {
+      density2: other?.density, density2There: !!other,
+      ...onTheWay(shown, model.get("t")), ...onTheWay(other, model.get("t"), "2"),
+      train2X: xs(this.rival?.losses), train2Y: ys(this.rival?.losses), held2X: xs(this.rival?.held), held2Y: ys(this.rival?.held),
       data, exact: this.exact, exactThere: !!this.exact, density: shown?.density, densityThere: !!shown,
-      samples: between(shown?.samples), across: between(shown?.across), up: between(shown?.up),
-      trainX: this.losses?.map((l) => l[0]) ?? [], trainY: this.losses?.map((l) => l[1]) ?? [],
-      beforeX: this.before?.map((l) => l[0]) ?? [], beforeY: this.before?.map((l) => l[1]) ?? [],
-      heldX: this.held?.map((l) => l[0]) ?? [], heldY: this.held?.map((l) => l[1]) ?? [],
+      trainX: xs(this.losses), trainY: ys(this.losses), beforeX: xs(before), beforeY: ys(before), heldX: xs(this.held), heldY: ys(this.held),
       entropy: this.entropy ?? 0, known: this.entropy !== null && this.entropy !== undefined,
       terms: shown?.terms ?? new Float32Array(0), px: model.get("px"), py: model.get("py"),
     };
     const net = [13, 61, 2];
     const side = Math.sqrt(shown?.density.length ?? 0);
     const shapes = { exact: [FINE, FINE], density: [side, side], across: net, up: net, trainY: [values.trainY.length], heldY: [values.heldY.length],
-      beforeY: [values.beforeY.length] };
-    plots[3].legend.lastChild.hidden = !values.known;
-    plots[3].legend.lastChild.previousSibling.hidden = !values.beforeY.length;
+      beforeY: [values.beforeY.length], across2: net, up2: net, train2Y: [values.train2Y.length], held2Y: [values.held2Y.length] };
+    const side2 = Math.sqrt(other?.density.length ?? 0), seen = plots.filter((p) => !p.root.hidden);
+    shapes.density2 = [side2, side2];
+    plots[5].spec.marks[0].limits = plots[1].spec.marks[0].limits;
+    [true, true, this.rival, this.rival, values.beforeY.length, values.known].forEach((there, k) => { plots[3].legend.children[k].hidden = !there; });
     this.axes(values);
-    if (this.fit || plots[0].density !== window.devicePixelRatio) fitPanels(plots, this.root.clientWidth < 480);
+    if (this.fit || plots[0].density !== window.devicePixelRatio) fitPanels(seen, this.root.clientWidth < 480);
     this.fit = false;
-    for (const plot of plots) { Object.assign(plot, { shapes, values }); plot.draw(values, mode); }
+    for (const plot of seen) { Object.assign(plot, { shapes, values }); plot.draw(values, mode); }
     if (this.cursor && document.activeElement === plots[0].canvas) this.drawCursor(plots[0]);
     this.tellState();
     this.root.dataset.draws = 1 + (+this.root.dataset.draws || 0);
@@ -633,9 +769,9 @@ class Lab {
   }
 
   // Limits that follow what is shown: of the curve, and of the bars.
-  axes({ trainY, heldY, beforeY, known, entropy }) {
+  axes({ trainY, heldY, beforeY, train2Y, held2Y, known, entropy }) {
     const [, , , curve, terms] = this.plots, before = JSON.stringify([curve.spec.xlim, curve.spec.ylim, terms.spec.xlim, terms.spec.categories]);
-    const all = [...trainY, ...heldY, ...beforeY].filter(Number.isFinite);
+    const all = [...trainY, ...heldY, ...beforeY, ...train2Y, ...held2Y].filter(Number.isFinite);
     const low = Math.min(known ? entropy : Infinity, ...all), high = Math.min(Math.max(...all, low + 0.5), low + 3);
     if (all.length) curve.spec.ylim = [Math.floor(low * 5 - 0.5) / 5, Math.ceil(high * 5) / 5];
     else curve.spec.ylim = known ? [Math.floor(entropy * 5 - 0.5) / 5, Math.ceil((entropy + 2) * 5) / 5] : [0, 5];
@@ -663,6 +799,12 @@ class Lab {
     if (this.entropy !== null && this.entropy !== undefined) parts.push(`entropy ${n(this.entropy, 3)}`);
     if (this.gap !== null && this.gap !== undefined) parts.push(`gap ${n(this.gap, 3)}`);
     if (this.strays !== null && this.strays !== undefined && this.held?.length) parts.push(`strays ${n(this.strays, 1, "%")}`);
+    const { rival } = this;
+    if (rival?.held.length) {
+      parts.push(`second flow: step ${rival.done}, held-out NLL ${n(rival.nll, 3)}`);
+      if (rival.gap !== null) parts.push(`gap ${n(rival.gap, 3)}`);
+      if (rival.strays !== null) parts.push(`strays ${n(rival.strays, 1, "%")}`);
+    }
     this.status.textContent = parts.join(" · ") + (this.note ? ` · ${this.note}` : "");
     this.root.dataset.step = this.done ?? 0;
   }
@@ -675,7 +817,7 @@ class Lab {
   save(name, address) { Object.assign(element("a"), { href: address, download: name }).click(); }
 
   savePicture() {
-    const all = this.plots.map((p) => p.canvas), pad = 16, head = 24, box = this.panels.getBoundingClientRect();
+    const seen = this.plots.filter((p) => !p.root.hidden), all = seen.map((p) => p.canvas), pad = 16, head = 24, box = this.panels.getBoundingClientRect();
     const scale = window.devicePixelRatio || 1, sheet = element("canvas");
     sheet.width = (box.width + 2 * pad) * scale;
     sheet.height = (box.height + 2 * pad) * scale;
@@ -688,17 +830,79 @@ class Lab {
     ctx.textAlign = "center";
     all.forEach((canvas, k) => {
       const at = canvas.getBoundingClientRect(), x = at.left - box.left + pad, y = at.top - box.top + pad;
-      ctx.fillText(this.plots[k].spec.title, x + at.width / 2, Math.max(head - 8, y - 6));
+      ctx.fillText(seen[k].spec.title, x + at.width / 2, Math.max(head - 8, y - 6));
       ctx.drawImage(canvas, x, y, at.width, at.height);
     });
     this.save("flow-lab.png", sheet.toDataURL("image/png"));
+  }
+
+  // The samples on their way, of both flows, on a canvas that nobody sees.
+  async saveFilm() {
+    const type = FILM.types.find((t) => window.MediaRecorder?.isTypeSupported(t)), { side, seconds } = FILM;
+    if (!type || !HTMLCanvasElement.prototype.captureStream) { this.tell("This browser cannot record a film of a canvas. A picture (PNG) it can save."); return; }
+    if (!this.shown) { this.tell("There is no flow yet, so there is no film to save."); return; }
+    const runs = [[this.shown, ""], [this.rival?.shown, "2"]].filter(([shown]) => shown), mode = pageMode(), { paper, ink } = COLORS[mode];
+    const sheet = element("canvas"), ctx = sheet.getContext("2d"), chunks = [];
+    Object.assign(sheet, { width: side * runs.length, height: side + 24 });
+    const plots = runs.map(([, suffix]) => {
+      const plot = new Plot(this.plots[suffix ? 6 : 2].spec, element("div"));
+      plot.widthNow = () => side;
+      plot.resize();
+      return plot;
+    });
+    const frame = (t) => {
+      ctx.fillStyle = paper;
+      ctx.fillRect(0, 0, sheet.width, sheet.height);
+      Object.assign(ctx, { fillStyle: ink, font: "600 14px system-ui, sans-serif", textAlign: "center" });
+      plots.forEach((plot, k) => {
+        const [shown, suffix] = runs[k], net = [13, 61, 2];
+        plot.shapes = { [`across${suffix}`]: net, [`up${suffix}`]: net };
+        plot.draw(onTheWay(shown, t, suffix), mode);
+        ctx.drawImage(plot.canvas, k * side, 24, side, plot.height);
+        ctx.fillText(plot.spec.title, (k + 0.5) * side, 18);
+      });
+    };
+    frame(0);
+    const recorder = new MediaRecorder(sheet.captureStream(30), { mimeType: type, videoBitsPerSecond: 3e6 }), { film } = this.buttons;
+    recorder.ondataavailable = ({ data }) => chunks.push(data);
+    const ended = new Promise((done) => { recorder.onstop = done; });
+    film.disabled = true;
+    this.tell(`The film is recorded: this takes ${seconds} seconds.`);
+    recorder.start();
+    const start = performance.now();
+    for (let t = 0; t < 1.2;) { // (it rests at the end)
+      t = (1.2 * (performance.now() - start)) / 1000 / seconds;
+      frame(Math.min(1, t));
+      await new Promise((go) => setTimeout(go, 30));
+    }
+    recorder.stop();
+    await ended;
+    film.disabled = false;
+    const address = URL.createObjectURL(new Blob(chunks, { type }));
+    this.save(`flow-lab.${type.slice(6).split(";")[0]}`, address);
+    setTimeout(() => URL.revokeObjectURL(address), 60000);
+    this.tell("The film is saved.");
+  }
+
+  // Samples of the flow with their log p, as a table. (Dropped into the Lab, it is data.)
+  async table(count = 1000) {
+    const { flowNow: model, weights, viewer } = this;
+    const { way } = (await viewer.ask({ do: "view", model, weights, wanted: { way: ["samples", { seed: this.model.get("seed"), count }] } }));
+    const points = way.at(-1), { p } = (await viewer.ask({ do: "view", model, weights, wanted: { p: ["logProb", points] } }));
+    const exact = (v) => `${+v.toPrecision(9)}`;
+    return ["x1,x2,log_p", ...Array.from(p, (v, i) => [points[2 * i], points[2 * i + 1], v].map(exact).join())].join("\n") + "\n";
+  }
+
+  async saveSamples() {
+    if (!this.weights) { this.tell("There is no flow yet, so there are no samples to save."); return; }
+    this.save("flow-lab.csv", `data:text/csv,${encodeURIComponent(await this.table())}`);
   }
 
   addPython() {
     const fold = element("details", "live-fold", this.root);
     element("summary", "", fold, "Take the flow along, into Python");
     element("p", "", fold, "Save the weights, and run this beside flows.py and flows_support.py. It prints how far the two log p differ, at most.");
-    const code = element("pre", "", fold, this.settings.python);
+    const code = (this.python = element("pre", "", fold));
     code.tabIndex = 0;
     code.setAttribute("aria-label", "Python");
     const save = element("button", "", fold, "Save the weights (JSON)");
@@ -721,7 +925,7 @@ class Lab {
       }
     });
     const made = await this.viewer.ask({ do: "view", model: this.flowNow, weights: this.weights, wanted: { p: ["logProb", points] } });
-    return { shape: { n_layers: layers, hidden_dim: width, n_frequencies: waves, turn }, weights, steps: this.done,
+    return { shape: { n_layers: layers, hidden_dim: width, n_frequencies: waves, turn }, base: this.model.get("base"), weights, steps: this.done,
       points: Array.from({ length: points.length / 2 }, (_, i) => [points[2 * i], points[2 * i + 1]]), log_p: Array.from(made.p) };
   }
 }

@@ -3,6 +3,7 @@
 import torch
 from live_node import Script
 
+import flows
 from lab import programs
 from live.lab import bundle
 
@@ -13,29 +14,50 @@ const layersOf = (n, waves, turn) => Array.from({ length: n }, (_, i) => [
   ...(turn && i ? [{ kind: "turn", given: turnBy(turn) }] : []),
   { kind: `coupling${waves}${i % 2 ? "flipped" : ""}` },
 ]).flat();
+const chainOf = (layers, width, base = "normal") =>
+  new Chain(programs, { layers: layersOf(...layers), width, base });
 const tasks = {
   // One layer, or a flow: both ways, and the gradients of a weighted sum.
-  chain({ layers, width, weights, points }) {
-    const chain = new Chain(programs, layersOf(...layers), width), x = Float32Array.from(points);
+  chain({ layers, width, base, weights, points }) {
+    const chain = chainOf(layers, width, base), x = Float32Array.from(points);
     chain.load(Float32Array.from(weights));
     const [loss, gradient] = chain.gradient(x), [values, logDets] = chain.decodeSteps(x);
     const total = logDets.reduce((sum, d) => sum.map((v, k) => v + d[k]));
     return [[loss], gradient, chain.logProb(x), values.at(-1), total];
   },
   // A training on given batches.
-  train({ layers, width, weights, batches, settings }) {
-    const chain = new Chain(programs, layersOf(...layers), width);
+  train({ layers, width, base, weights, batches, settings }) {
+    const chain = chainOf(layers, width, base);
     let k = 0;
     const training = new Training(chain, () => Float32Array.from(batches[k++]), settings);
     chain.load(Float32Array.from(weights));
     const losses = batches.map(() => training.step()).map((v) => (Number.isFinite(v) ? v : 1e30));
     return [chain.weights, losses, training.wentBack, [training.rate]];
   },
+  // A whole training on data that are always new: the mean log-density of held-out points after it.
+  trained({ layers, width, base, data, settings, held }) {
+    const chain = chainOf(layers, width, base);
+    const { sample } = readPrograms(programs.data[data]);
+    const draw = (random, n) => sample(random.uniforms(2 * n), random.normals(2 * n));
+    const training = new Training(chain, draw, { clip: 5, schedule: true, ...settings });
+    while (!training.finished) training.step();
+    const points = Float32Array.from(held), part = 2000;
+    let sum = 0;
+    for (let k = 0; k < points.length; k += part) {
+      for (const p of chain.logProb(points.subarray(k, k + part))) sum += p;
+    }
+    return [[(2 * sum) / points.length], training.wentBack];
+  },
   rates: ({ cases }) => [cases.map((c) => warmCosine(...c))],
-  start({ layers, width, seed }) {
-    const chain = new Chain(programs, layersOf(...layers), width);
+  start({ layers, width, base, seed }) {
+    const chain = chainOf(layers, width, base);
     chain.start(new Random(seed));
     return [chain.weights];
+  },
+  base({ name, u, e }) {
+    const { sample, log_prob } = readPrograms(programs.bases[name]);
+    const z = sample(Float32Array.from(u), Float32Array.from(e));
+    return [z, log_prob(z, new Float32Array(z.length / 2))];
   },
   random({ seed, n }) {
     const random = new Random(seed);
@@ -76,3 +98,37 @@ def plain(value):
     if isinstance(value, torch.Tensor):
         return value.flatten().tolist()
     return [plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def torch_flow(data: str, layers, width: int, settings: dict) -> flows.Flow:
+    """What the page trains, trained by `flows.Trainer`, from the seed of the settings."""
+    n_layers, waves, turn = layers
+    with torch.random.fork_rng():
+        torch.manual_seed(settings["seed"])
+        flow = flows.RealNVP(2, width, n_layers, n_frequencies=waves, turn=float(turn))
+    trainer = flows.Trainer(
+        flow, lambda n, generator: drawn(data, n, generator), steps=settings["steps"],
+        batch_size=settings["batch"], lr=settings["rates"][0][1], seed=settings["seed"],
+    )  # fmt: skip
+    for _ in range(settings["steps"]):
+        trainer.step()
+    return flow
+
+
+def drawn(data: str, n: int, generator: torch.Generator) -> torch.Tensor:
+    """Points of a data set."""
+    uniform = torch.rand(n, 2, generator=generator)
+    return programs.DATA[data].sample(uniform, torch.randn(n, 2, generator=generator))
+
+
+def gaps(workshop, data: str, layers, width: int, settings: dict, n_held: int = 4000):
+    """Final gaps, nats, of one seed: in the page, and in torch, over the same held-out points."""
+    held = drawn(data, n_held, torch.Generator().manual_seed(12345))
+    exact = programs.DATA[data].log_prob(held.double()).mean().item()
+    (page,), _ = workshop.run(
+        "trained", data=data, layers=layers, width=width, settings=settings, held=held
+    )
+    flow = torch_flow(data, layers, width, settings)
+    with torch.no_grad():
+        torchs = flow.log_prob(held).double().mean().item()
+    return exact - page.item(), exact - torchs

@@ -1,12 +1,18 @@
 """The Lab trains as torch does: values, gradients, whole trainings, against torch in float64."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
-from lab_node import Workshop
+from lab_node import Workshop, gaps
+from scipy import stats
 
 import flows
 from lab import programs
 
+ROOT = Path(__file__).resolve().parents[2]
+FALSE_ALARM = 1e-3  # of a comparison of two samples: with other seeds, one in a thousand fails
 EPS = torch.finfo(torch.float32).eps  # limits are many of it: the page counts in this precision
 
 SHAPES = [  # layers, Fourier features, turn; width, points
@@ -61,6 +67,54 @@ def test_chains_are_the_courses_flows(layers, width, n, workshop):
         assert largest(decoded, z.flatten()) < 50 * EPS and largest(log_dets, log_det) < 50 * EPS
 
 
+@pytest.mark.parametrize("name", list(programs.BASES))
+def test_bases_are_drawn_and_weighed_as_in_torch(name, workshop):
+    base, u, e = programs.BASES[name], torch.rand(300, 2), torch.randn(300, 2)
+    points, log_prob = workshop.run("base", name=name, u=u, e=e)
+    z = base.sample(u.double(), e.double())
+    assert (points - z.flatten()).abs().max() < 20 * EPS * z.abs().max()
+    assert largest(log_prob, base.log_prob(z)) < 50 * EPS
+
+
+@pytest.mark.parametrize("name", list(programs.BASES))
+def test_bases_are_densities_and_drawn_from(name):
+    """Against scipy; the samples fill rings as the density says. False alarm: one in a thousand."""
+    base = programs.BASES[name]
+    z = base.sample(torch.rand(20_000, 2).double(), torch.randn(20_000, 2).double())
+    if name == "four":
+        corners = 1.125 * torch.tensor([[1, 1], [-1, 1], [-1, -1], [1, -1]])
+        known = sum(
+            stats.multivariate_normal(c.numpy(), 0.25).pdf(z.numpy()) / 4 for c in corners.double()
+        )
+    else:
+        known = {"normal": stats.multivariate_normal([0, 0]), "student": stats.multivariate_t(
+            [0, 0], df=4)}[name].pdf(z.numpy())  # fmt: skip
+    assert (base.log_prob(z).exp() - torch.as_tensor(known)).abs().max() < 1e-6
+    if name != "four":
+        far = z.square().sum(dim=1)
+        tail = (-far / 2).exp() if name == "normal" else (1 + far / 4) ** -2
+        assert stats.kstest(tail.numpy(), "uniform").pvalue > FALSE_ALARM
+        angle = torch.atan2(z[:, 1], z[:, 0]) / (2 * torch.pi) + 0.5
+        assert stats.kstest(angle.numpy(), "uniform").pvalue > FALSE_ALARM
+
+
+@pytest.mark.parametrize("name", ["student", "four"])
+def test_chains_with_another_base_are_torchs(name, workshop):
+    layers, width, x = (3, 4, 45), 16, 2 * torch.randn(50, 2)
+    flow = flow_of(layers, width).float()
+    loss, gradient, log_prob, *_ = workshop.run(
+        "chain", layers=layers, width=width, base=name, weights=weights_of(flow), points=x
+    )
+    flow, x = flow.double(), x.double()
+    z, log_det = flow.encode(x)
+    wanted = programs.BASES[name].log_prob(z) + log_det
+    assert largest(log_prob, wanted.detach()) < 50 * EPS
+    mean = flows.careful_mean(-wanted, 2)
+    mean.backward()
+    assert largest(loss, mean.detach().reshape(1)) < 50 * EPS
+    assert largest(gradient, torch.cat([p.grad.flatten() for p in flow.parameters()])) < 50 * EPS
+
+
 def torch_run(flow, batches, settings):
     """The training of `flows.Trainer`, but for its way back, with rates that may change."""
     adam = torch.optim.Adam(flow.parameters(), betas=flows.Trainer.ADAM["betas"])
@@ -94,6 +148,23 @@ def test_twenty_steps_are_torchs(layers, width, n, schedule, workshop):
     assert largest(losses, wanted) < 100 * EPS * wanted.max() and not len(went_back)
     moved = (weights_of(flow) - got).abs()
     assert moved.mean() < 100 * EPS and moved.max() < 1e-4  # (Adam's first steps see only the sign)
+
+
+def test_gaps_over_seeds_are_torchs(workshop):
+    """Whole trainings, 20 seeds each. Half the rate would be noticed (p = 0.0003)."""
+    settings = {"batch": 64, "steps": 200, "rates": [[0, 1e-2]]}
+    rows = [gaps(workshop, "ring", (4, 4, 45), 16, settings | {"seed": s}) for s in range(20)]
+    page, torchs = zip(*rows, strict=True)
+    assert stats.ks_2samp(page, torchs).pvalue > FALSE_ALARM
+    assert 0.6 < sum(page) / 20 < 1.1, "the flow learns, but the training is short"
+
+
+def test_gaps_of_the_labs_own_settings_are_torchs():
+    """As measured by `python benchmarks/lab.py torch`."""
+    measured = json.loads((ROOT / "benchmarks" / "lab.json").read_text(encoding="utf-8"))
+    for both in measured["gaps"].values():
+        assert len(both["page"]) == len(both["torch"]) == 20
+        assert stats.ks_2samp(both["page"], both["torch"]).pvalue > FALSE_ALARM
 
 
 def test_rates_are_the_chapters(workshop):
@@ -177,6 +248,7 @@ def test_stored_programs_are_the_courses_functions():
     kept = programs.stored()
     assert set(kept["kinds"]) == set(programs.KINDS) and set(kept["data"]) == set(programs.DATA)
     fresh = programs.compile_all(["coupling4flipped", "turn"], ["ring", "pinwheel"])
+    assert set(kept["bases"]) == set(programs.BASES) and fresh["bases"] == kept["bases"]
     for part in ("kinds", "data"):
         assert fresh[part] == {name: kept[part][name] for name in fresh[part]}
     assert fresh["core"] == kept["core"] and fresh["settings"] == kept["settings"]

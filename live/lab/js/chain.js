@@ -1,7 +1,7 @@
 // A chain of compiled layers: values, log-dets, gradients, and one step of training.
 //
 // kinds: {name: {programs: {decode, encode}, weights, given}}, core: {loss, log_prob, adam},
-// as layers.py compiles them. The weights of all layers lie in one array, one after the other.
+// as layers.py compiles them; bases: {name: what of the core is another for a base distribution}. The weights of all layers lie in one array, one after the other.
 
 // Compiled programs become functions. What the page calls often is made once.
 function readPrograms(programs) {
@@ -11,9 +11,9 @@ function readPrograms(programs) {
 const sizeOf = (shape, width) => shape.reduce((n, d) => n * (d === "width" ? width : d), 1);
 
 class Chain {
-  // layers: [{kind, given}] in generative order, given: one array for each fixed tensor.
-  constructor({ kinds, core }, layers, width) {
-    this.core = readPrograms(core);
+  // A model: its base by name, and layers, [{kind, given}] in generative order, given: one array for each fixed tensor.
+  constructor({ kinds, core, bases = {} }, { layers, width, base }) {
+    this.core = readPrograms({ ...core, ...bases[base] });
     let at = 0;
     this.layers = layers.map(({ kind, given = [] }) => {
       const parts = kinds[kind].weights.map(({ name, shape, fan }) => {
@@ -76,6 +76,9 @@ class Chain {
     }
     return [values, logDets];
   }
+
+  // n latent points.
+  drawBase(random, n) { return this.core.sample(random.uniforms(2 * n), random.normals(2 * n)); }
 
   logProb(points) {
     return this.core.log_prob(...this.encode(points));

@@ -1,7 +1,7 @@
 // What a worker does, or the page itself where there are none: trains a chain, and computes what is
 // shown of one. It takes messages {do: ...} and answers with {is: ...}.
 //
-// programs: {core, kinds, data: {name: {sample, log_prob}}}; a model is {layers, width}.
+// programs: {core, bases, kinds, data: {name: {sample, log_prob}}}; a model is {layers, width, base}.
 const SLICE = 12; // milliseconds of training between two looks for messages
 const REPORT = 33; // between two reports
 
@@ -34,12 +34,14 @@ function makeWorkshop(programs, post, later) {
   };
 
   // What is shown of a chain with given weights.
-  let shown = null, key = "";
+  const made = new Map(); // the two shown last
   const chainOf = (model, weights) => {
-    const name = JSON.stringify(model);
-    if (name !== key) { shown = new Chain(programs, model.layers, model.width); key = name; }
-    shown.load(weights);
-    return shown;
+    const name = JSON.stringify(model), chain = made.get(name) ?? new Chain(programs, model);
+    made.delete(name);
+    made.set(name, chain);
+    if (made.size > 2) made.delete(made.keys().next().value);
+    chain.load(weights);
+    return chain;
   };
   const inParts = (points, f, size = 1024) => {
     const out = new Float32Array(points.length / 2);
@@ -49,14 +51,20 @@ function makeWorkshop(programs, post, later) {
   const views = {
     logProb: (chain, points) => inParts(points, (p) => chain.logProb(p)),
     decode: (chain, points) => chain.decodeSteps(points)[0],
-    encode: (chain, points) => chain.encodeSteps(points),
+    // (and the log-density of the latent points)
+    encode(chain, points) {
+      const [values, logDets] = chain.encodeSteps(points);
+      return [values, logDets, chain.core.log_prob(values.at(-1), new Float32Array(points.length / 2))];
+    },
+    // The way of samples, from the base on.
+    samples: (chain, { seed, count }) => chain.decodeSteps(chain.drawBase(new Random(seed), count))[0],
   };
 
   const tasks = {
     // {model, settings, data: a name or points, epoch, state}: a new training, or one that goes on
     // from a state.
     make(message) {
-      const chain = new Chain(programs, message.model.layers, message.model.width);
+      const chain = new Chain(programs, message.model);
       const draw = typeof message.data === "string" ? fresh(message.data) : resample(message.data);
       training = new Training(chain, draw, message.settings);
       if (message.state) training.resume(message.state);
