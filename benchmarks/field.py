@@ -30,22 +30,20 @@ REQUIREMENTS = FOLDER / "requirements.txt"
 PLAN = {
     "rates": [1e-3, 3e-3, 1e-2, 3e-2],  # the same for all
     "tune": {"steps": 300, "seed": 1000},  # a seed that is not among those below
-    "lengths": [100, 300, 800],
-    "seeds": [0, 1, 2, 3, 4],
-    "reference": {"epochs": 300, "seeds": [0, 1, 2, 3, 4]},
-    "labels": {"steps": 1000, "seeds": [0, 1, 2, 3, 4], "reference": [0, 1]},
+    "lengths": {100: 5, 300: 5, 800: 3},  # steps -> seeds; the rest is done before the longest
+    "reference": {"epochs": 300, "seeds": 5},
+    "labels": {"steps": 1000, "seeds": 5, "reference": 1},
     "speed": {"sizes": [10**3, 10**4, 10**5], "repeats": 3, "large": [10**6], "largest": 10**7},
-    "depth": {"layers": [2, 8, 32, 100], "steps": 300, "seeds": [0]},
-    "long": {"steps": 3000, "seeds": [0, 1, 2, 3, 4]},
+    "depth": {"layers": [2, 8, 32, 100], "steps": 300, "seeds": 1},
+    "long": {"steps": 3000, "seeds": 3},
 }
 QUICK = PLAN | {
-    "lengths": [100, 300],
-    "seeds": [0, 1],
-    "reference": {"epochs": 300, "seeds": [0]},
-    "labels": {"steps": 1000, "seeds": [0], "reference": []},
+    "lengths": {100: 2, 300: 2},
+    "reference": {"epochs": 300, "seeds": 1},
+    "labels": {"steps": 1000, "seeds": 1, "reference": 0},
     "speed": {"sizes": [10**3, 10**4], "repeats": 1, "large": [], "largest": 0},
-    "depth": {"layers": [], "steps": 300, "seeds": []},
-    "long": {"steps": 3000, "seeds": []},
+    "depth": {"layers": [], "steps": 300, "seeds": 0},
+    "long": {"steps": 3000, "seeds": 0},
 }
 TARGETS = [0.25, 0.1, 0.05, 0.035, 0.025]
 DEEP = ["ours, affine", "reference", "zuko, affine"]
@@ -208,32 +206,36 @@ def jobs(plan: dict, arms: list[str], rates: dict) -> list[dict]:
         >>> [job["arm"] for job in jobs(QUICK, ["a", "b"], {"a": 1, "b": 1, "labels": 1})][:4]
         ['a', 'b', 'a', 'b']
     """
-    found, others = [], [arm for arm in arms if arm != "reference"]
-    recipe, labels, speed, depth = (plan[key] for key in ("reference", "labels", "speed", "depth"))
-    for seed in sorted({*plan["seeds"], *recipe["seeds"]}):
-        if seed in plan["seeds"]:
-            for steps in plan["lengths"]:
+    others, reference = [arm for arm in arms if arm != "reference"], "reference" in arms
+    recipe, speed, depth = plan["reference"], plan["speed"], plan["depth"]
+    *shorter, longest = sorted(plan["lengths"])
+    found = []
+    for seed in range(max(recipe["seeds"], *plan["lengths"].values())):
+        for steps in shorter:
+            if seed < plan["lengths"][steps]:
                 found += [ring(arm, steps, rates[arm], seed) for arm in others]
-        if seed in recipe["seeds"] and "reference" in arms:
+        if seed < recipe["seeds"] and reference:
             found.append(ring("reference", 7 * recipe["epochs"], None, seed))
-    for seed in labels["seeds"]:
-        found.append(labelled("ours", labels["steps"], rates["labels"], seed))
-        if seed in labels["reference"]:
+    for seed in range(plan["labels"]["seeds"]):
+        found.append(labelled("ours", plan["labels"]["steps"], rates["labels"], seed))
+        if seed < plan["labels"]["reference"] and reference:
             found.append(labelled("reference", 7 * recipe["epochs"], None, seed))
     for repeat in range(speed["repeats"]):
         sizes = speed["sizes"] + (speed["large"] if repeat == 0 else [])
         for arm in [*arms, SMALL]:
             found.append({"kind": "speed", "arm": arm, "sizes": sizes, "repeat": repeat})
-    for seed in depth["seeds"]:
+    for seed in range(plan["lengths"][longest]):
+        found += [ring(arm, longest, rates[arm], seed) for arm in others]
+    for seed in range(plan["long"]["seeds"]):
+        steps = plan["long"]["steps"]
+        found += [ring(arm, steps, rates[arm], seed) for arm in LONG if arm in arms]
+    for seed in range(depth["seeds"]):
         for layers in depth["layers"]:
             for arm in [arm for arm in DEEP if arm in arms]:
                 if arm != "reference":
                     found.append(ring(arm, depth["steps"], rates[arm], seed, layers))
                 elif layers <= 32:  # (100 of them take two minutes)
                     found.append(ring(arm, 7 * (depth["steps"] // 7), None, seed, layers))
-    for seed in plan["long"]["seeds"]:
-        steps = plan["long"]["steps"]
-        found += [ring(arm, steps, rates[arm], seed) for arm in LONG if arm in arms]
     if speed["largest"]:
         sizes = [*speed["large"], speed["largest"]]
         found.append({"kind": "speed", "arm": SMALL, "sizes": sizes, "repeat": 0})
@@ -368,6 +370,7 @@ def main() -> None:
     install()
     if not options.quick:
         found = measured(PLAN, CACHE / "field", minutes=options.minutes)
+        found = json.loads(json.dumps(found))
         RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         PAGE.write_text(page.page(found), encoding="utf-8")
         print(f"{RESULT.name} and {PAGE.name} are written")

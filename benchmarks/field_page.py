@@ -246,7 +246,7 @@ def page(found: dict) -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     missing = "; ".join(f"{name}: {why}" for name, why in found["missing"].items())
     rates = ", ".join(f"{rate:g}" for rate in plan["rates"])
-    lengths = ", ".join(f"{n:,}" for n in plan["lengths"])
+    lengths = ", ".join(f"{int(n):,}" for n in plan["lengths"])
     seeds = {one["seeds"] for row in found["ring"].values() for one in row["lengths"].values()}
     many = f"{min(seeds)}" if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
     deep = {one["seeds"] for row in found["depth"].values() for one in row.values()}
