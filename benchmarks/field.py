@@ -30,7 +30,7 @@ REQUIREMENTS = FOLDER / "requirements.txt"
 PLAN = {
     "rates": [1e-3, 3e-3, 1e-2, 3e-2],  # the same for all
     "tune": {"steps": 300, "seed": 1000},  # a seed that is not among those below
-    "lengths": {100: 5, 300: 5, 800: 3},  # steps -> seeds; the rest is done before the longest
+    "lengths": {100: 5, 300: 5, 800: 3},  # steps -> seeds; the longest comes last
     "reference": {"epochs": 300, "seeds": 5},
     "labels": {"steps": 1000, "seeds": 5, "reference": 1},
     "speed": {"sizes": [10**3, 10**4, 10**5], "repeats": 3, "large": [10**6], "largest": 10**7},
@@ -207,28 +207,28 @@ def jobs(plan: dict, arms: list[str], rates: dict) -> list[dict]:
         ['a', 'b', 'a', 'b']
     """
     others, reference = [arm for arm in arms if arm != "reference"], "reference" in arms
-    recipe, speed, depth = plan["reference"], plan["speed"], plan["depth"]
+    recipe, labels, speed, depth = (plan[key] for key in ("reference", "labels", "speed", "depth"))
     *shorter, longest = sorted(plan["lengths"])
-    found = []
-    for seed in range(max(recipe["seeds"], *plan["lengths"].values())):
+    found, seeds = [], [recipe["seeds"], labels["seeds"], speed["repeats"]]
+    for seed in range(max(*seeds, *plan["lengths"].values())):
         for steps in shorter:
             if seed < plan["lengths"][steps]:
                 found += [ring(arm, steps, rates[arm], seed) for arm in others]
         if seed < recipe["seeds"] and reference:
             found.append(ring("reference", 7 * recipe["epochs"], None, seed))
-    for seed in range(plan["labels"]["seeds"]):
-        found.append(labelled("ours", plan["labels"]["steps"], rates["labels"], seed))
-        if seed < plan["labels"]["reference"] and reference:
+        if seed < labels["seeds"]:
+            found.append(labelled("ours", labels["steps"], rates["labels"], seed))
+        if seed < labels["reference"] and reference:
             found.append(labelled("reference", 7 * recipe["epochs"], None, seed))
-    for repeat in range(speed["repeats"]):
-        sizes = speed["sizes"] + (speed["large"] if repeat == 0 else [])
-        for arm in [*arms, SMALL]:
-            found.append({"kind": "speed", "arm": arm, "sizes": sizes, "repeat": repeat})
-    for seed in range(plan["lengths"][longest]):
-        found += [ring(arm, longest, rates[arm], seed) for arm in others]
+        if seed < speed["repeats"]:
+            sizes = speed["sizes"] + (speed["large"] if seed == 0 else [])
+            for arm in [*arms, SMALL]:
+                found.append({"kind": "speed", "arm": arm, "sizes": sizes, "repeat": seed})
     for seed in range(plan["long"]["seeds"]):
         steps = plan["long"]["steps"]
         found += [ring(arm, steps, rates[arm], seed) for arm in LONG if arm in arms]
+    for seed in range(plan["lengths"][longest]):
+        found += [ring(arm, longest, rates[arm], seed) for arm in others]
     for seed in range(depth["seeds"]):
         for layers in depth["layers"]:
             for arm in [arm for arm in DEEP if arm in arms]:

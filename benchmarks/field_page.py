@@ -3,6 +3,8 @@
 from benchmarks.arithmetic import times_less
 
 SHOWN = ["0.25", "0.1", "0.05", "0.025"]
+WILD = "broke down"
+SMALL = "ours, affine, 8 couplings"
 
 HEAD = """---
 myst:
@@ -20,12 +22,13 @@ lowest and the highest.
 """
 
 
-def digits(value: float | None, n: int = 2) -> str:
-    """A number with n digits that count, never in powers of ten; "never" if it is not there.
+def digits(value: float | None, n: int = 2, none: str = "never") -> str:
+    """A number with n digits that count, never in powers of ten.
 
     Args:
         value: The number.
         n: Digits.
+        none: What to say if it is not there.
 
     Returns:
         Text.
@@ -35,7 +38,7 @@ def digits(value: float | None, n: int = 2) -> str:
         ('0.012', '12', '1,200', 'never')
     """
     if value is None:
-        return "never"
+        return none
     short = float(f"{value:.{n}g}")
     if abs(short) >= 10 ** (n - 1):
         return f"{short:,.0f}"
@@ -43,13 +46,14 @@ def digits(value: float | None, n: int = 2) -> str:
     return plain + "0" if plain.endswith(".") else plain
 
 
-def three(values: list, n: int = 2, factor: float = 1.0) -> str:
+def three(values: list, n: int = 2, factor: float = 1.0, none: str = "never") -> str:
     """Median, with lowest and highest in brackets where they differ.
 
     Args:
         values: The three.
         n: Digits.
         factor: What they are multiplied with.
+        none: What to say for one that is not there.
 
     Returns:
         Text.
@@ -58,7 +62,7 @@ def three(values: list, n: int = 2, factor: float = 1.0) -> str:
         >>> three([0.3, 0.1, None])
         '0.3 (0.1 to never)'
     """
-    middle, low, high = (digits(None if v is None else v * factor, n) for v in values)
+    middle, low, high = (digits(None if v is None else v * factor, n, none) for v in values)
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
@@ -92,12 +96,32 @@ def to_a_gap(found: dict) -> str:
 
 def by_length(found: dict) -> str:
     """The gap after trainings of several lengths."""
-    lengths = sorted({int(n) for row in found["ring"].values() for n in row["lengths"]})
-    rows = []
+    seeds = {}
+    for row in found["ring"].values():
+        seeds |= {int(n): one["seeds"] for n, one in row["lengths"].items()}
+    lengths, rows = sorted(seeds), []
     for arm, row in found["ring"].items():
         cells = [row["lengths"].get(str(n)) for n in lengths]
-        rows.append([arm, *(three(cell["gap"]) if cell else "" for cell in cells)])
-    return table(["flow", *(f"{n:,} steps" for n in lengths)], rows)
+        rows.append([arm, *(three(cell["gap"], none=WILD) if cell else "" for cell in cells)])
+    head = [f"{n:,} steps, {counted(seeds[n], 'seed')}" for n in lengths]
+    return table(["flow", *head], rows)
+
+
+def counted(n: int, what: str) -> str:
+    """A count and its noun.
+
+    Args:
+        n: The count.
+        what: The noun, in the singular.
+
+    Returns:
+        Text.
+
+    Example:
+        >>> counted(1, "seed"), counted(5, "seed")
+        ('1 seed', '5 seeds')
+    """
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def longest(row: dict) -> tuple[str, dict]:
@@ -110,8 +134,8 @@ def samples(found: dict) -> str:
     rows = []
     for arm, row in found["ring"].items():
         steps, last = longest(row)
-        rows.append([arm, f"{int(steps):,}", three(last["strays_3"], factor=100),
-                     three(last["strays_4"], factor=100), three(last["worst_mode"])])  # fmt: skip
+        strays = [three(last[f"strays_{n}"], factor=100, none=WILD) for n in (3, 4)]
+        rows.append([arm, f"{int(steps):,}", *strays, three(last["worst_mode"], none=WILD)])
     head = ["flow", "steps", "beyond 3 sigma, %", "beyond 4 sigma, %", "lightest mode"]
     return table(head, rows)
 
@@ -142,7 +166,10 @@ def depth(found: dict) -> str:
     rows = []
     for arm, row in found["depth"].items():
         cells = [row.get(str(n)) for n in layers]
-        shown = [f"{digits(c['gap'][0])} in {digits(c['cpu'][0])} s" if c else "" for c in cells]
+        shown = [
+            f"{digits(c['gap'][0], none=WILD)} in {digits(c['cpu'][0])} s" if c else ""
+            for c in cells
+        ]
         rows.append([arm, *shown])
     return table(["flow", *(f"{n} layers" for n in layers)], rows)
 
@@ -170,40 +197,42 @@ def goals(found: dict) -> list[tuple[str, float | None, float, bool]]:
     Returns:
         Words, the measured number, its limit, and whether the limit is a least (else a most).
     """
-    rings, labelled, speeds = found["ring"], found["labels"], found["speed"]
+    rings, labelled, speeds = (found[key] for key in ("ring", "labels", "speed"))
     affine, spline = rings["ours, affine"], rings["ours, spline"]
-    recipe = rings["reference"]["lengths"]
-    whole = longest(rings["reference"])[1]["cpu"][0] if recipe else None
-    best = min((row["to"]["0.1"][0] for row in (affine, spline) if row["to"]["0.1"][0]),
-               default=None)  # fmt: skip
-    rows = [
-        ("a gap of 0.1 by the course's best flow, times less CPU than the reference's whole run",
-         times_less(best, whole), 30, True),
-        ("the same by affine couplings", times_less(affine["to"]["0.1"][0], whole), 12, True),
+    to, rows = {name: row["to"] for name, row in rings.items()}, []
+    if "reference" in rings:
+        whole = longest(rings["reference"])[1]["cpu"][0]
+        reached = [row["to"]["0.1"][0] for row in (affine, spline)]
+        quickest = min((one for one in reached if one is not None), default=None)
+        rows += [
+            ("a gap of 0.1 by our best flow, times less CPU than the reference's whole run",
+             times_less(quickest, whole), 30, True),
+            ("the same by affine couplings", times_less(reached[0], whole), 12, True),
+        ]  # fmt: skip
+    rows += [
         ("lowest gap, affine couplings", least_gap(affine), 0.02, False),
         ("lowest gap, splines", least_gap(spline), 0.005, False),
-    ]  # fmt: skip
+    ]
     if "zuko, spline" in rings:
-        theirs = rings["zuko, spline"]["to"]["0.035"][0]
-        rows.append(("a gap of 0.035 by splines, times less CPU than zuko's",
-                     times_less(spline["to"]["0.035"][0], theirs), 6, True))  # fmt: skip
+        ratio = times_less(to["ours, spline"]["0.035"][0], to["zuko, spline"]["0.035"][0])
+        rows.append(("a gap of 0.035 by splines, times less CPU than zuko's", ratio, 6, True))
     strays = [longest(row)[1]["strays_4"][0] for row in (affine, spline)]
     share = min((100 * one for one in strays if one is not None), default=None)
     rows.append(("samples beyond 4 sigma, %", share, 0.3, False))
-    rows.append(("gap with the mode given", labelled["ours"]["gap"][0], 0.001, False))
+    if "ours" in labelled:
+        rows.append(("gap with the mode given", labelled["ours"]["gap"][0], 0.001, False))
     if "reference" in labelled:
         ratio = times_less(labelled["ours"]["cpu"][0], labelled["reference"]["cpu"][0])
         rows.append(("the same, times less CPU than the reference", ratio, 20, True))
-    ours = speeds["ours, affine"]
-    n = max((n for n in ours if n in speeds["reference"]), key=int)
+    ours, small = speeds.get("ours, affine", {}), speeds.get(SMALL, {})
     for name, limit in (("reference", 8), ("zuko, affine", 3)):
-        for key in ("log_prob", "sample"):
-            if name in speeds:
-                ratio = times_less(speeds[name][n][key][0], ours[n][key][0])
-                rows.append((f"`{key}`, times the points a second of: {name}", ratio, limit, True))
-    small = speeds["ours, affine, 8 couplings"].values()
-    for key in ("log_prob", "sample"):
-        rates = [row[key][0] for row in small]
+        shared = set(ours) & set(speeds.get(name, {}))
+        for key in ("log_prob", "sample") if shared else ():
+            theirs, mine = (one[max(shared, key=int)][key][0] for one in (speeds[name], ours))
+            words = f"`{key}`, times the points a second of: {name}"
+            rows.append((words, mine / theirs, limit, True))
+    for key in ("log_prob", "sample") if small else ():
+        rates = [row[key][0] for row in small.values()]
         rows.append((f"`{key}`, slowest over fastest from the fewest to the most points",
                      min(rates) / max(rates), 0.8, True))  # fmt: skip
     return rows
@@ -248,13 +277,14 @@ def page(found: dict) -> str:
     rates = ", ".join(f"{rate:g}" for rate in plan["rates"])
     lengths = ", ".join(f"{int(n):,}" for n in plan["lengths"])
     seeds = {one["seeds"] for row in found["ring"].values() for one in row["lengths"].values()}
-    many = f"{min(seeds)}" if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
+    many = counted(max(seeds), "seed")
+    many = many if len(seeds) == 1 else f"{min(seeds)} to {many}"
     deep = {one["seeds"] for row in found["depth"].values() for one in row.values()}
     left = found["left_undone"]
     parts = [
         HEAD,
         f"All of it was one run on one thread ({machine['processor']}, Python {machine['python']}, "
-        f"torch {machine['torch']}; {libraries}), with {many} seeds a flow. Your machine will "
+        f"torch {machine['torch']}; {libraries}), with {many} a flow. Your machine will "
         "give other seconds; the ratios should stay."
         + (f" Left out: {missing}." if missing else "")
         + (f" Not measured yet: {left} runs." if left else ""),
@@ -279,7 +309,7 @@ def page(found: dict) -> str:
         parts += [
             "\n## Deeper\n",
             f"About {plan['depth']['steps']} steps each, by the number of layers; "
-            f"{max(deep)} seed{'s' if max(deep) > 1 else ''}.\n",
+            f"{counted(max(deep), 'seed')}.\n",
             depth(found),
         ]
     if found["labels"]:
