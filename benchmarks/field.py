@@ -364,20 +364,25 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no run after so many")
     options = parser.parse_args()
     page = importlib.import_module("benchmarks.field_page")
+    from experiments.engine import write_whole
+
     if options.page:
-        PAGE.write_text(page.page(json.loads(RESULT.read_text("utf-8"))), encoding="utf-8")
+        write_whole(PAGE, page.page(json.loads(RESULT.read_text(encoding="utf-8"))))
         return
     install()
     if not options.quick:
         found = measured(PLAN, CACHE / "field", minutes=options.minutes)
         found = json.loads(json.dumps(found))
-        RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        PAGE.write_text(page.page(found), encoding="utf-8")
+        write_whole(RESULT, json.dumps(found, indent=1) + "\n")
+        write_whole(PAGE, page.page(found))
         print(f"{RESULT.name} and {PAGE.name} are written")
         return
     old = json.loads(RESULT.read_text(encoding="utf-8"))
     rates = {arm: row["rate"] for arm, row in old["ring"].items()}
     rates["labels"] = old["rate_labels"]
+    from benchmarks import peers
+
+    rates = dict.fromkeys(peers.found()[0], 1e-2) | rates  # (for a library that is new)
     folder = CACHE / "field-quick"
     shutil.rmtree(folder, ignore_errors=True)  # a quick run is to be a new one
     print(page.tables(measured(QUICK, folder, rates)))
