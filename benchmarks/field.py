@@ -257,8 +257,9 @@ def of_a_training(rows: list[dict]) -> dict:
 
     found = {key: spread([row[key] for row in rows]) for key in ("gap", "cpu", "ms")}
     found |= {key: spread([row.get(key) for row in rows]) for key in ("strays_3", "strays_4")}
-    lightest = spread([-row["worst_mode"] if "worst_mode" in row else None for row in rows])
-    found["worst_mode"] = [None if value is None else -value for value in lightest]
+    middle, best, worst = spread([-row["worst_mode"] if "worst_mode" in row else None
+                                  for row in rows])  # fmt: skip
+    found["worst_mode"] = [None if v is None else -v for v in (middle, worst, best)]
     return found | {"seeds": len(rows), "broke": sum(row["gap"] is None for row in rows)}
 
 

@@ -352,6 +352,10 @@ class TestThePage:
                 if line.startswith("| lowest gap, splines")
             ]
             assert row.endswith(f"| {word} |"), row
+            given = "- lowest gap ...:" in field_page.reasons(found)
+            others = found["ring"]["ours, affine"]["lengths"].values()
+            missed = min(one["gap"][0] for one in others) > 0.02
+            assert given == (missed or word == "no")
 
     def test_the_tables_of_a_small_run(self, tiny):
         _, found = tiny
