@@ -48,10 +48,10 @@ override COLUMN := $(value COLUMN)
 export SHEET ROSTER IN OUT SOLUTIONS EXPORT COLUMN
 
 .DEFAULT_GOAL := help
-.PHONY: help book test zoo execute experiments assignment grade lms edition serve pdf archive lab lint linkcheck audit lock repository hardships mutants faults clean
+.PHONY: help book test zoo execute experiments assignment grade lms edition serve pdf archive lab lint linkcheck audit lock repository bench bench-quick hardships mutants faults clean
 
 help:  ## Show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 book: $(SITE)  ## Set everything up and build the site into _build/html
 	@echo "The site: $(CURDIR)/$(SITE)"
@@ -123,6 +123,12 @@ lock: $(READY)  ## Choose the newest versions that requirements.txt allows (requ
 
 repository: $(READY)  ## Point the whole course at your repository (URL=https://github.com/you/name)
 	$(BIN)/python tools/repository.py --from-environment
+
+bench: $(READY)  ## Time ours, the reference recipe and four libraries (half an hour; goes on where stopped)
+	$(BIN)/python -m benchmarks.field
+
+bench-quick: $(READY)  ## The same in three minutes, only printed
+	$(BIN)/python -m benchmarks.field --quick
 
 hardships: $(READY)  ## Try the build under hardship: killed, twice at once, without room, ...
 	$(BIN)/python tools/hardships.py
