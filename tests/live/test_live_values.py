@@ -15,6 +15,8 @@ from torch.utils._pytree import tree_flatten
 
 from live import CompileError, compile
 from live.compiler import runtime
+from live.compiler.trace import explain
+from live.compiler.weights import stack_weights
 
 Z = torch.tensor([-1.0, 2.0, -3.0, 4.0, 5.0, 6.0])
 M = torch.arange(12.0).reshape(3, 4).sin()
@@ -356,6 +358,31 @@ def test_a_gradient_in_a_second_call(node):
 # Sizes and decisions are checked when the program runs --------------------------------------------
 
 
+AGAIN = """
+const f = (0, eval)(given.code)(live.decode(given.data), live);
+return given.calls.map((v) => Array.from(f(Float32Array.from(v))));
+"""
+
+
+def test_what_depends_on_a_size_is_computed_for_each_size():
+    """One loaded function, called with several sizes: nothing of the first call is kept."""
+
+    def function(z):
+        steps = torch.arange(z.shape[0]).sin().cumsum(0)
+        return z * (steps - steps.mean()).exp()
+
+    program = compile(function, Z)
+    sizes = [torch.randn(n) for n in (4, 9, 4, 1, 300)]
+    script = Script(f"{runtime.text()}\n{SERVER.replace('CALL', f'(given) => {{{AGAIN}}}')}")
+    try:
+        got = script.ask({"code": program.code, "data": program.data,
+                          "calls": [z.tolist() for z in sizes]})  # fmt: skip
+    finally:
+        script.close()
+    for z, values in zip(sizes, got, strict=True):
+        assert largest_error([torch.tensor(values)], [function(z.double())]) <= 1e-5
+
+
 @pytest.mark.parametrize(
     "function, examples, others, words",
     [
@@ -573,3 +600,25 @@ def test_the_page_of_what_compiles_is_up_to_date():
     assert what_compiles.PAGE.read_text(encoding="utf-8") == what_compiles.page(), (
         "run: python -m live.compiler.what_compiles"
     )
+
+
+def test_errors_of_the_tracer_are_told_apart():
+    """What asks for a value, what is NumPy's, and what torch itself cannot do."""
+    kinds = {
+        "a GuardOnDataDependentSymNode": ("data-dependent expression u0", "the value of a tensor"),
+        "numpy": ("can't call numpy() on this tensor", "NumPy's"),
+        "its own": ("INTERNAL ASSERT FAILED at somewhere", "torch's tracer fails"),
+        "another": ("something else, with s17 of it", "something else, with N of it"),
+    }
+    said = {kind: str(explain(RuntimeError(words))) for kind, (words, _) in kinds.items()}
+    for kind, (_, told) in kinds.items():
+        assert told in said[kind], said[kind]
+    assert len(set(said.values())) == len(kinds)
+
+
+def test_weights_are_halved_or_kept():
+    weights = [{"w": torch.tensor([1 / 3, 1e-9])}, {"w": torch.tensor([-2 / 3, 1.0])}]
+    whole, half = (stack_weights(weights, half=half)["w"] for half in (False, True))
+    assert torch.equal(whole, torch.stack([w["w"] for w in weights]))
+    assert torch.equal(half, whole.half().float()) and not torch.equal(half, whole)
+    assert torch.equal(stack_weights(weights)["w"], half), "which is what happens unless asked"
