@@ -50,6 +50,9 @@ def test_the_pages_code_is_the_notebooks(name):
     shown = [pre.get_text().strip() for pre in soup(name).select("div.cell_input pre")]
     left_out = cells(name, "remove-cell")  # sliders that need Python, and stubs of answers
     assert all({"interactive", "answer"} & set(cell.metadata.tags) for cell in left_out)
+    quizzes = cells(name, "remove-input")  # of which the page shows the questions
+    assert all("\nquiz(" in cell.source for cell in quizzes)
+    left_out += quizzes
     assert shown == [cell.source.strip() for cell in cells(name) if cell not in left_out]
 
 
