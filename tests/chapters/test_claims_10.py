@@ -95,8 +95,8 @@ def test_each_exhibit_says_cause_and_check_and_where_it_happened(title):
     places = re.findall(r"\[([\w./-]+), (issue|pull request) `(\d+)`\]\((\S+)\)", part)
     assert places, "it happened in public, somewhere"
     for repository, kind, number, address in places:
-        part = {"issue": "issues", "pull request": "pull"}[kind]
-        assert address == f"https://github.com/{repository}/{part}/{number}"
+        folder = {"issue": "issues", "pull request": "pull"}[kind]
+        assert address == f"https://github.com/{repository}/{folder}/{number}"
 
 
 def test_sign(museum):
