@@ -92,10 +92,11 @@ def test_each_exhibit_says_cause_and_check_and_where_it_happened(title):
     part = text.split(f"## {title}\n")[1].split("\n## ")[0]
     for word in ("**The cause.**", "**The check.**", "**In public.**"):
         assert part.count(word) == 1, word
-    places = re.findall(r"\[`([\w./-]+)#(\d+)`\]\((\S+)\)", part)
+    places = re.findall(r"\[([\w./-]+), (issue|pull request) `(\d+)`\]\((\S+)\)", part)
     assert places, "it happened in public, somewhere"
-    for repository, number, address in places:
-        assert re.fullmatch(rf"https://github.com/{repository}/(issues|pull)/{number}", address)
+    for repository, kind, number, address in places:
+        folder = {"issue": "issues", "pull request": "pull"}[kind]
+        assert address == f"https://github.com/{repository}/{folder}/{number}"
 
 
 def test_sign(museum):
