@@ -252,7 +252,7 @@ def walk() -> str:
         f"Measured by `benchmarks/classroom.py` for a roster of {found['students']} and the sheet "
         f"`{found['sheet']}` (hand-ins: {found['hand_ins']}), on {found['cores']} cores that "
         f"{found['load']['from']:.1f} to {found['load']['to']:.1f} processes asked for at a time, "
-        "others' and its own: on an idle machine it takes less. CPU seconds count the commands and "
+        "others' and its own (no idle machine was at hand). CPU seconds count the commands and "
         "all that they started, less what had to be killed."
     )
     return f"{says}\n\n{table(['command', 'minutes', 'CPU seconds'], rows)}"
