@@ -250,9 +250,10 @@ def walk() -> str:
                  f"{sum(s['cpu_seconds'] for s in found['steps']):.0f}"])  # fmt: skip
     says = (
         f"Measured by `benchmarks/classroom.py` for a roster of {found['students']} and the sheet "
-        f"`{found['sheet']}`: {found['hand_ins']}. On {found['cores']} cores, with "
-        f"{found['load']['from']:.1f} to {found['load']['to']:.1f} processes of others and our own "
-        "asking for them (load average)."
+        f"`{found['sheet']}` (hand-ins: {found['hand_ins']}), on {found['cores']} cores that "
+        f"{found['load']['from']:.1f} to {found['load']['to']:.1f} processes asked for at a time, "
+        "others' and its own (no idle machine was at hand). CPU seconds count the commands and "
+        "all that they started, less what had to be killed."
     )
     return f"{says}\n\n{table(['command', 'minutes', 'CPU seconds'], rows)}"
 
