@@ -32,9 +32,7 @@ class Script:
     """A process of Node that answers each line of JSON by another: `{got}` or `{error}`."""
 
     def __init__(self, text: str):
-        self.folder = (
-            tempfile.TemporaryDirectory()
-        )  # (a long argument is refused)
+        self.folder = tempfile.TemporaryDirectory()  # (a long argument is refused)
         path = Path(self.folder.name) / "script.cjs"
         path.write_text(text, encoding="utf-8")
         self.process = subprocess.Popen(
