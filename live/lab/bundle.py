@@ -42,7 +42,7 @@ def workshop(stored: dict) -> str:
     """The script of the worker. On a page it defines `liveWorkshop(post, later)`.
 
     Args:
-        stored: {"core", "kinds", "data"}, with programs as `as_json` makes them.
+        stored: {"core", "bases", "kinds", "data"}, with programs as `as_json` makes them.
 
     Returns:
         A classic script.

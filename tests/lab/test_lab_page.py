@@ -4,6 +4,7 @@ The page is the Lab alone, under the policy of the book's pages; no built site i
 """
 
 import base64
+import gzip
 import json
 import re
 from importlib.resources import files
@@ -487,6 +488,11 @@ def test_it_lives_in_notebooks_and_in_frames(chromium, tmp_path):
         assert tab.locator(".lab").count() == 1
     tab.close()
     assert not complaints
+
+
+def test_the_page_carries_little():
+    whole = sum(len(gzip.compress(text.encode())) for text in page.files().values())
+    assert whole <= 60_000
 
 
 def test_the_widget_is_the_lab():
