@@ -203,7 +203,7 @@ def jobs(plan: dict, arms: list[str], rates: dict) -> list[dict]:
         The jobs: for each seed all arms in turn.
 
     Example:
-        >>> [job["arm"] for job in jobs(QUICK, ["a", "b"], {"a": 1, "b": 1, "labels": 1})][:4]
+        >>> [job["arm"] for job in jobs(PLAN, ["a", "b"], {"a": 1, "b": 1, "labels": 1})][:4]
         ['a', 'b', 'a', 'b']
     """
     others, reference = [arm for arm in arms if arm != "reference"], "reference" in arms
