@@ -216,14 +216,14 @@ def jobs(plan: dict, arms: list[str], rates: dict) -> list[dict]:
                 found += [ring(arm, steps, rates[arm], seed) for arm in others]
         if seed < recipe["seeds"] and reference:
             found.append(ring("reference", 7 * recipe["epochs"], None, seed))
+        if seed < speed["repeats"]:
+            sizes = speed["sizes"] + (speed["large"] if seed == speed["repeats"] - 1 else [])
+            for arm in [*arms, SMALL]:
+                found.append({"kind": "speed", "arm": arm, "sizes": sizes, "repeat": seed})
         if seed < labels["seeds"]:
             found.append(labelled("ours", labels["steps"], rates["labels"], seed))
         if seed < labels["reference"] and reference:
             found.append(labelled("reference", 7 * recipe["epochs"], None, seed))
-        if seed < speed["repeats"]:
-            sizes = speed["sizes"] + (speed["large"] if seed == 0 else [])
-            for arm in [*arms, SMALL]:
-                found.append({"kind": "speed", "arm": arm, "sizes": sizes, "repeat": seed})
     for seed in range(plan["long"]["seeds"]):
         steps = plan["long"]["steps"]
         found += [ring(arm, steps, rates[arm], seed) for arm in LONG if arm in arms]
