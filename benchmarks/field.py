@@ -103,21 +103,24 @@ def code_of(arm: str, version: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def stored(job: dict, folder: Path, version: str = "") -> dict:
+def stored(job: dict, folder: Path, version: str = "", late: bool = False) -> dict | None:
     """The row of a job: read, or measured and stored.
 
     Args:
         job: What to do, see `done`.
         folder: Where the runs lie.
         version: Version of the library.
+        late: Only read: there is no time to measure.
 
     Returns:
-        The row.
+        The row; None if it is late and there is none.
     """
     from experiments.engine import read_run, run_name, write_whole
 
     path = folder / f"{run_name(job, [], code_of(job['arm'], version))}.json"
     record = read_run(path)
+    if record is None and late:
+        return None
     if record is None:
         warmed_up()
         began = time.process_time()
@@ -338,17 +341,16 @@ def measured(plan: dict, folder: Path, rates: dict | None = None, minutes: float
         print(f"{name} is left out: {why}", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
 
-    def do(job):
-        return stored(job, folder, versions.get(job["arm"].split(",")[0], ""))
+    def do(job, late=False):
+        return stored(job, folder, versions.get(job["arm"].split(",")[0], ""), late)
 
     tried = {}
     if rates is None:
         rates, tried = chosen(plan, [arm for arm in arms if arm != "reference"], do)
     rows, todo = [], jobs(plan, list(arms), rates)
     for job in todo:
-        if time.process_time() - began > 60 * minutes:
-            break
-        rows.append((job, do(job)))
+        row = do(job, late=time.process_time() - began > 60 * minutes)
+        rows += [(job, row)] if row is not None else []
     machine = {"processor": processor(), "python": platform.python_version()}
     machine |= {"torch": torch.__version__.split("+")[0], "libraries": versions}
     return {
