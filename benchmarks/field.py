@@ -103,21 +103,24 @@ def code_of(arm: str, version: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def stored(job: dict, folder: Path, version: str = "") -> dict:
+def stored(job: dict, folder: Path, version: str = "", late: bool = False) -> dict | None:
     """The row of a job: read, or measured and stored.
 
     Args:
         job: What to do, see `done`.
         folder: Where the runs lie.
         version: Version of the library.
+        late: Only read: there is no time to measure.
 
     Returns:
-        The row.
+        The row; None if it is late and there is none.
     """
     from experiments.engine import read_run, run_name, write_whole
 
     path = folder / f"{run_name(job, [], code_of(job['arm'], version))}.json"
     record = read_run(path)
+    if record is None and late:
+        return None
     if record is None:
         warmed_up()
         began = time.process_time()
@@ -203,7 +206,7 @@ def jobs(plan: dict, arms: list[str], rates: dict) -> list[dict]:
         The jobs: for each seed all arms in turn.
 
     Example:
-        >>> [job["arm"] for job in jobs(QUICK, ["a", "b"], {"a": 1, "b": 1, "labels": 1})][:4]
+        >>> [job["arm"] for job in jobs(PLAN, ["a", "b"], {"a": 1, "b": 1, "labels": 1})][:4]
         ['a', 'b', 'a', 'b']
     """
     others, reference = [arm for arm in arms if arm != "reference"], "reference" in arms
@@ -216,14 +219,14 @@ def jobs(plan: dict, arms: list[str], rates: dict) -> list[dict]:
                 found += [ring(arm, steps, rates[arm], seed) for arm in others]
         if seed < recipe["seeds"] and reference:
             found.append(ring("reference", 7 * recipe["epochs"], None, seed))
+        if seed < speed["repeats"]:
+            sizes = speed["sizes"] + (speed["large"] if seed == speed["repeats"] - 1 else [])
+            for arm in [*arms, SMALL]:
+                found.append({"kind": "speed", "arm": arm, "sizes": sizes, "repeat": seed})
         if seed < labels["seeds"]:
             found.append(labelled("ours", labels["steps"], rates["labels"], seed))
         if seed < labels["reference"] and reference:
             found.append(labelled("reference", 7 * recipe["epochs"], None, seed))
-        if seed < speed["repeats"]:
-            sizes = speed["sizes"] + (speed["large"] if seed == 0 else [])
-            for arm in [*arms, SMALL]:
-                found.append({"kind": "speed", "arm": arm, "sizes": sizes, "repeat": seed})
     for seed in range(plan["long"]["seeds"]):
         steps = plan["long"]["steps"]
         found += [ring(arm, steps, rates[arm], seed) for arm in LONG if arm in arms]
@@ -338,17 +341,16 @@ def measured(plan: dict, folder: Path, rates: dict | None = None, minutes: float
         print(f"{name} is left out: {why}", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
 
-    def do(job):
-        return stored(job, folder, versions.get(job["arm"].split(",")[0], ""))
+    def do(job, late=False):
+        return stored(job, folder, versions.get(job["arm"].split(",")[0], ""), late)
 
     tried = {}
     if rates is None:
         rates, tried = chosen(plan, [arm for arm in arms if arm != "reference"], do)
     rows, todo = [], jobs(plan, list(arms), rates)
     for job in todo:
-        if time.process_time() - began > 60 * minutes:
-            break
-        rows.append((job, do(job)))
+        row = do(job, late=time.process_time() - began > 60 * minutes)
+        rows += [(job, row)] if row is not None else []
     machine = {"processor": processor(), "python": platform.python_version()}
     machine |= {"torch": torch.__version__.split("+")[0], "libraries": versions}
     return {

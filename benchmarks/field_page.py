@@ -342,11 +342,14 @@ def page(found: dict) -> str:
         samples(found),
         "\n## What a step costs\n",
         a_step(found),
-        "\n## Points a second\n",
-        "In chunks of 4,096 points for all. The memory is what the process grew by, the points "
-        "and the results included.\n",
-        speed(found),
     ]  # fmt: skip
+    if found["speed"]:
+        parts += [
+            "\n## Points a second\n",
+            "In chunks of 4,096 points for all. The memory is what the process grew by, the points "
+            "and the results included.\n",
+            speed(found),
+        ]
     if found["depth"]:
         parts += [
             "\n## Deeper\n",
