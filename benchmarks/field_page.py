@@ -98,12 +98,15 @@ def by_length(found: dict) -> str:
     """The gap after trainings of several lengths."""
     seeds = {}
     for row in found["ring"].values():
-        seeds |= {int(n): one["seeds"] for n, one in row["lengths"].items()}
+        for n, one in row["lengths"].items():
+            seeds.setdefault(int(n), set()).add(one["seeds"])
     lengths, rows = sorted(seeds), []
     for arm, row in found["ring"].items():
         cells = [row["lengths"].get(str(n)) for n in lengths]
         rows.append([arm, *(three(cell["gap"], none=WILD) if cell else "" for cell in cells)])
-    head = [f"{n:,} steps, {counted(seeds[n], 'seed')}" for n in lengths]
+    many = {n: (f"{min(s)} to " if len(s) > 1 else "") + counted(max(s), "seed")
+            for n, s in seeds.items()}  # fmt: skip
+    head = [f"{n:,} steps, {many[n]}" for n in lengths]
     return table(["flow", *head], rows)
 
 
