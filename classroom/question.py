@@ -357,7 +357,7 @@ def chapters() -> dict[str, str]:
     folder = importlib.import_module("classroom.quizzes")
     names = [info.name for info in pkgutil.iter_modules(folder.__path__)]
     found = {name.removeprefix("chapter_"): f"{folder.__name__}.{name}" for name in names}
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda item: int(item[0].split("_")[0])))
 
 
 def quiz(chapter: str) -> Quiz | None:

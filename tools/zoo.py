@@ -193,9 +193,14 @@ def faults(stored: list, ran: list) -> list[dict]:
 
 
 def drawn(output) -> bool:
-    """Whether an output is a picture or a widget: its text is only a name for it."""
+    """Whether an output is a picture or a widget: its text is only a name for it.
+
+    (A quiz is a widget that has HTML beside it, and its text says what is there.)
+    """
     kinds = output.get("data", {})
-    return any(kind.startswith(("image/", "application/")) for kind in kinds)
+    if any(kind.startswith("image/") for kind in kinds):
+        return True
+    return "text/html" not in kinds and any(kind.startswith("application/") for kind in kinds)
 
 
 def pytest_configure(config):

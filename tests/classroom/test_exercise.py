@@ -118,7 +118,7 @@ def test_exercises_are_found_by_name_and_by_label():
     assert q["ex-4-sign"] is q.sign and "sign" in dir(q) and len(q) == len(list(q))
     with pytest.raises(AttributeError, match="there is no exercise 'sing'"):
         q.sing  # noqa: B018
-    with pytest.raises(KeyError, match="there are angle, "):
+    with pytest.raises(KeyError, match="there are alone, "):
         q["sing"]
     with pytest.raises(ValueError, match="two exercises have the id ex-4-sign"):
         Exercises([q.sign, q.sign])
