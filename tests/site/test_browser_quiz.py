@@ -30,6 +30,18 @@ def first(kind):
     return next(q for q in quiz(FIRST).questions if isinstance(q, kind))
 
 
+# Chooses or types each answer in turn, and presses the button. (By keyboard: see below.)
+ANSWER = """(form, answers) => answers.map((given) => {
+    const labels = [...form.querySelectorAll("label")];
+    const chosen = labels.find((label) => label.textContent.trim().startsWith(`${given}:`));
+    if (chosen) chosen.click();
+    else form.querySelector("input").value = given;
+    [...form.querySelectorAll("button")].find((b) => b.textContent.trim() === "Check").click();
+    const said = form.querySelector("[role=status]");
+    return [said.innerText, [...said.classList]];
+})"""
+
+
 @each_chapter
 def test_every_answer_is_told_what_the_notebook_says(open_quiz, stem):
     tab, questions = open_quiz(stem), quiz(stem).questions
@@ -37,18 +49,12 @@ def test_every_answer_is_told_what_the_notebook_says(open_quiz, stem):
     for question in questions:
         form = place(tab, question)
         assert form.locator("legend").text_content().split(". ", 1)[1].strip()
-        said = form.get_by_role("status")
-        wrong_first = sorted(question.answers, key=lambda answer: answer[2])
-        for key, _, right in wrong_first:
-            if isinstance(question, Choice):
-                form.get_by_role("radio", name=f"{key}:").check()
-                given = key
-            else:
-                given = f"{key:.3f}"
-                form.get_by_role("textbox").fill(given)
-            form.get_by_role("button", name="Check").click()
-            assert said.inner_text() == question.judge(given).replace("`", "")
-            classes = said.get_attribute("class").split()
+        form.scroll_into_view_if_needed()
+        answers = sorted(question.answers, key=lambda answer: answer[2])  # the right one last
+        given = [key if isinstance(question, Choice) else f"{key:.3f}" for key, *_ in answers]
+        told = form.evaluate(ANSWER, given)
+        for (_, _, right), own, (said, classes) in zip(answers, given, told, strict=True):
+            assert said == question.judge(own).replace("`", "")
             assert ("right" in classes, "wrong" in classes) == (right, not right)
     assert not tab.locator("form.quiz-form:invalid").count()
 
