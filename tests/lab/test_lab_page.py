@@ -419,7 +419,7 @@ def test_missions_are_not_solved_by_doing_nothing(tab):
     assert "0 of 6" in missions_solved(tab)
 
 
-# To play all of them takes minutes, and beside other browsers a page may wait in vain for its worker
+# To play all of them takes minutes, and beside other browsers a page may wait in vain for a worker
 # (seen with 0 and 4): so all are played when asked for (LAB_MISSIONS=all), the last one always.
 ALL_MISSIONS = os.environ.get("LAB_MISSIONS") == "all"
 
