@@ -17,8 +17,10 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
+
+from classroom.exercises import in_order
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 NUMBER = re.compile(
@@ -154,7 +156,6 @@ class Number:
     hint: str
     digits: int = 2
     within: float = 0.011
-    _all: tuple = field(init=False, repr=False, default=())
 
     def __post_init__(self):
         numbers = sorted([self.value, *(slip.value for slip in self.slips)])
@@ -357,7 +358,7 @@ def chapters() -> dict[str, str]:
     folder = importlib.import_module("classroom.quizzes")
     names = [info.name for info in pkgutil.iter_modules(folder.__path__)]
     found = {name.removeprefix("chapter_"): f"{folder.__name__}.{name}" for name in names}
-    return dict(sorted(found.items(), key=lambda item: int(item[0].split("_")[0])))
+    return in_order(found)
 
 
 def quiz(chapter: str) -> Quiz | None:
