@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 import gen_models_utilities as gmu
 from benchmarks.reference import train_reference
+from experiments.studies.common import ring
 from experiments.studies.conditional import draw_labelled, label_gap
 from flows import RealNVP, Trainer, learning_rate
 
@@ -46,11 +47,6 @@ class Clock:
         self.began += time.process_time() - before
 
 
-def draw(n, generator):
-    """Fresh points of the ring."""
-    return gmu.sample_ring(n, generator)[0]
-
-
 def number(value: float) -> float | None:
     """A number for JSON, None for what is none."""
     return value if math.isfinite(value) else None
@@ -66,7 +62,7 @@ def plain_steps(model, steps: int, rate: float, seed: int):
     def step():
         nonlocal done
         adam.param_groups[0]["lr"] = learning_rate(done, steps, rate)
-        loss = -model.log_prob(draw(BATCH, generator)).mean()
+        loss = -model.log_prob(ring(BATCH, generator)).mean()
         adam.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(weights, CLIP)
@@ -108,7 +104,7 @@ def trained(make_model, arm: str, steps: int, rate: float, seed: int, layers=Non
     model = make_model(layers)
     if arm.startswith("ours"):
         training = {"steps": steps, "batch_size": BATCH, "lr": rate, "clip": CLIP, "seed": seed}
-        step = Trainer(model.flow, draw, **training).step
+        step = Trainer(model.flow, ring, **training).step
     else:
         step = plain_steps(model, steps, rate, seed)
     try:

@@ -94,7 +94,7 @@ def test_all_libraries_get_the_batches_of_the_course(monkeypatch):
 
     step = measure.plain_steps(watched(), steps=3, rate=1e-3, seed=4)
     step(), step()
-    trainer = Trainer(make(2).flow, measure.draw, steps=3, batch_size=measure.BATCH, seed=4)
+    trainer = Trainer(make(2).flow, measure.ring, steps=3, batch_size=measure.BATCH, seed=4)
     batches = [trainer.draw(measure.BATCH, trainer.generator) for _ in range(2)]
     assert all(torch.equal(a, b) for a, b in zip(seen[0], batches, strict=True))
 
@@ -109,7 +109,7 @@ def test_the_plain_loop_does_the_steps_of_the_course():
             step = measure.plain_steps(model, steps=5, rate=1e-3, seed=4)
         else:
             settings = {"steps": 5, "batch_size": measure.BATCH, "lr": 1e-3, "clip": measure.CLIP}
-            step = Trainer(model.flow, measure.draw, seed=4, **settings).step
+            step = Trainer(model.flow, measure.ring, seed=4, **settings).step
         for _ in range(5):
             step()
         found.append(gmu.ring_gap(model.log_prob))
