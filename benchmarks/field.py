@@ -21,6 +21,8 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.field_page import SMALL
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "benchmarks"
 CACHE = ROOT / ".cache" / "benchmarks"
@@ -48,7 +50,6 @@ QUICK = PLAN | {
 TARGETS = [0.25, 0.1, 0.05, 0.035, 0.025]
 DEEP = ["ours, affine", "reference", "zuko, affine"]
 LONG = ["ours, affine", "ours, spline"]
-SMALL = "ours, affine, 8 couplings"  # one more flow whose points a second are counted
 
 
 def install(requirements: Path = REQUIREMENTS, cache: Path = CACHE) -> None:

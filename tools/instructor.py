@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from sphinx_external_toc.parsing import parse_toc_yaml  # noqa: E402
 
+from benchmarks.field_page import table  # noqa: E402
 from classroom.exercise import Exercise  # noqa: E402
 from classroom.exercises import chapters  # noqa: E402
 from classroom.variants import cost  # noqa: E402
@@ -100,20 +101,6 @@ def the_chapters(root: Path = ROOT) -> list[Chapter]:
             int(minutes[1]) if minutes else 0, specs.get(stem, ()),
         ))  # fmt: skip
     return found
-
-
-def table(header: list[str], rows: list[list]) -> str:
-    """A Markdown table.
-
-    Example:
-        >>> print(table(["a", "b"], [[1, "x|y"]]))
-        | a | b |
-        |---|---|
-        | 1 | x\\|y |
-    """
-    lines = [header, ["---"] * len(header), *rows]
-    texts = ["| " + " | ".join(str(c).replace("|", "\\|") for c in line) + " |" for line in lines]
-    return "\n".join([texts[0], texts[1].replace(" ", ""), *texts[2:]])
 
 
 def plain(text: str) -> str:
