@@ -34,15 +34,19 @@ addEventListener("resize", () => {
   }
 });
 
+// An element, with what is in it.
+function make(kind, properties, ...children) {
+  const made = Object.assign(document.createElement(kind), properties);
+  made.append(...children);
+  return made;
+}
+
 // A guess is made by pressing a choice; then the answer unfolds, and what is said to this choice
 // stands out. (Without this script one unfolds it oneself: tools/guesses.py.)
 for (const choices of document.querySelectorAll(".guess-choices")) {
   const answer = choices.nextElementSibling;
   const buttons = [...choices.children].map((choice) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.ariaPressed = "false";
-    button.append(...choice.childNodes);
+    const button = make("button", { type: "button", ariaPressed: "false" }, ...choice.childNodes);
     choice.append(button);
     return button;
   });
@@ -64,11 +68,6 @@ function readNumber(text) {
   const found = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(?:\/(\d+\.?\d*|\.\d+))?$/i.exec(plain);
   const below = Number(found?.[2] ?? 1);
   return found && below ? Number(found[1]) / below : null;
-}
-function make(kind, properties, ...children) {
-  const made = Object.assign(document.createElement(kind), properties);
-  made.append(...children);
-  return made;
 }
 for (const question of document.querySelectorAll(".quiz-question")) {
   const [ask, choices] = [question.querySelector("p"), question.querySelector(".quiz-choices")];
@@ -110,7 +109,6 @@ for (const question of document.querySelectorAll(".quiz-question")) {
   choices?.remove();
   question.prepend(form);
 }
-
 // What a term means is shown beside it, under the pointer, at the keyboard's place, or when tapped
 // (a second tap follows the link). It stays while the pointer is on it, and goes with Escape.
 let shown = null;
@@ -254,11 +252,7 @@ function showTicks() {
     const { pathname } = new URL(link.href); // (the open page's own link is "#")
     link.querySelector(".tick")?.remove();
     if (![...ticks].some((name) => pathname.endsWith(`/${name}.html`))) continue;
-    const tick = document.createElement("span");
-    tick.className = "tick";
-    tick.role = "img";
-    tick.ariaLabel = "read";
-    link.append(tick);
+    link.append(make("span", { className: "tick", role: "img", ariaLabel: "read" }));
   }
 }
 function turnTick() {
