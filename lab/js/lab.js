@@ -80,6 +80,16 @@ function readTable(text, reach) {
   return kept.flatMap((row) => row.map((v, d) => scale * (v - (ends[d][0] + ends[d][1]) / 2)));
 }
 
+// A curve of a training goes on by a point, (step, nats); of many points each second one stays.
+function goOn(run, name, point) {
+  run[name].push(point);
+  if (run[name].length > 1500) run[name] = run[name].filter((_, k) => k % 2);
+}
+// Its curves end at a step.
+function goBack(run, done) {
+  for (const name of ["losses", "held"]) run[name] = run[name].filter(([at]) => at <= done);
+}
+
 // Samples and net where they are at t, from 0 (noise) to 1.
 function onTheWay(shown, t, suffix = "") {
   return Object.fromEntries(["samples", "across", "up"].map((name) => {
@@ -425,8 +435,7 @@ class Lab {
     if (answer.is === "state") { rival.kept = answer.state; return; }
     if (answer.is !== "progress") return;
     const { done, loss, weights, wentBack, finished, exploded, running, made } = answer;
-    if (loss !== null) rival.losses.push([done, loss]);
-    if (rival.losses.length > 1500) rival.losses = rival.losses.filter((_, k) => k % 2);
+    if (loss !== null) goOn(rival, "losses", [done, loss]);
     if (wentBack.length > rival.wentBack.length) this.note = `The second flow's loss exploded at step ${wentBack.at(-1)}: ${exploded ? "again and again" : "back to its last good state"}.`;
     Object.assign(rival, { done, weights, wentBack, finished, heard: performance.now() });
     this.stale = true;
@@ -441,7 +450,7 @@ class Lab {
     if (!rival || this.rivalFails > 5) { this.tell("The worker of the second flow was lost too often: reload the page."); return; }
     const { kept, running } = rival;
     this.tell(`The worker of the second flow was lost (${why}). A new one goes on from step ${kept?.done ?? 0}.`);
-    for (const name of ["losses", "held"]) rival[name] = rival[name].filter(([at]) => at <= (kept?.done ?? 0));
+    goBack(rival, kept?.done ?? 0);
     this.challenge(kept);
     if (running) { this.rival.running = true; this.rivalTrainer.send(this.orders); }
   }
@@ -555,8 +564,7 @@ class Lab {
     if (answer.is === "state") { this.kept = answer.state; return; }
     if (answer.is !== "progress") return;
     const { done, loss, weights, rate, rates, wentBack, exploded, finished, running, made } = answer;
-    if (loss !== null) this.losses.push([done, loss]);
-    if (this.losses.length > 1500) this.losses = this.losses.filter((_, k) => k % 2);
+    if (loss !== null) goOn(this, "losses", [done, loss]);
     if (wentBack.length > this.wentBack.length) this.note = `At step ${wentBack.at(-1)} the loss exploded: back to the last good state, and on with smaller steps.`;
     if (exploded) this.note = "The loss exploded again and again. The weights are the last good ones: choose a smaller rate, or Train goes on from here.";
     if (this.since && done > this.since[1]) {
@@ -594,8 +602,7 @@ class Lab {
     if (this.fails > 5) { this.note = "The worker that trains was lost too often: reload the page."; this.stopped(); this.redraw(); return; }
     if (kept) {
       this.done = kept.done;
-      this.losses = this.losses.filter(([at]) => at <= kept.done);
-      this.held = this.held.filter(([at]) => at <= kept.done);
+      goBack(this, kept.done);
     }
     this.fresh(kept ? { state: kept, rates, running } : undefined);
     if (!kept && running) this.goal = Infinity;
@@ -651,8 +658,7 @@ class Lab {
       for (let i = 0; i < made.held.length; i++) { sum -= made.held[i]; if (this.exact) gap += this.exactThere[i] - made.held[i]; }
       run.nll = sum / made.held.length;
       run.gap = this.exact ? gap / made.held.length : null;
-      if (run.held.at(-1)?.[0] !== done) run.held.push([done, run.nll]);
-      if (run.held.length > 1500) run.held = run.held.filter((_, k) => k % 2);
+      if (run.held.at(-1)?.[0] !== done) goOn(run, "held", [done, run.nll]);
     }
     run.strays = away ? away.reduce((n, p) => n + (p < this.rare), 0) / away.length : null;
   }
