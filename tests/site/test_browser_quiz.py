@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from test_browser_site import AXE, LAY_OUT_ALL
+from test_browser_site import axe_violations
 
 from classroom.question import NO_CHOICE, NO_NUMBER, Choice, Number, chapters, quiz
 
@@ -59,15 +59,12 @@ def test_every_answer_is_told_what_the_notebook_says(open_quiz, stem):
     assert not tab.locator("form.quiz-form:invalid").count()
 
 
-@pytest.mark.parametrize(
-    "given", ["", "a half", "1/0", "0,5", "1/2", "−0.5", " 0.5 ", "-.5", "5e-1", "1e400", "7", "."]
-)
-def test_page_and_notebook_read_numbers_alike(open_quiz, given):
+def test_page_and_notebook_read_numbers_alike(open_quiz):
     question = first(Number)
     form = place(open_quiz(FIRST), question)
-    form.get_by_role("textbox").fill(given)
-    form.get_by_role("button", name="Check").click()
-    assert form.get_by_role("status").inner_text() == question.judge(given)
+    numbers = ["", "a half", "1/0", "0,5", "1/2", "−0.5", " 0.5 ", "-.5", "5e-1", "1e400", "7", "."]
+    for given, (said, _) in zip(numbers, form.evaluate(ANSWER, numbers), strict=True):
+        assert said == question.judge(given), given
 
 
 def test_by_keyboard_alone(open_quiz):
@@ -121,12 +118,7 @@ def test_an_answered_quiz_is_accessible_and_fits(open_quiz, size, scheme):
         box = form.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= tab.viewport_size["width"]
         assert form.evaluate("(part) => part.scrollWidth <= part.clientWidth + 1")
-    tab.add_style_tag(content=LAY_OUT_ALL)
-    tab.evaluate(AXE)
-    rules = "{rules: {'target-size': {enabled: true}}}"
-    found = tab.evaluate(f"axe.run('.quiz', {rules})")
-    assert not [f"{v['id']}: {v['nodes'][0]['html'][:120]}" for v in found["violations"]]
-    assert len(found["passes"]) > 5
+    assert not axe_violations(tab, within=".quiz")
 
 
 def test_on_paper_the_answers_are_there_and_no_buttons(open_quiz):
