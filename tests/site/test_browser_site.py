@@ -130,7 +130,7 @@ def open_page(open_tab, site):
 
 
 def axe_violations(tab, within: str = "body", colours_only: bool = False) -> list[str]:
-    """What axe-core holds against the page or a part of it: by all its rules, or by colours only."""
+    """What axe-core holds against the page or a part of it, by all its rules or by colours only."""
     tab.add_style_tag(content=LAY_OUT_ALL)
     tab.evaluate(THIN_OUT)
     tab.evaluate(AXE)
