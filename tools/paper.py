@@ -63,9 +63,9 @@ def to_paper(article: Tag, page: str, pages: list[str]) -> Tag:
     for tag in article.select(NOT_ON_PAPER):
         tag.decompose()
     article["id"] = "page"
-    for tag in [article, *article.select("[id]")]:
+    for tag in [article, *article.find_all(id=True)]:
         tag["id"] = prefixed(page, tag["id"])
-    for link in article.select("a[href]"):
+    for link in article.find_all("a", href=True):
         url = urlsplit(link["href"])
         if url.scheme or url.netloc:
             continue
@@ -76,7 +76,7 @@ def to_paper(article: Tag, page: str, pages: list[str]) -> Tag:
             link["href"] = f"#{prefixed(target, place or 'page')}"
         else:
             link.unwrap()
-    for image in article.select("img[src]"):
+    for image in article.find_all("img", src=True):
         image["src"] = os.path.normpath(os.path.join(folder, image["src"]))
         image["loading"] = "eager"
     return article

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from test_live_figure import alive, settled
+from test_live_figure import PICTURES, alive, settled
 
 import live
 
@@ -181,9 +181,6 @@ def test_reset_restores_all(page):
     assert [value(page, n) for n in ("alpha", "steps", "px", "py", "t")] == [1, 3, 0, 0, 2]
     assert [beside(page, n) for n in ("alpha", "steps", "t")] == ["1", "3", "2"]
     assert handle(page, "square").is_checked() and handle(page, "kind").input_value() == "0"
-
-
-PICTURES = "() => [...document.querySelectorAll('canvas')].map((c) => c.toDataURL()).join()"
 
 
 def test_play_runs_to_the_end_and_stops(timed):

@@ -211,7 +211,9 @@ FIGURES = {
     "layers": trained,
     "training": checkpoints,
 }
-PICTURE = "() => [...document.querySelectorAll('canvas')].map((c) => c.toDataURL()).join()"
+# What stands on the canvases of a page, or of a part of it.
+PICTURES = """(root) =>
+    [...(root ?? document).querySelectorAll("canvas")].map((c) => c.toDataURL()).join()"""
 
 
 @pytest.fixture(scope="module", params=FIGURES)
@@ -290,7 +292,7 @@ def test_every_control_by_keyboard(opened):
     figure, page = opened
     for c in figure.spec["params"]:
         handle = page.locator(f"[data-param={c['name']}]")
-        before, value = page.evaluate(PICTURE), handle.input_value()
+        before, value = page.evaluate(PICTURES), handle.input_value()
         handle.focus()
         middle = c["kind"] == "menu" or c["value"] < c["max"]
         for _ in range(1 if c["kind"] != "float" else 7):
@@ -298,7 +300,7 @@ def test_every_control_by_keyboard(opened):
                                 "ArrowRight" if middle else "ArrowLeft")  # fmt: skip
         settled(page)
         assert handle.input_value() != value, c["name"]
-        assert page.evaluate(PICTURE) != before, c["name"]
+        assert page.evaluate(PICTURES) != before, c["name"]
         same_readout(page, figure)
     page.get_by_role("button", name="Reset").click()
     settled(page)
@@ -315,12 +317,12 @@ def test_every_slider_by_mouse(opened):
     for c in figure.spec["params"]:
         if c["kind"] not in ("float", "int"):
             continue
-        before = page.evaluate(PICTURE)
+        before = page.evaluate(PICTURES)
         box = page.locator(f"[data-param={c['name']}]").bounding_box()
         at = 0.2 if c["value"] > (c["min"] + c["max"]) / 2 else 0.8
         page.mouse.click(box["x"] + at * box["width"], box["y"] + box["height"] / 2)
         settled(page)
-        assert page.evaluate(PICTURE) != before, c["name"]
+        assert page.evaluate(PICTURES) != before, c["name"]
         same_readout(page, figure)
     assert page.problems == []
 
@@ -349,11 +351,11 @@ def test_probe_is_dragged_and_moved_by_arrow_keys(opened):
 
 def test_dark_mode_and_phone_width(opened):
     _, page = opened
-    light = page.evaluate(PICTURE)
+    light = page.evaluate(PICTURES)
     page.emulate_media(color_scheme="dark")
     settled(page)
     assert page.locator(".live-figure").get_attribute("data-mode") == "dark"
-    assert page.evaluate(PICTURE) != light
+    assert page.evaluate(PICTURES) != light
     page.evaluate("document.documentElement.dataset.theme = 'light'")  # the book's own switch wins
     settled(page)
     assert page.locator(".live-figure").get_attribute("data-mode") == "light"

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_live_figure import agree, alive, settled
+from test_live_figure import PICTURES, agree, alive, settled
 
 from live.compiler import runtime
 from live.figure.controls import argument
@@ -24,7 +24,6 @@ PAGES = sorted(
     if "_static" not in page.parts and "data-live=" in page.read_text(encoding="utf-8")
 )
 SOURCES = [*sorted((ROOT / "chapters").glob("*.ipynb")), *sorted(ROOT.glob("*.live.json"))]
-PICTURES = "(f) => [...f.querySelectorAll('canvas')].map((c) => c.toDataURL()).join()"
 SUMMARIES = """([code, data, lists]) => {
   const scene = (0, eval)(code)(live.decode(data), live);
   const summary = (value) => {

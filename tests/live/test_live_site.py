@@ -14,7 +14,7 @@ from live_node import SERVER, Script
 from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
-from test_live_figure import PICTURE, alive, settled, squash, trained
+from test_live_figure import PICTURES, alive, settled, squash, trained
 from traitlets.config import Config
 
 from benchmarks import examples
@@ -116,13 +116,13 @@ def test_page_is_alive_under_the_policy(built, over, chromium):
         alive(page)
         assert page.locator(".live-figure").count() == 3
         for slider in page.locator("input[type=range]").all():
-            before = page.evaluate(PICTURE)
+            before = page.evaluate(PICTURES)
             slider.focus()
             page.keyboard.press("Home")
             settled(page)
             page.keyboard.press("PageUp")
             settled(page)
-            assert page.evaluate(PICTURE) != before
+            assert page.evaluate(PICTURES) != before
         page.reload()
         alive(page)
         assert page.locator(".live-figure").count() == 3

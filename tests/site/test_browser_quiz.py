@@ -30,30 +30,37 @@ def first(kind):
     return next(q for q in quiz(FIRST).questions if isinstance(q, kind))
 
 
-# Chooses or types each answer in turn, and presses the button. (By keyboard: see below.)
-ANSWER = """(form, answers) => answers.map((given) => {
-    const labels = [...form.querySelectorAll("label")];
-    const chosen = labels.find((label) => label.textContent.trim().startsWith(`${given}:`));
-    if (chosen) chosen.click();
-    else form.querySelector("input").value = given;
-    [...form.querySelectorAll("button")].find((b) => b.textContent.trim() === "Check").click();
-    const said = form.querySelector("[role=status]");
-    return [said.innerText, [...said.classList]];
+# Chooses or types each answer of each question named, in turn, and presses the button: what is
+# said. (By keyboard: see below.)
+ANSWER = """(all) => Object.entries(all).map(([name, answers]) => {
+    const form = document.querySelector(`.quiz-question[data-name="${name}"]`);
+    return answers.map((given) => {
+        const labels = [...form.querySelectorAll("label")];
+        const chosen = labels.find((label) => label.textContent.trim().startsWith(`${given}:`));
+        if (chosen) chosen.click();
+        else form.querySelector("input").value = given;
+        [...form.querySelectorAll("button")].find((b) => b.textContent.trim() === "Check").click();
+        const said = form.querySelector("[role=status]");
+        return [said.textContent, [...said.classList]];
+    });
 })"""
 
 
 @each_chapter
 def test_every_answer_is_told_what_the_notebook_says(open_quiz, stem):
     tab, questions = open_quiz(stem), quiz(stem).questions
-    assert tab.locator(".quiz-question").count() == len(questions)
+    legends = tab.locator(".quiz-question legend").all_text_contents()
+    assert len(legends) == len(questions)
+    assert all(legend.split(". ", 1)[1].strip() for legend in legends)
+    answers = {}
     for question in questions:
-        form = place(tab, question)
-        assert form.locator("legend").text_content().split(". ", 1)[1].strip()
-        form.scroll_into_view_if_needed()
-        answers = sorted(question.answers, key=lambda answer: answer[2])  # the right one last
-        given = [key if isinstance(question, Choice) else f"{key:.3f}" for key, *_ in answers]
-        told = form.evaluate(ANSWER, given)
-        for (_, _, right), own, (said, classes) in zip(answers, given, told, strict=True):
+        last = sorted(question.answers, key=lambda answer: answer[2])  # the right one last
+        answers[question.name] = [
+            (key if isinstance(question, Choice) else f"{key:.3f}", right) for key, _, right in last
+        ]
+    given = {name: [own for own, _ in those] for name, those in answers.items()}
+    for question, told in zip(questions, tab.evaluate(ANSWER, given), strict=True):
+        for (own, right), (said, classes) in zip(answers[question.name], told, strict=True):
             assert said == question.judge(own).replace("`", "")
             assert ("right" in classes, "wrong" in classes) == (right, not right)
     assert not tab.locator("form.quiz-form:invalid").count()
@@ -61,9 +68,9 @@ def test_every_answer_is_told_what_the_notebook_says(open_quiz, stem):
 
 def test_page_and_notebook_read_numbers_alike(open_quiz):
     question = first(Number)
-    form = place(open_quiz(FIRST), question)
     numbers = ["", "a half", "1/0", "0,5", "1/2", "−0.5", " 0.5 ", "-.5", "5e-1", "1e400", "7", "."]
-    for given, (said, _) in zip(numbers, form.evaluate(ANSWER, numbers), strict=True):
+    (told,) = open_quiz(FIRST).evaluate(ANSWER, {question.name: numbers})
+    for given, (said, _) in zip(numbers, told, strict=True):
         assert said == question.judge(given), given
 
 
@@ -94,13 +101,15 @@ def test_by_keyboard_alone(open_quiz):
 def test_without_scripts_it_is_questions_with_folds(open_quiz, stem):
     tab = open_quiz(stem, java_script_enabled=False)
     assert not tab.locator(".quiz :is(form, input, button)").count()
-    for question in quiz(stem).questions:
-        shown = place(tab, question)
-        right = shown.locator("li.right")
-        assert shown.locator("p").first.is_visible() and not right.is_visible()
-        shown.locator("summary").click()
-        assert right.is_visible()
-        assert shown.locator("details li").count() == len(question.answers)
+    shown = place(tab, quiz(stem).questions[0])
+    right = shown.locator("li.right")
+    assert shown.locator("p").first.is_visible() and not right.is_visible()
+    shown.locator("summary").click()
+    assert right.is_visible()
+    folds = """[...document.querySelectorAll(".quiz-question")].map((question) => [
+        question.querySelectorAll("details li").length, question.querySelectorAll("li.right").length
+    ])"""
+    assert tab.evaluate(folds) == [[len(q.answers), 1] for q in quiz(stem).questions]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
 LANDING, CHAPTERS = PAGES[0], [name for name in PAGES if name.startswith("chapters/")]
-EACH = pytest.mark.parametrize("name", CHAPTERS)
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 STYLE = "(part, name) => getComputedStyle(part)[name]"
 
@@ -28,6 +27,15 @@ def open_page(open_tab, site):
     return lambda address, **properties: open_tab(f"{site}/{address}", **usual | properties)
 
 
+@pytest.fixture(scope="module", params=CHAPTERS)
+def chapter(request, chromium, site):
+    """A chapter as it was opened, for the tests that only look at it."""
+    tab = chromium.new_page(viewport=DESK, reduced_motion="reduce")
+    tab.goto(f"{site}/{request.param}.html")
+    yield tab
+    tab.close()
+
+
 def is_set(tab, name: str) -> bool:
     return tab.evaluate(f"document.documentElement.dataset.{name} !== undefined")
 
@@ -36,20 +44,33 @@ def height(tab) -> float:
     return tab.evaluate("document.documentElement.scrollHeight")
 
 
-class TestText:
-    @EACH
-    @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-    def test_the_scrollbar_tells_the_truth(self, open_page, name, size):
-        """At once about, and exactly when the reader has begun to move."""
-        tab = open_page(f"{name}.html", viewport=size)
-        guessed = height(tab)
-        tab.evaluate("scrollTo({top: 10, behavior: 'instant'})")
-        wait_until(tab, lambda: is_set(tab, "laidOut"))
-        hidden = """[...document.querySelectorAll('.bd-article > section > section')]
-            .filter((s) => getComputedStyle(s).contentVisibility !== 'visible').length"""
-        assert tab.evaluate(hidden) == 0
-        assert 0.75 < guessed / height(tab) < 1.25
+class TestEachChapter:
+    def test_nothing_stands_over_the_names_of_authors(self, chapter):
+        for extra in chapter.locator(".citation-list .backrefs, .citation-list .label").all():
+            assert not extra.is_visible()
 
+    def test_folded_solutions_are_one_line_high(self, chapter):
+        heights = """[...document.querySelectorAll(".solution.toggle-hidden")].map((part) =>
+            [part, part.querySelector(".admonition-title")].map((p) => p.offsetHeight))"""
+        folded = chapter.evaluate(heights)
+        assert len(folded) == chapter.locator(".solution.toggle-hidden").count()
+        assert all(whole <= title + 4 for whole, title in folded)
+
+    def test_the_scrollbar_tells_the_truth(self, chapter):
+        """At once about, and exactly when the reader has begun to move; at a desk, on a phone."""
+        for size in (DESK, PHONE):
+            chapter.set_viewport_size(size)
+            chapter.goto(chapter.url)  # (a reload would go to where it was scrolled to)
+            guessed = height(chapter)
+            chapter.evaluate("scrollTo({top: 10, behavior: 'instant'})")
+            wait_until(chapter, lambda: is_set(chapter, "laidOut"))
+            hidden = """[...document.querySelectorAll('.bd-article > section > section')]
+                .filter((s) => getComputedStyle(s).contentVisibility !== 'visible').length"""
+            assert chapter.evaluate(hidden) == 0
+            assert 0.75 < guessed / height(chapter) < 1.25
+
+
+class TestText:
     def test_a_line_has_65_to_75_characters(self, open_page):
         tab = open_page(f"{LANDING}.html")
         counted = tab.evaluate("""() => {
@@ -124,12 +145,6 @@ class TestText:
         picture = tab.locator("article .cell_output img:visible").first
         assert picture.evaluate(STYLE, "padding") == "0px"
         assert picture.evaluate(STYLE, "backgroundColor") == "rgba(0, 0, 0, 0)"
-
-    @EACH
-    def test_nothing_stands_over_the_names_of_authors(self, open_page, name):
-        tab = open_page(f"{name}.html")
-        for extra in tab.locator(".citation-list .backrefs, .citation-list .label").all():
-            assert not extra.is_visible()
 
 
 class TestFigures:
@@ -331,13 +346,6 @@ class TestFolds:
         solution.locator(".admonition-title").click(position={"x": 60, "y": 12})
         wait_until(tab, lambda: "toggle-hidden" not in solution.get_attribute("class"))
         assert tab.evaluate("location.href") == place
-
-    @EACH
-    def test_folded_solutions_are_one_line_high(self, open_page, name):
-        tab = open_page(f"{name}.html")
-        for solution in tab.locator(".solution.toggle-hidden").all():
-            title = solution.locator(".admonition-title").bounding_box()["height"]
-            assert solution.bounding_box()["height"] <= title + 4
 
 
 class TestSearch:
