@@ -3,7 +3,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 THREADS ?= 1
-WORKERS ?= 2
+# Tests wait for browsers and other processes half of their time: three keep two cores busy.
+WORKERS ?= 3
 # What `make mutants` changes (tools/guards.toml says which tests guard it), how often, and where.
 OF ?= gen_models_utilities.py
 N ?= 60
@@ -65,7 +66,7 @@ test: $(SITE)  ## Set everything up and run all tests
 		tests/chapters/test_colab.py $(CHAPTERS) tests $(MODULES)
 
 zoo: $(READY)  ## Run the chapters that train as other machines would (tools/zoo.py)
-	$(BIN)/python tools/zoo.py --workers $(WORKERS)
+	$(BIN)/python tools/zoo.py
 
 execute: $(READY)  ## Regenerate flows.py, run all notebooks again and store their outputs
 	$(BIN)/python tools/export.py
