@@ -65,7 +65,7 @@ QUESTIONS = (
             Slip(STRETCH, "the factor counts twice: not taken away, and added."),
             Slip(STRETCH**-2, "the other way round: here the claimed density is too high."),
         ),
-        hint="by which factor is it too high at each place?",
+        hint="By which factor is it too high at each place?",
     ),
     Choice(
         "constant",
@@ -100,7 +100,7 @@ QUESTIONS = (
             Slip(NATS / math.log(2), "those are the bits of the whole image."),
             Slip(NATS / PIXELS * math.log(2), "a bit is less than a nat: divide by log 2."),
         ),
-        hint="a bit is how many nats?",
+        hint="A bit is how many nats?",
     ),
     Number(
         "dice",
@@ -112,6 +112,6 @@ QUESTIONS = (
             Slip(float(WORKERS * EACH), "so it would be if each had a seed of its own."),
             Slip(EACH / WORKERS, "each draws all of them, not a share."),
         ),
-        hint="what does a seed decide?",
+        hint="What does a seed decide?",
     ),
 )

@@ -77,6 +77,7 @@ def test_wrong_answers_are_far_from_the_right_one_and_explained(stem, question):
         rounded = f"{question.value:.{question.digits}f}"
         assert "Right: " in question.judge(rounded), "as it is shown it is right"
         assert question.judge("12345.678") == f"{AGAIN} {question.hint}"
+        assert question.hint[:1].isupper() or not question.hint[:1].isalpha(), "it is a sentence"
     else:
         for option in question.options:
             if not question.is_right(option):
