@@ -155,7 +155,7 @@ def test_a_reloaded_layer_scores_its_first_batch_too_well_and_later_ones_worse(m
             score = {name: log_prob(x).mean().item() for name, log_prob in both.items()}
             change[when].append(score["loaded"] - score["saved"])
     assert np.mean(change["first"]) > 0 > np.mean(change["later"])
-    assert max(map(abs, change["first"])) < 0.5, "hardly anything happens"
+    assert np.mean(np.abs(change["first"])) < 0.3, "hardly anything happens"
 
 
 def test_in_a_deep_flow_the_lost_mark_raises_the_loss(museum):
@@ -306,10 +306,9 @@ def test_the_norm_without_its_square(museum):
 
 def test_which_lengths_can_fold(museum):
     """Each short one; of the long ones only those from nearly three on."""
-    frees = torch.linspace(-40, 40, 8001)
 
-    def least(length):
-        return museum[0]["planar_scene"](*at(length), frees, torch.tensor(0))["kappa"].min()
+    def least(length):  # over all free numbers that the figure shows
+        return museum[0]["planar_scene"](*at(length, 0.0, 0))["made"].min()
 
     assert all(least(length) < -1 for length in (0.2, 0.5, 0.9, 0.99))
     assert all(least(length) >= -1 for length in (1.0, 1.1, 1.5, 2.0, 2.5, 2.8))
