@@ -38,6 +38,9 @@ each_question = pytest.mark.parametrize(
 
 def test_every_chapter_has_a_quiz():
     assert STEMS == [path.stem for path in notebooks()]
+    steps = (notebooks()[0].parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    said = " ".join(steps.split("## Add a chapter")[1].split("\n## ")[0].split())
+    assert "Check yourself (the quiz)" in said and "Give the quiz its questions" in said
 
 
 @each_chapter
