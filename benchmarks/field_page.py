@@ -278,8 +278,8 @@ REASONS = {
     "a gap of 0.035": "The goal was set against zuko as one finds it. With the course's schedule "
     "and batches its splines need about as many steps as ours (each of its layers bends both "
     "coordinates); what is left is the cost of a step.",
-    "samples beyond": "Strays are the bridges between modes ({doc}`chapters/7_outlook`). They fade "
-    "as the gap falls, and not sooner.",
+    "samples beyond": "Strays lie on the bridges between modes and around them "
+    "({doc}`chapters/7_outlook`). By and large, flows with a smaller gap have fewer.",
     "`log_prob`, times": "Flows of the same size do the same arithmetic in every library. Only "
     "training is recorded and replayed; `log_prob` and `sample` run as they are written.",
     "`log_prob`, slowest": "A thousand points are too few to hide what each operation costs before "
@@ -326,16 +326,27 @@ def page(found: dict) -> str:
     many = many if len(seeds) == 1 else f"{min(seeds)} to {many}"
     deep = {one["seeds"] for row in found["depth"].values() for one in row.values()}
     left = found["left_undone"]
+    shown = ", as far as the table shows them" if left else ""
+    ours = [found["ring"][arm]["lengths"] for arm in ("ours, affine", "ours, spline")]
+    long = ""
+    if any(str(plan["long"]["steps"]) in lengths_of for lengths_of in ours):
+        long = (
+            f"- Only the course's flows were also trained for {plan['long']['steps']:,} steps. In "
+            "the seconds to a\n  gap that could help them for a gap that no shorter training "
+            "reaches.\n"
+        )
     parts = [
         HEAD,
         f"All of it ran on one thread ({machine['processor']}, Python {machine['python']}, "
         f"torch {machine['torch']}; {libraries}), with {many} a flow. Your machine will "
-        "give other seconds; the ratios should stay."
+        "give other seconds; compare the ratios."
         + (f" Left out: {missing}." if missing else "")
         + (f" Not measured yet: {left} runs." if left else ""),
         "\n## CPU seconds to a gap\n",
         to_a_gap(found),
-        "\n\"Never\" means: in none of the trainings below.",
+        "\n\"Never\" stands for a seed none of whose trainings below came so near; before a "
+        "bracket, for half of the seeds or more."
+        + (" Few seeds have had the longest trainings yet." if left else ""),
         "\n## The gap, by the length of the training\n",
         by_length(found),
         "\n## What the samples are like\n",
@@ -374,17 +385,16 @@ def page(found: dict) -> str:
         f"""- For each seed all flows train in turn, so that a busy machine is busy for all. Only
   the training is timed: what looks at the gap stops the clock.
 - Affine flows have the layers and the width of the course's own, spline flows likewise. All get the
-  same fresh points, the same schedule, the same optimizer and {lengths} steps. Each has the rate
-  that did best among {rates} on a seed that is not used again, in {plan["tune"]["steps"]} steps.
-- The course's flows are trained by its `Trainer`, which records the step and replays it; no other
-  library has that. They also have waves (Fourier features) and turns, which are part of the
-  lesson. The other libraries bring what they have of their own: zuko's splines bend both
-  coordinates in each layer, normflows and FrEIA mix the coordinates between layers.
+  same fresh points, the same schedule, the same optimizer and {lengths} steps{shown}.
+  Each has the rate that did best among {rates} on a seed that is not used again, in
+  {plan["tune"]["steps"]} steps.
+- The course's flows are trained by its `Trainer`, which records the step and replays it; the others
+  run as they are written. The course's also have waves (Fourier features) and turns, which are
+  part of the lesson. The other libraries bring what they have of their own: zuko's splines bend
+  both coordinates in each layer, normflows and FrEIA mix the coordinates between layers.
 - The reference is the chapter's recipe as it stands: its own rate, {plan["reference"]["epochs"]}
   epochs over 2000 fixed points.
-- Only the course's flows were also trained for {plan["long"]["steps"]:,} steps. In the seconds to a
-  gap that could help them for a gap that no shorter training reaches.
-
+{long}
 `make bench` measures all of it again and builds this page; `make bench-quick` prints a short form
 in about three minutes. The code lies in `benchmarks/`.""",
     ]

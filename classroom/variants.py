@@ -1,6 +1,6 @@
 """Variants: each student gets a ring of a closed pool, and each ring its own measured evidence.
 
-A recipe that brings one ring to 0.07 nats leaves another at 0.5. So nobody is judged by a threshold
+One recipe may end twice as far from one ring as from another. So nobody is judged by a threshold
 that was measured elsewhere: for every sheet and every ring of the pool, `python -m
 classroom.variants` runs the sheet's whole grid on seeds that no student gets, and stores what came
 out. A ring on which a sheet's effect fails to appear in every seed is not given out for that sheet.

@@ -65,16 +65,16 @@ QUESTIONS = (
             Slip(STRETCH, "the factor counts twice: not taken away, and added."),
             Slip(STRETCH**-2, "the other way round: here the claimed density is too high."),
         ),
-        hint="by which factor is it too high at each place?",
+        hint="By which factor is it too high at each place?",
     ),
     Choice(
         "constant",
-        "A normal density has lost its constant, the half logarithm of 2π. Which of these sees it?",
+        "The log-density of the bell has lost its constant, −½ log 2π. Which of these sees it?",
         (
             Option(
                 "The area under the density.",
                 is_seen_by(area),
-                "it is no longer 1, and nothing else moves it there.",
+                "it is the root of 2π, and not 1.",
             ),
             Option(
                 "The gradient of the log-density.",
@@ -94,13 +94,13 @@ QUESTIONS = (
         f"An image of {PIXELS} grey values costs {NATS:g} nats. How many bits is that for each "
         "value?",
         BITS,
-        "by the number of values, and by the logarithm of 2, for a bit is that many nats.",
+        "divide by the number of values, and by log 2, for a bit is log 2 nats.",
         (
-            Slip(NATS / PIXELS, "those are nats for each value; a bit is log 2 of a nat."),
+            Slip(NATS / PIXELS, "those are nats for each value. A bit is log 2 nats."),
             Slip(NATS / math.log(2), "those are the bits of the whole image."),
             Slip(NATS / PIXELS * math.log(2), "a bit is less than a nat: divide by log 2."),
         ),
-        hint="a nat is how many bits?",
+        hint="A bit is how many nats?",
     ),
     Number(
         "dice",
@@ -112,6 +112,6 @@ QUESTIONS = (
             Slip(float(WORKERS * EACH), "so it would be if each had a seed of its own."),
             Slip(EACH / WORKERS, "each draws all of them, not a share."),
         ),
-        hint="what does a seed decide?",
+        hint="What does a seed decide?",
     ),
 )

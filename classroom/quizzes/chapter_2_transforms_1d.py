@@ -82,15 +82,15 @@ QUESTIONS = (
     ),
     Number(
         "entropy",
-        f"A leaky ReLU has slope 1 on the right of 0 and {SLOPE:g} on the left. By how many nats "
-        "does it change the entropy of the bell?",
+        f"A leaky ReLU has slope 1 on the right of 0 and {SLOPE:g} on the left. How many nats does "
+        "it add to the entropy of the bell?",
         CHANGE,
         f"half of the points meet the log-slope log {SLOPE:g}, the other half meets 0.",
         (
             Slip(
                 math.log(SLOPE), "so it would be if all points were squeezed. Half of them are not."
             ),
-            Slip(-CHANGE, "turned round: what is squeezed fills less room."),
+            Slip(-CHANGE, "turned round: what is squeezed fills less room, so the entropy falls."),
             Slip(
                 math.log(mean_over_the_bell(LEAKY.exp())),
                 "that is the logarithm of the mean slope. The change is the mean of the "

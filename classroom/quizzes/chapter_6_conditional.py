@@ -118,8 +118,8 @@ QUESTIONS = (
     ),
     Number(
         "sensor",
-        f"A coordinate is known up to normal noise. Now the noise falls from {COARSE:g} to "
-        f"{FINE:g}. By how many nats does the lowest possible loss for this coordinate fall?",
+        f"A coordinate is known up to normal noise, whose standard deviation falls from {COARSE:g} "
+        f"to {FINE:g}. By how many nats does the lowest possible loss for this coordinate fall?",
         normal(0, COARSE).entropy().item() - normal(0, FINE).entropy().item(),
         f"by log {COARSE / FINE:g}, for each such step. Without any noise there is no lowest loss.",
         (

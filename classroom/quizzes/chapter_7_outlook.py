@@ -69,7 +69,7 @@ QUESTIONS = (
             ),
             Slip(
                 0.0,
-                "the field does not stand still: a divergence other than 0 changes the density.",
+                "so it would be if the divergence were 0. Here the points come together.",
             ),
         ),
         hint="What is the divergence of v, and with which sign does it come in?",

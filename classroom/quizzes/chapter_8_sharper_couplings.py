@@ -92,7 +92,7 @@ QUESTIONS = (
         WIDTH,
         "softmax makes equal shares of the whole interval.",
         (
-            Slip(WIDTH / (2 * BOUND), "that is its share. The whole is 10 wide."),
+            Slip(WIDTH / (2 * BOUND), f"that is its share. The whole is {2 * BOUND:g} wide."),
             Slip(
                 WIDTH / 2,
                 f"the interval goes from −{BOUND:g} to {BOUND:g}: it is {2 * BOUND:g} wide.",

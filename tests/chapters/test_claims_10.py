@@ -111,6 +111,14 @@ def test_sign(museum):
     assert torch.equal(scene(*at(1.0, 0))["claimed"], scene(*at(1.0, 0))["true"])
 
 
+def test_a_new_coupling_flow_hides_a_wrong_sign(museum):
+    import flows
+
+    x = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    for kind in (flows.RealNVP, flows.SplineFlow):
+        assert kind(dim=2).double().encode(x)[1].abs().max() < 1e-12, kind
+
+
 def test_an_optimiser_is_glad_of_the_wrong_sign(museum):
     """With the bug, the claimed NLL of any data falls without end as the stretch grows."""
     x = torch.linspace(-3, 3, 50)
@@ -136,16 +144,71 @@ def test_the_lost_mark(museum):
         assert (log_prob(x).exp().sum() * 0.01).item() == pytest.approx(1, abs=1e-3)
 
 
-def test_the_lost_mark_is_a_density_that_depends_on_its_batch(museum):
+def test_a_reloaded_layer_scores_its_first_batch_too_well_and_later_ones_worse(museum):
+    """What hides the lost mark where a batch looks like the training data."""
+    kind, change = museum[0]["ActNorm"], {"first": [], "later": []}
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(40):
+        both = museum[0]["saved_and_loaded"](kind)
+        for when in change:
+            x = torch.randn(16, 2, generator=generator)
+            score = {name: log_prob(x).mean().item() for name, log_prob in both.items()}
+            change[when].append(score["loaded"] - score["saved"])
+    assert np.mean(change["first"]) > 0 > np.mean(change["later"])
+    assert np.mean(np.abs(change["first"])) < 0.3, "hardly anything happens"
+
+
+def test_in_a_deep_flow_the_lost_mark_raises_the_loss(museum):
+    """Where the other layers were trained for the old numbers, the first batch already shows it."""
+    space, draw = museum[0], lambda n, g: museum[0]["gmu"].sample_ring(n, g)[0]
+
+    def made():
+        torch.manual_seed(0)
+        layers = [
+            layer
+            for flip in (False, True, False, True)
+            for layer in (space["AffineCoupling"](2, 16, flip=flip), space["ActNorm"](2))
+        ]
+        return space["Flow"](layers, dim=2)
+
+    flow, loaded = made(), made()
+    space["train"](flow, draw, steps=300, batch_size=256, lr=5e-3)
+    loaded.load_state_dict(flow.state_dict())
+    batch = space["held_out"][:256]
+    with torch.no_grad():
+        assert flow.log_prob(batch).mean() - loaded.log_prob(batch).mean() > 0.05
+
+
+def test_alone_and_in_company_sees_the_square_of_scores_and_not_the_lost_mark(museum):
+    """What the exercise's solution says that it catches."""
     space = dict(museum[0])
     exec(solutions(CHAPTER)["ex-10-alone"], space)
-    x = torch.randn(6, 2) + 3
+    depends_on_others = space["depends_on_others"]
+    assert depends_on_others(space["log_prob_with_bug"], space["five"]) > 0.1
+    assert depends_on_others(space["bent"].log_prob, space["five"]) == 0
+    x = torch.randn(6, 2, generator=torch.Generator().manual_seed(0)) + 3
+    loaded = space["saved_and_loaded"](space["ActNorm"])["loaded"]
+    assert depends_on_others(loaded, x) == 0, "the first call has set the numbers"
 
-    def first_batch(x):
-        return space["Flow"]([space["ActNorm"](2)], dim=2).log_prob(x)
+    def loaded_anew(x):  # (a batch of one has no standard deviation)
+        return space["saved_and_loaded"](space["ActNorm"])["loaded"](x)
 
-    pairs = torch.cat([x, x + 1])
-    assert (first_batch(x) - first_batch(pairs)[:6]).abs().max() > 0.01
+    assert (loaded_anew(x) - loaded_anew(torch.cat([x, x + 1]))[:6]).abs().max() > 0.01
+
+    def normalised(x):  # by the statistics of its batch
+        norm = torch.nn.BatchNorm1d(2, affine=False)
+        return space["standard_normal_log_prob"](norm(torch.cat([x, x + 1]))[: len(x)]).sum(dim=1)
+
+    assert depends_on_others(normalised, x) > 0.1
+
+
+def test_equal_numbers_tell_in_double_precision_only():
+    """In float32 a large batch holds equal numbers by chance, noise or not."""
+    values = torch.randint(0, 256, (200_000,), generator=torch.Generator().manual_seed(0))
+    for dtype, has_equals in ((torch.float32, True), (torch.float64, False)):
+        noise = torch.rand(len(values), generator=torch.Generator().manual_seed(1), dtype=dtype)
+        noisy = values.to(dtype) + noise
+        assert (len(noisy.unique()) < len(noisy)) is has_equals
 
 
 def test_grey_values_have_no_lowest_loss(museum):
@@ -212,6 +275,13 @@ def test_the_untouched_coordinate(museum):
     assert "mended: x1 is z1 for all points: False" in said
     loss = dict(re.findall(r"(bug|mended): NLL ≈ ([\d.]+)", said))
     assert float(loss["bug"]) > float(loss["mended"]) + 0.2
+    # All six together are one stretch and one shift of x2, which x1 decides.
+    x2 = torch.linspace(-4, 4, 9)
+    for x1 in (-1.5, 0.0, 2.0):
+        z, _ = museum[0]["stacks"]["bug"].encode(torch.stack([torch.full_like(x2, x1), x2], dim=1))
+        assert z[:, 1].diff().diff().abs().max() < 1e-9
+    z, _ = museum[0]["stacks"]["mended"].encode(torch.stack([torch.zeros_like(x2), x2], dim=1))
+    assert z[:, 1].diff().diff().abs().max() > 1e-3
 
 
 def test_the_norm_without_its_square(museum):
@@ -229,6 +299,20 @@ def test_the_norm_without_its_square(museum):
         w = torch.tensor([length, 0.0])
         u = constrain(w, torch.tensor([free / length, 0.7]), 2 if mended else 1)
         assert (w @ u).item() == pytest.approx(values["number"].item())
+    assert scene(*at(0.5, -5.0, 0))["area"] < 0.01, (
+        "the figure as it begins: next to nothing is left"
+    )
+
+
+def test_which_lengths_can_fold(museum):
+    """Each short one; of the long ones only those from nearly three on."""
+
+    def least(length):  # over all free numbers that the figure shows
+        return museum[0]["planar_scene"](*at(length, 0.0, 0))["made"].min()
+
+    assert all(least(length) < -1 for length in (0.2, 0.5, 0.9, 0.99))
+    assert all(least(length) >= -1 for length in (1.0, 1.1, 1.5, 2.0, 2.5, 2.8))
+    assert all(least(length) < -1 for length in (2.9, 3.0, 4.0, 10.0))
 
 
 def test_bits(museum):

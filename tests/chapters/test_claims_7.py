@@ -226,6 +226,15 @@ def test_the_hum_is_usual_and_a_direct_question_finds_it(page):
     assert alarm(-space["size"]["hum"], -space["size"]["healthy"]) > 0.95
 
 
+def test_a_flat_line_with_the_usual_noise_is_not_told_from_a_healthy_window(page):
+    generator = torch.Generator().manual_seed(gmu.HELD_OUT_OFFSET)
+    flat = page["NOISE"] * torch.randn(5000, page["DIM"], generator=generator)
+    flat, usual = map(page["true_log_prob"], (flat, page["healthy"](5000, generator)))
+    assert 0 < flat.mean() - usual.mean() < usual.std(), "a little high, and within the usual"
+    off = [-(score - usual.mean()).abs() for score in (flat, usual)]
+    assert page["alarm"](flat, usual) < 0.5 and page["alarm"](*off) < 0.65
+
+
 # ------------------------------------------------------------------------------- fields
 
 

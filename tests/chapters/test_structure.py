@@ -27,6 +27,13 @@ ANSWER = {"answer", "remove-cell"}  # a stub to fill in: in the notebook only
 QUIZ = "remove-input"  # (the page shows the questions only)
 TAGS = INTERACTIVE | ANSWER | {"setup", "export", "hide-input", "raises-exception", QUIZ}
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:work|tmp|root|home|Users|opt|usr)/\w+|\b[A-Z]:\\\w+")
+# What is taught in one chapter only -> its number. (They were numbered anew once.)
+TAUGHT = {
+    r"\bplanar (?:flow|layer)|\bradial (?:flow|layer)|`solve_planar`": 9,
+    r"\bsplines?\b": 8,
+    r"\b[Bb]ayes' rule": 6,
+    r"\bbug museum": 10,
+}
 LONGEST_CELL = 25
 SLOWEST_CHAPTER = 60  # seconds
 
@@ -89,6 +96,16 @@ def test_each_try_it_is_a_box_with_an_answer(path):
         assert boxes[k : k + 2] == [("Try it", "tip"), ("Answer", "dropdown")]
     rest = re.sub(r"\{admonition\} Try it", "", prose(path))
     assert not re.search(r"\btry it\b[.:]", rest, flags=re.IGNORECASE), "no other look"
+
+
+def test_a_reference_names_the_chapter_that_teaches_it(path):
+    """A sentence of another chapter that sends one to planar flows names chapter 9."""
+    own = int(path.stem.split("_")[0])
+    for sentence in re.split(r"(?<=[.?!)])\s+|\n\n", prose(path)):
+        numbers = {int(n) for n in re.findall(r"[Cc]hapter (\d+)", sentence)}
+        for what, taught in TAUGHT.items():
+            if own != taught and numbers and re.search(what, sentence):
+                assert taught in numbers, sentence
 
 
 def test_setup_cell(path):

@@ -38,6 +38,9 @@ each_question = pytest.mark.parametrize(
 
 def test_every_chapter_has_a_quiz():
     assert STEMS == [path.stem for path in notebooks()]
+    steps = (notebooks()[0].parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    said = " ".join(steps.split("## Add a chapter")[1].split("\n## ")[0].split())
+    assert "Check yourself (the quiz)" in said and "Give the quiz its questions" in said
 
 
 @each_chapter
@@ -77,6 +80,7 @@ def test_wrong_answers_are_far_from_the_right_one_and_explained(stem, question):
         rounded = f"{question.value:.{question.digits}f}"
         assert "Right: " in question.judge(rounded), "as it is shown it is right"
         assert question.judge("12345.678") == f"{AGAIN} {question.hint}"
+        assert question.hint[:1].isupper() or not question.hint[:1].isalpha(), "it is a sentence"
     else:
         for option in question.options:
             if not question.is_right(option):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from scipy import stats
 
 import gen_models_utilities as gmu
 from benchmarks import arithmetic, field, field_page, measure, peers
@@ -320,6 +321,21 @@ class TestThePage:
 
     def test_shows_its_numbers(self, found):
         assert field_page.page(found) == field.PAGE.read_text(encoding="utf-8")
+
+    def test_speaks_of_the_longest_trainings_only_if_they_are_there(self, found, tiny):
+        for one in (found, tiny[1]):
+            steps = f"{one['plan']['long']['steps']:,}"
+            there = one["plan"]["long"]["steps"]
+            there = str(there) in one["ring"]["ours, spline"]["lengths"]
+            assert (f"also trained for {steps} steps" in field_page.page(one)) is there
+        assert there, "and in a whole run they are"
+
+    def test_a_smaller_gap_goes_with_fewer_strays(self, found):
+        """What the page gives as the reason for strays, by and large."""
+        last = [field_page.longest(row)[1] for row in found["ring"].values()]
+        last = [one for one in last if None not in (one["gap"][0], one["strays_4"][0])]
+        gaps, strays = ([one[key][0] for one in last] for key in ("gap", "strays_4"))
+        assert stats.spearmanr(gaps, strays).statistic > 0.8
 
     @pytest.mark.parametrize(
         "path",

@@ -56,6 +56,16 @@ def test_a_plan_fits_its_hours_and_names_what_there_is(hours):
     assert set(instructor.HOMEWORK.get(hours, ())) <= set(SHEETS)
 
 
+def test_a_session_takes_a_chapter_and_two_or_three_of_its_exercises():
+    """What the landing page says to teachers of 90 minutes; all exercises would not fit."""
+    said = (instructor.ROOT / "intro.md").read_text(encoding="utf-8")
+    assert "two or three of its exercises fills a session of 90 minutes" in said
+    for chapter in instructor.the_chapters():
+        each = sorted(exercise.minutes for exercise in chapter.exercises)
+        assert chapter.minutes + sum(each[:3]) <= 90 < chapter.minutes + sum(each), chapter.stem
+        assert chapter.minutes + sum(each[:2]) > 90 / 3, chapter.stem
+
+
 def test_every_slip_that_is_tested_stands_on_the_page(page):
     shown = page.replace("\\", "")
     for exercise, slips in instructor.faults().items():
