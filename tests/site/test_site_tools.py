@@ -618,7 +618,9 @@ def test_a_chapter_says_how_it_is_cited():
     after = afterword.add_afterword("chapters/3_volume", made, BASE)
     assert made.select("article > aside.afterword") == [made.select("article > *")[-1]] == [after]
     assert after["aria-label"] and after.pre["tabindex"] == "0"
-    assert after.button["data-page"] == "chapters/3_volume" and after.button.has_attr("hidden")
+    button = after.select_one("button[type=button][hidden][aria-pressed=false]")
+    assert button["data-page"] == "chapters/3_volume" and "read" in button.get_text()
+    assert after.select("details > summary") and after.pre.find_parent("details")
     sentence, entry = after.p.get_text(), after.pre.get_text()
     address = f"{BASE}chapters/3_volume.html"
     for text in (sentence, entry):
