@@ -42,14 +42,17 @@ def test_no_solution_is_anywhere_in_it(made, known):
         assert not (made / name).exists(), name
 
 
-@pytest.mark.parametrize("form", ["py", "html", "json", "ipynb", "js", "hidden"])
+@pytest.mark.parametrize("form", ["py", "html", "svg", "xml", "json", "ipynb", "js", "hidden"])
 def test_a_solution_is_found_however_it_is_set(tmp_path, known, form):
     """As a program, as a page that colours it, as JSON, in the index of the search."""
     code = solutions.in_chapters()["ex-4-nice"]
     line = next(p for p in edition.pieces(code) if edition.letters(p) in known)
+    page = "<pre>" + " ".join(f"<span class='n'>{w}</span>" for w in line.split()) + "</pre>"
     content = {
         "py": f"x = 1\n    {line}  # so",
-        "html": "<pre>" + " ".join(f"<span class='n'>{w}</span>" for w in line.split()) + "</pre>",
+        "html": page,
+        "svg": page,
+        "xml": page,
         "json": f'{{"a": [{{"b": "{line.encode("unicode_escape").decode()}"}}]}}',
         "ipynb": f'{{"cells": [{{"source": ["{line[:9]}", "{line[9:]}"]}}]}}',
         "js": f'Search.setIndex({{"texts": ["{line}"]}})',
@@ -141,6 +144,45 @@ def test_a_solution_that_would_be_left_stops_it(tmp_path, monkeypatch):
         edition.make("no", str(tmp_path / "deep" / "new"))
     assert not (tmp_path / "deep" / "new").exists()
     assert not list((tmp_path / "deep").iterdir())
+
+
+@pytest.fixture
+def small(tmp_path) -> Path:
+    """A repository of few files, one ignored and one a link."""
+    root = tmp_path / "repository"
+    texts = {"intro.md": "Hello.", "deep/er/ü b.txt": "new", ".gitignore": "*.o\n", "a.o": "made"}
+    for name, text in texts.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    (root / "link").symlink_to("intro.md")
+    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+    subprocess.run(["git", "add", "intro.md"], cwd=root, check=True)
+    return root
+
+
+def test_an_edition_with_solutions_is_all_that_git_knows_and_nothing_else(tmp_path, small):
+    folder = tmp_path / "editions" / "one"
+    told = edition.make("yes", str(folder), small)
+    assert str(folder) in told and "searched" not in told
+    for name in ("intro.md", "deep/er/ü b.txt", ".gitignore"):
+        assert (folder / name).read_bytes() == (small / name).read_bytes()
+    inside = {p.relative_to(folder).as_posix() for p in folder.rglob("*")}
+    ours = {name for name in inside if not name.startswith(".git/")}
+    assert ours == {"intro.md", "deep", "deep/er", "deep/er/ü b.txt", ".git", ".gitignore"}
+    assert list((tmp_path / "editions").iterdir()) == [folder]
+    assert folder.stat().st_mode & 0o777 == 0o755, "others may read it, and only I change it"
+    assert (folder / ".git" / "HEAD").read_text(encoding="utf-8").endswith("heads/main\n")
+
+
+def test_a_sentence_about_solutions_that_was_rewritten_is_told(small):
+    with pytest.raises(ValueError, match="intro.md must say 'exercises with solutions"):
+        edition.without_solutions(small)
+
+
+def test_the_command_says_what_was_done(monkeypatch, capsys):
+    monkeypatch.setattr(edition, "make", lambda wanted, out: f"{wanted} {out}")
+    assert edition.main(["--out", "here"]) == edition.main(["--out", "b", "--solutions=yes"]) == 0
+    assert capsys.readouterr().out == "no here\nyes b\n"
 
 
 def test_a_folder_that_git_does_not_know_is_told(tmp_path):
