@@ -245,15 +245,6 @@ def is_finished(soup: BeautifulSoup) -> bool:
     return bool(soup.select_one('head > meta[http-equiv="Content-Security-Policy"]'))
 
 
-def copy(source, target: Path) -> None:
-    """Copy a file or a folder, over what is there."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copy2(source, target)
-
-
 def finish_site(app, exception) -> None:
     """Add what pages load, mend the pages, and make the first one the index."""
     if exception or app.builder.name != "html":
@@ -271,7 +262,7 @@ def finish_site(app, exception) -> None:
         LOGGER.warning(complaint)
     if not calm_theme(static):
         LOGGER.warning("the theme's script has changed: see calm_theme in tools/page_weight.py")
-    copy(FONTS, static / "mathjax")
+    shutil.copytree(FONTS, static / "mathjax", dirs_exist_ok=True)
     for page, soup in fresh.items():
         tidy_scripts(soup, is_search=page.name == "search.html")
         for complaint in drop_foreign_scripts(page, soup, out):

@@ -125,8 +125,11 @@ def test_a_failed_build_changes_nothing_and_the_next_only_what_is_missing(small_
     assert [path for path in before | again if before.get(path) != again.get(path)] == []
 
 
-def test_another_look_writes_all_pages_anew(tmp_path, monkeypatch):
+def test_another_look_writes_all_pages_anew(small_site, tmp_path, monkeypatch):
     """They carry their style sheet; what makes it and what mends pages is part of the look."""
+    app, _, _ = small_site
+    reasons = {value.name for value in app.config.filter("html")}  # to write all HTML anew
+    assert {"course_look", "course_cards"} <= reasons and app.config.course_look
     monkeypatch.setattr(course_site, "ROOT", tmp_path)
     files = ["theme/static/a.css", "live/page/js/b.js", "lab/c.json", "tools/d.cjs", "tools/e.py"]
     for name in (*files, "live/README.md"):
