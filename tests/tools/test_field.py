@@ -195,6 +195,74 @@ def test_all_arms_in_turn_for_each_seed():
     assert counted == ["a", "b", "reference", field.SMALL] * 3 + [field.SMALL]
 
 
+def test_a_quick_run_does_less_of_the_same():
+    arms = ["ours, affine", "ours, spline", "reference"]
+    rates = dict.fromkeys([*arms, "labels"], 1e-2)
+    whole, quick = (field.jobs(plan, arms, rates) for plan in (field.PLAN, field.QUICK))
+    kinds = [{(job["kind"], job["arm"]) for job in some} for some in (whole, quick)]
+    assert kinds[1] == kinds[0] - {("labels", "reference")}
+    assert max(job.get("seed", 0) for job in quick) == 1 and len(quick) < len(whole) / 3
+    trained = [[job for job in some if job["kind"] != "speed"] for some in (whole, quick)]
+    assert all(job in trained[0] for job in trained[1])
+
+
+def test_a_processor_has_a_name(monkeypatch):
+    told = "processor\t: 0\nmodel name\t: Some CPU: fast\n"
+    monkeypatch.setattr(field.Path, "read_text", lambda self, encoding: told)
+    assert field.processor() == "Some CPU"
+    monkeypatch.setattr(field.platform, "processor", lambda: "")
+    monkeypatch.setattr(field.platform, "machine", lambda: "arm64")
+    told = "processor: 0"
+    assert field.processor() == "arm64"
+
+
+class TestTheCommand:
+    @pytest.fixture
+    def run(self, monkeypatch, tmp_path):
+        """Run it with other files, on which nothing is measured; what was to be, and the files."""
+        text, asked = field.RESULT.read_text(encoding="utf-8"), []
+        result, page = tmp_path / "field.json", tmp_path / "page.md"
+        result.write_text(text, encoding="utf-8")
+
+        def measured(*args, **options):
+            asked.append((*args, options))
+            return json.loads(text)
+
+        for name, value in {"RESULT": result, "PAGE": page, "CACHE": tmp_path / "cache",
+                            "install": lambda: None, "measured": measured}.items():  # fmt: skip
+            monkeypatch.setattr(field, name, value)
+
+        def run(*words):
+            monkeypatch.setattr(sys, "argv", ["field", *words])
+            field.main()
+            return asked, result, page
+
+        return run
+
+    def test_writes_the_result_and_the_page(self, run, capsys):
+        asked, result, page = run("--minutes", "5")
+        found = json.loads(result.read_text(encoding="utf-8"))
+        assert page.read_text(encoding="utf-8") == field_page.page(found)
+        ((plan, _, options),) = asked
+        assert plan is field.PLAN and options == {"minutes": 5.0}
+        assert capsys.readouterr().out == "field.json and page.md are written\n"
+
+    def test_builds_the_page_again_without_measuring(self, run):
+        asked, result, page = run("--page")
+        found = json.loads(result.read_text(encoding="utf-8"))
+        assert page.read_text(encoding="utf-8") == field_page.page(found) and not asked
+
+    def test_quick_only_prints_and_takes_the_rates_that_were_chosen(self, run, capsys, tmp_path):
+        (tmp_path / "cache" / "field-quick").mkdir(parents=True)
+        asked, result, page = run("--quick")
+        ((plan, folder, rates, _),) = asked
+        found = json.loads(result.read_text(encoding="utf-8"))
+        assert capsys.readouterr().out == field_page.tables(found) + "\n" and not page.exists()
+        assert plan is field.QUICK and not folder.exists(), "nothing of an earlier run is read"
+        assert rates["ours, spline"] == found["ring"]["ours, spline"]["rate"]
+        assert rates["labels"] == found["rate_labels"]
+
+
 def test_the_rate_is_chosen_on_the_seed_that_is_held_out():
     asked = []
 
@@ -317,6 +385,11 @@ class TestThePage:
     @pytest.fixture
     def found(self):
         return json.loads(field.RESULT.read_text(encoding="utf-8"))
+
+    def test_was_measured_by_the_plan_of_today(self, found):
+        assert found["plan"] == json.loads(json.dumps(field.PLAN))
+        for row in found["ring"].values():
+            assert list(row["to"]) == [str(target) for target in field.TARGETS]
 
     def test_shows_its_numbers(self, found):
         assert field_page.page(found) == field.PAGE.read_text(encoding="utf-8")
