@@ -151,7 +151,7 @@ def test_an_arm_is_a_density_and_its_samples_follow_it(arm):
     model = course.ARMS[arm](2)
     for weight in model.flow.parameters():
         weight.data += 0.1 * torch.randn_like(weight)
-    grid = torch.linspace(-12, 12, 481)
+    grid = torch.linspace(-12, 12, 241)
     points = torch.cartesian_prod(grid, grid)
     with torch.no_grad():
         weights = model.log_prob(points).exp() * (grid[1] - grid[0]) ** 2
