@@ -112,6 +112,8 @@ def test_what_an_author_got_wrong_is_told(small_site):
     assert r"no good TeX: x^2 = \foreign" in warnings
     assert "chapters/1_one: guess 1 needs a question" in warnings
     assert "2_left_out" not in warnings and "theme's script" not in warnings
+    for name in PAGES[1:]:  # what the build itself adds to a page is known to it
+        assert f"{name}: a script" not in warnings
 
 
 def test_a_failed_build_changes_nothing_and_the_next_only_what_is_missing(small_site):
