@@ -50,14 +50,15 @@ def test_a_solution_is_found_however_it_is_set(tmp_path, known, form):
     """As a program, as a page that colours it, as JSON, in the index of the search."""
     code = solutions.in_chapters()["ex-4-nice"]
     line = next(p for p in edition.pieces(code) if edition.letters(p) in known)
+    odd = f"\\u{ord(line[0]):04x}{line[1:]}"  # JSON may write any letter so
     page = "<pre>" + " ".join(f"<span class='n'>{w}</span>" for w in line.split()) + "</pre>"
     content = {
         "py": f"x = 1\n    {line}  # so",
         "html": page,
         "svg": page,
         "xml": page,
-        "json": f'{{"a": [{{"b": "{line.encode("unicode_escape").decode()}"}}]}}',
-        "ipynb": f'{{"cells": [{{"source": ["{line[:9]}", "{line[9:]}"]}}]}}',
+        "json": f'{{"a": [{{"b": "{odd}"}}]}}',
+        "ipynb": f'{{"cells": [{{"source": ["{odd[:14]}", "{odd[14:]}"]}}]}}',
         "js": f'Search.setIndex({{"texts": ["{line}"]}})',
         "hidden": line,
     }[form]
@@ -66,6 +67,16 @@ def test_a_solution_is_found_however_it_is_set(tmp_path, known, form):
     (tmp_path / "deep" / name).write_text(content, encoding="utf-8")
     (found,) = edition.leaks(tmp_path, known)
     assert found.startswith(f"deep/{name}: the solution of ex-4-nice")
+
+
+@pytest.mark.parametrize(
+    ("source", "tags", "wanted"),
+    [("It is 1.", [], False), ("It is 1.", ["solution"], True), ("It is 1.", ["answer"], False),
+     ("```{solution} ex-1\nIt is 1.\n```", [], True)],
+)  # fmt: skip
+def test_a_solution_is_known_by_its_tag_and_by_its_block(source, tags, wanted):
+    cell = nbformat.v4.new_markdown_cell(source, metadata={"tags": tags} if tags else {})
+    assert edition.is_solution(cell) == wanted
 
 
 def test_all_else_is_as_it_was(made):
@@ -201,6 +212,8 @@ def test_the_command_says_what_was_done(monkeypatch, capsys):
     monkeypatch.setattr(edition, "make", lambda wanted, out: f"{wanted} {out}")
     assert edition.main(["--out", "here"]) == edition.main(["--out", "b", "--solutions=yes"]) == 0
     assert capsys.readouterr().out == "no here\nyes b\n"
+    with pytest.raises(SystemExit):
+        edition.main([])
 
 
 def test_a_folder_that_git_does_not_know_is_told(tmp_path):
