@@ -225,6 +225,16 @@ def test_a_function_that_is_watched_is_recorded_all_the_same():
     assert run.program is not None
 
 
+def test_a_record_warns_of_nothing(recwarn):
+    """torch's compiler has much to say, and none of it to the reader."""
+    odd = Odd("by_numpy")
+    odd.by_numpy = lambda y: y
+    run = TapeReplay(odd, [odd.weight])
+    for _ in range(8):
+        run(torch.ones(3, 2))
+    assert run.program is not None and not recwarn.list
+
+
 def test_a_list_that_torch_cannot_compile_is_not_used(monkeypatch):
     def refuse(*args, **kwargs):
         raise ValueError("no compiler today")
@@ -249,6 +259,7 @@ def test_sizes_that_change_for_ever_do_not_record_for_ever():
     run = TapeReplay(odd, [odd.weight])
     for k in range(40):
         assert run(torch.ones(3 + k // 4, 2)) == 3 * (3 + k // 4)
+        assert run.able == (k // 4 < TapeReplay.MOST or k % 4 < 2 and k // 4 == TapeReplay.MOST)
     assert run.records == TapeReplay.MOST + 1 and not run.able
 
 
