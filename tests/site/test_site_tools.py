@@ -419,10 +419,10 @@ def test_the_theme_is_mended_for_screen_readers():
         '<button class="search-button__button" aria-label="a">Search'
         '<span class="search-button__kbd-shortcut">K</span></button>'
         '<details><summary aria-label="b">Contents</summary></details>'
-        '<button title="Print"><i></i></button><button title="Go">Go there</button>'
+        '<button title="Print"> <i></i></button><button title="Go">Go there</button>'
         '<button title="Sun" aria-label="Theme"></button>'
         '<div class="citation-list" role="list"><div role="doc-biblioentry"></div></div>'
-        "<table><tr><th></th><th>a</th><th><img></th></tr></table>"
+        "<table><tr><th>\n</th><th>a</th><th><img></th></tr></table>"
         '<div class="highlight"><pre>a</pre></div><div class="cell_output"><div class="output">'
         '</div></div><div class="math notranslate"><mjx-container></mjx-container></div><pre></pre>'
     )

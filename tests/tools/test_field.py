@@ -198,6 +198,11 @@ def test_all_arms_in_turn_for_each_seed():
     seeds = [job["seed"] for job in trainings if job["arm"] == "a" and job["steps"] == 100]
     assert seeds == [*range(field.PLAN["lengths"][100])] and field.PLAN["tune"]["seed"] not in seeds
     assert {job["rate"] for job in trainings if job["arm"] == "b"} == {2}
+    deep = [job for job in todo if job["kind"] == "ring" and job["layers"]]
+    assert deep and {job["layers"] for job in deep} <= set(field.PLAN["depth"]["layers"])
+    for job in deep:  # the reference trains in epochs of seven steps
+        lost = field.PLAN["depth"]["steps"] - job["steps"]
+        assert 0 <= lost < (7 if job["arm"] == "reference" else 1)
     counted = [job["arm"] for job in todo if job["kind"] == "speed"]
     assert counted == ["a", "b", "reference", field.SMALL] * 3 + [field.SMALL]
 
@@ -233,7 +238,7 @@ class TestTheCommand:
 
         def measured(*args, **options):
             asked.append((*args, options))
-            return json.loads(text)
+            return json.loads(text) | {"left_undone": 12345}
 
         for name, value in {"RESULT": result, "PAGE": page, "CACHE": tmp_path / "cache",
                             "install": lambda: None, "measured": measured}.items():  # fmt: skip
@@ -250,6 +255,7 @@ class TestTheCommand:
         asked, result, page = run("--minutes", "5")
         found = json.loads(result.read_text(encoding="utf-8"))
         assert page.read_text(encoding="utf-8") == field_page.page(found)
+        assert found["left_undone"] == 12345
         ((plan, _, options),) = asked
         assert plan is field.PLAN and options == {"minutes": 5.0}
         assert capsys.readouterr().out == "field.json and page.md are written\n"
@@ -259,15 +265,18 @@ class TestTheCommand:
         found = json.loads(result.read_text(encoding="utf-8"))
         assert page.read_text(encoding="utf-8") == field_page.page(found) and not asked
 
-    def test_quick_only_prints_and_takes_the_rates_that_were_chosen(self, run, capsys, tmp_path):
+    def test_quick_only_prints_and_takes_the_rates_that_were_chosen(
+        self, run, capsys, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(peers, "found", lambda: ({"new, affine": None}, {}, {}))
         (tmp_path / "cache" / "field-quick").mkdir(parents=True)
         asked, result, page = run("--quick")
         ((plan, folder, rates, _),) = asked
-        found = json.loads(result.read_text(encoding="utf-8"))
+        found = json.loads(result.read_text(encoding="utf-8")) | {"left_undone": 12345}
         assert capsys.readouterr().out == field_page.tables(found) + "\n" and not page.exists()
         assert plan is field.QUICK and not folder.exists(), "nothing of an earlier run is read"
         assert rates["ours, spline"] == found["ring"]["ours, spline"]["rate"]
-        assert rates["labels"] == found["rate_labels"]
+        assert rates["labels"] == found["rate_labels"] and rates["new, affine"] == 1e-2
 
 
 def test_the_rate_is_chosen_on_the_seed_that_is_held_out():
