@@ -18,7 +18,7 @@ from scipy import stats
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "live"), str(ROOT / "tests" / "lab")]
 
-from lab_node import SERVER, Workshop, bundle, gaps, programs  # noqa: E402
+from lab_node import SERVER, Workshop, bundle, page_gap, programs, torch_gaps  # noqa: E402
 from live_node import Script  # noqa: E402
 
 from lab import page  # noqa: E402
@@ -63,11 +63,12 @@ def against_torch(seeds: int = 20) -> dict:
     settings = {"batch": 256, "steps": 1500, "rates": [[0, 5e-3]]}
     layers, width = [12, 4, 45], 32
     for data in ("ring", "moons"):
-        rows = []
+        page = []
         for seed in range(seeds):
-            rows.append(gaps(workshop, data, layers, width, settings | {"seed": seed}, 20_000))
-            print(data, seed, *(round(v, 4) for v in rows[-1]), flush=True)
-        page, torchs = zip(*rows, strict=True)
+            one = settings | {"seed": seed}
+            page.append(page_gap(workshop, data, layers, width, one, 20_000))
+            print(data, seed, round(page[-1], 4), flush=True)
+        torchs = torch_gaps(data, layers, width, settings, list(range(seeds)), 20_000)
         made[data] = {"page": [round(v, 5) for v in page], "torch": [round(v, 5) for v in torchs]}
     workshop.close()
     about = {"layers": layers[0], "waves": layers[1], "turn": layers[2], "width": width}

@@ -58,7 +58,12 @@ POLICY = {
     "base-uri": "'none'",
     "form-action": "'self'",
 }
-JAVASCRIPT = {None, "", "module", "text/javascript", "application/javascript"}
+# What a browser takes for code; any other type of a script is data.
+CODE = re.compile(
+    r"(?:(?:text|application)/(?:x-)?(?:java|ecma)script|text/javascript1\.[0-5]|"
+    r"text/(?:j|live)script|module|importmap|speculationrules)?",
+    flags=re.IGNORECASE,
+)
 # These must have run before the page's own inline scripts, which use what they define.
 NOT_DEFERRED = ("documentation_options.js",)
 # The inline scripts of Sphinx, its theme and its extensions. What else stands on a page came in by
@@ -165,6 +170,16 @@ def mend_accessibility(soup: BeautifulSoup) -> None:
         box["tabindex"] = "0"
 
 
+def is_code(kind: str | None) -> bool:
+    """Whether a browser runs scripts of a type, or obeys them.
+
+    Example:
+        >>> is_code(None), is_code("Text/ECMAScript"), is_code("application/json")
+        (True, True, False)
+    """
+    return bool(CODE.fullmatch((kind or "").strip()))
+
+
 def is_known(script: str) -> bool:
     """Whether an inline script is one that the build itself adds.
 
@@ -189,7 +204,7 @@ def drop_foreign_scripts(page: Path, soup: BeautifulSoup, out: Path) -> list[str
             inside = path.startswith(str(out / "_static") + os.sep)
             known = inside or path == str(out / "searchindex.js")
         else:
-            known = tag.get("type") not in JAVASCRIPT or is_known(tag.string or "")
+            known = not is_code(tag.get("type")) or is_known(tag.string or "")
         if not known:
             found.append(str(tag))
             tag.decompose()
@@ -210,7 +225,7 @@ def set_policy(soup: BeautifulSoup) -> None:
     """Allow the inline scripts that the build itself adds, by hash, and nothing else."""
     scripts = ["'self'"]
     for tag in soup.find_all("script", src=False):
-        if tag.get("type") in JAVASCRIPT and is_known(tag.string or ""):
+        if is_code(tag.get("type")) and is_known(tag.string or ""):
             digest = hashlib.sha256(tag.string.encode()).digest()
             scripts.append(f"'sha256-{base64.b64encode(digest).decode()}'")
     if soup.select_one("img[data-live], [data-lab]"):
@@ -230,15 +245,6 @@ def is_finished(soup: BeautifulSoup) -> bool:
     return bool(soup.select_one('head > meta[http-equiv="Content-Security-Policy"]'))
 
 
-def copy(source, target: Path) -> None:
-    """Copy a file or a folder, over what is there."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copy2(source, target)
-
-
 def finish_site(app, exception) -> None:
     """Add what pages load, mend the pages, and make the first one the index."""
     if exception or app.builder.name != "html":
@@ -256,7 +262,7 @@ def finish_site(app, exception) -> None:
         LOGGER.warning(complaint)
     if not calm_theme(static):
         LOGGER.warning("the theme's script has changed: see calm_theme in tools/page_weight.py")
-    copy(FONTS, static / "mathjax")
+    shutil.copytree(FONTS, static / "mathjax", dirs_exist_ok=True)
     for page, soup in fresh.items():
         tidy_scripts(soup, is_search=page.name == "search.html")
         for complaint in drop_foreign_scripts(page, soup, out):

@@ -19,7 +19,8 @@ CONFIG = {
     # Beside the picture of a formula stands MathML, for screen readers.
     "loader": {"load": ["input/tex", "output/chtml", "adaptors/liteDOM", "a11y/assistive-mml"]},
     "options": {"enableAssistiveMml": True},
-    "tex": {"macros": {"R": r"\mathbb{R}"}},
+    # Without "noundefined", which sets unknown commands in red and says nothing: they are errors.
+    "tex": {"macros": {"R": r"\mathbb{R}"}, "packages": {"[-]": ["noundefined"]}},
     "chtml": {"fontURL": "mathjax", "adaptiveCSS": True},
     "startup": {"typeset": False},
 }

@@ -63,6 +63,8 @@ def sections_of(soup: BeautifulSoup) -> list[tuple[str, str, str]]:
     if article is None:
         return []
     page = BeautifulSoup(str(article), "html.parser")
+    for image in page.select("img.in-the-dark"):  # the other version says the same
+        image.decompose()
     alts = [image.get("alt", "") for image in page.select("img")]
     for image, alt in zip(page.select("img"), alts, strict=True):
         image.replace_with(f" {alt} ")

@@ -364,6 +364,13 @@ TABLE = {
         ("a link does not play", '=== "play")) buttons.play()', '=== "play")) buttons.stop()'),
         ("every link plays", 'if (state.has("play") && ', "if ("),
     ],
+    f"{JS}model.js": [
+        ("a figure does not start as declared", "[p.name, p.value]", "[p.name, 0]"),
+        ("a control that is moved tells nobody",
+         "for (const listener of this.listeners[`change:${name}`] ?? []) listener();", ""),
+        ("only the last who asked is told", "(this.listeners[event] ??= new Set())",
+         "(this.listeners[event] = new Set())"),
+    ],
     f"{JS}site.js": [
         ("a copied link begins with the old state", '`${location.href.split("#")[0]}#${encode',
          "`${location.href}#${encode"),

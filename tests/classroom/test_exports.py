@@ -60,11 +60,54 @@ def test_cells_for_nbgrader_are_as_its_schema_asks(name):
 
 @pytest.fixture
 def otter(monkeypatch):
-    """Stands in for the package: its tests are functions of the names that a notebook left."""
-    module = types.ModuleType("otter.test_files")
+    """Stands in for the package: its tests are functions of the names that a notebook left.
+
+    It is a list of what a notebook had checked.
+    """
+    module, package, asked = types.ModuleType("otter.test_files"), types.ModuleType("otter"), []
     module.test_case = lambda **options: lambda function: function
-    monkeypatch.setitem(sys.modules, "otter", types.ModuleType("otter"))
+    package.Notebook = lambda: types.SimpleNamespace(check=asked.append)
+    monkeypatch.setitem(sys.modules, "otter", package)
     monkeypatch.setitem(sys.modules, "otter.test_files", module)
+    return asked
+
+
+@each_form
+@each_chapter
+def test_it_runs_from_top_to_bottom_and_asks_for_each_check(form, name, otter):
+    content, names, told = export.notebook(form, name), {"__name__": "__main__"}, []
+    assert content["metadata"]["kernelspec"]["name"] == "python3"
+    assert content["metadata"]["language_info"]["name"] == "python"
+    for cell in content["cells"]:
+        if cell["cell_type"] != "code" or cell["id"] == "setup":
+            continue
+        try:
+            exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
+        except AssertionError as error:  # what a check says to a stub
+            told.append(cell["id"].removesuffix("-test"))
+            assert str(error).startswith("Not attempted: ")
+    specs = chapters()[name]
+    assert (otter if form == "otter" else told) == [e.name for e in specs if e.checks]
+    assert all(set(prelude(e.needs)) <= set(names) for e in specs)
+
+
+def test_nbgrader_takes_the_settings():
+    """It runs the file with a `get_config` of its own."""
+
+    class Settings(dict):
+        __getattr__, __setattr__ = dict.__getitem__, dict.__setitem__
+
+    given = Settings(CourseDirectory=Settings(), GenerateAssignment=Settings(), Execute=Settings())
+    exec(export.nbgrader_files(KNOWN[0])["nbgrader_config.py"], {"get_config": lambda: given})
+    assert given.CourseDirectory.course_id and given.Execute.timeout >= 60
+    steps = [step.removeprefix("nbgrader.preprocessors.")
+             for step in given.GenerateAssignment.preprocessors]  # fmt: skip
+    assert "ClearSolutions" not in steps and {"LockCells", "SaveCells"} <= set(steps)
+
+
+def test_otter_installs_the_course_from_where_the_setup_cell_does():
+    wanted = export.otter_files(KNOWN[0])["requirements.txt"].strip()
+    assert wanted.startswith("git+https://") and wanted in assign.setup_source()
 
 
 @each_chapter
@@ -99,11 +142,15 @@ def test_a_right_answer_passes_and_a_wrong_one_hears_why(otter):
 @each_form
 def test_files_are_written_all_or_none(form, tmp_path, capsys, monkeypatch):
     arguments = ["--for", form, KNOWN[0], "--out", str(tmp_path / "new")]
+    (tmp_path / "new").mkdir()  # an empty folder will do
     assert export.main(arguments) == 0
     written = {p.relative_to(tmp_path / "new").as_posix() for p in (tmp_path / "new").rglob("*.*")}
     assert written == set(export.FORMS[form](KNOWN[0])), capsys.readouterr().out
     assert export.main(arguments) == 2
     assert "OUT must be a new or empty folder, but" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert export.main([*arguments[:-1], str(tmp_path / "file")]) == 2
+    assert "file is there already" in capsys.readouterr().err
     monkeypatch.setattr(export, "forbidden", lambda name: {"from classroom import q": "a key"})
     assert export.main([*arguments[:-1], str(tmp_path / "other")]) == 2
     assert "would hold a line of a key" in capsys.readouterr().err

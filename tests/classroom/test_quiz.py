@@ -166,8 +166,13 @@ def test_html_needs_no_script_and_hides_the_answers(stem):
 @each_chapter
 def test_its_widgets_say_the_same(stem):
     shown = quiz(stem)
-    for question, box in zip(shown.questions, shown.widget().children, strict=True):
-        _, given, button, answer = box.children
+    page = BeautifulSoup(shown.html(), "html.parser").select(".quiz-question")
+    for question, box, part in zip(shown.questions, shown.widget().children, page, strict=True):
+        text, given, button, answer = box.children
+        for choices in part.select(".quiz-answers"):
+            choices.decompose()
+        asked = BeautifulSoup(text.value, "html.parser").get_text()
+        assert asked == part.get_text() and given.description.endswith(":") and button.description
         button.click()
         nothing = NO_CHOICE if isinstance(question, Choice) else NO_NUMBER
         assert nothing in answer.value and 'role="status"' in answer.value
@@ -177,6 +182,11 @@ def test_its_widgets_say_the_same(stem):
             said = BeautifulSoup(answer.value, "html.parser").get_text()
             assert said == question.judge(given.value).replace("`", "")
             assert ("Right: " in said) == right
+
+
+def test_its_view_is_the_one_that_ipywidgets_gives():
+    shown = quiz(STEMS[0])
+    assert shown._repr_mimebundle_()[VIEW] == shown._box._repr_mimebundle_()[VIEW]
 
 
 def test_without_ipywidgets_the_html_is_enough(monkeypatch):

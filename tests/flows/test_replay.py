@@ -72,7 +72,7 @@ FLOWS = {
 }
 
 
-def trained(make, points, able, steps=130, **settings):
+def trained(make, points, able, steps=TapeReplay.CHECK + 10, **settings):
     """A training in steps, with or without a record: its losses, its weights, the trainer."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -210,6 +210,31 @@ def test_the_tensors_it_uses_may_change_between_calls():
     assert run.program is not None
 
 
+def test_a_function_that_is_watched_is_recorded_all_the_same():
+    """torch's profiler starts operations of its own, which have no numbers to repeat."""
+    odd = Odd("by_numpy")
+
+    def watched(y):
+        with torch.profiler.record_function("mine"):
+            return 2 * y
+
+    odd.by_numpy = watched
+    run = TapeReplay(odd, [odd.weight])
+    for _ in range(8):
+        assert run(torch.ones(3, 2)) == 18
+    assert run.program is not None
+
+
+def test_a_record_warns_of_nothing(recwarn):
+    """torch's compiler has much to say, and none of it to the reader."""
+    odd = Odd("by_numpy")
+    odd.by_numpy = lambda y: y
+    run = TapeReplay(odd, [odd.weight])
+    for _ in range(8):
+        run(torch.ones(3, 2))
+    assert run.program is not None and not recwarn.list
+
+
 def test_a_list_that_torch_cannot_compile_is_not_used(monkeypatch):
     def refuse(*args, **kwargs):
         raise ValueError("no compiler today")
@@ -234,6 +259,7 @@ def test_sizes_that_change_for_ever_do_not_record_for_ever():
     run = TapeReplay(odd, [odd.weight])
     for k in range(40):
         assert run(torch.ones(3 + k // 4, 2)) == 3 * (3 + k // 4)
+        assert run.able == (k // 4 < TapeReplay.MOST or k % 4 < 2 and k // 4 == TapeReplay.MOST)
     assert run.records == TapeReplay.MOST + 1 and not run.able
 
 

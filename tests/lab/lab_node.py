@@ -4,6 +4,7 @@ import torch
 from live_node import Script
 
 import flows
+from experiments.together import train_seeds
 from lab import programs
 from live.lab import bundle
 
@@ -100,35 +101,37 @@ def plain(value):
     return [plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-def torch_flow(data: str, layers, width: int, settings: dict) -> flows.Flow:
-    """What the page trains, trained by `flows.Trainer`, from the seed of the settings."""
-    n_layers, waves, turn = layers
-    with torch.random.fork_rng():
-        torch.manual_seed(settings["seed"])
-        flow = flows.RealNVP(2, width, n_layers, n_frequencies=waves, turn=float(turn))
-    trainer = flows.Trainer(
-        flow, lambda n, generator: drawn(data, n, generator), steps=settings["steps"],
-        batch_size=settings["batch"], lr=settings["rates"][0][1], seed=settings["seed"],
-    )  # fmt: skip
-    for _ in range(settings["steps"]):
-        trainer.step()
-    return flow
-
-
 def drawn(data: str, n: int, generator: torch.Generator) -> torch.Tensor:
     """Points of a data set."""
     uniform = torch.rand(n, 2, generator=generator)
     return programs.DATA[data].sample(uniform, torch.randn(n, 2, generator=generator))
 
 
-def gaps(workshop, data: str, layers, width: int, settings: dict, n_held: int = 4000):
-    """Final gaps, nats, of one seed: in the page, and in torch, over the same held-out points."""
-    held = drawn(data, n_held, torch.Generator().manual_seed(12345))
-    exact = programs.DATA[data].log_prob(held.double()).mean().item()
-    (page,), _ = workshop.run(
+def held_out(data: str, n: int) -> tuple[torch.Tensor, float]:
+    """Points on which no flow is trained, and the mean of their exact log-densities."""
+    points = drawn(data, n, torch.Generator().manual_seed(12345))
+    return points, programs.DATA[data].log_prob(points.double()).mean().item()
+
+
+def page_gap(workshop, data: str, layers, width: int, settings: dict, n_held: int = 4000) -> float:
+    """The final gap, nats, of a training in the page."""
+    held, exact = held_out(data, n_held)
+    (mean,), _ = workshop.run(
         "trained", data=data, layers=layers, width=width, settings=settings, held=held
     )
-    flow = torch_flow(data, layers, width, settings)
+    return exact - mean.item()
+
+
+def torch_gaps(
+    data: str, layers, width: int, settings: dict, seeds: list[int], n_held: int = 4000
+) -> list[float]:
+    """The same in torch, for some seeds, which are trained together."""
+    n_layers, waves, turn = layers
+    held, exact = held_out(data, n_held)
+    made = train_seeds(
+        lambda: flows.RealNVP(2, width, n_layers, n_frequencies=waves, turn=float(turn)),
+        lambda n, generator: drawn(data, n, generator), seeds,
+        steps=settings["steps"], batch_size=settings["batch"], lr=settings["rates"][0][1],
+    )  # fmt: skip
     with torch.no_grad():
-        torchs = flow.log_prob(held).double().mean().item()
-    return exact - page.item(), exact - torchs
+        return [exact - flow.log_prob(held).double().mean().item() for flow in made]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from lab_node import Workshop, gaps
+from lab_node import Workshop, page_gap, torch_gaps
 from scipy import stats
 
 import flows
@@ -103,6 +103,14 @@ def test_bases_are_densities_and_drawn_from(name):
         assert stats.kstest(angle.numpy(), "uniform").pvalue > FALSE_ALARM
 
 
+@pytest.mark.parametrize("name", list(programs.BASES))
+def test_what_readers_copy_is_the_base(name):
+    z = 3 * torch.randn(200, 2)
+    names = {"torch": torch, "flows": flows, "z": z}
+    exec(programs.PYTHON[name], names)
+    assert largest(names["base"], programs.BASES[name].log_prob(z)) < 50 * EPS
+
+
 @pytest.mark.parametrize("name", ["student", "four"])
 def test_chains_with_another_base_are_torchs(name, workshop):
     layers, width, x = (3, 4, 45), 16, 2 * torch.randn(50, 2)
@@ -158,8 +166,9 @@ def test_twenty_steps_are_torchs(layers, width, n, schedule, workshop):
 def test_gaps_over_seeds_are_torchs(workshop):
     """Whole trainings, 20 seeds each. Half the rate would be noticed (p = 0.0003)."""
     settings = {"batch": 64, "steps": 200, "rates": [[0, 1e-2]]}
-    rows = [gaps(workshop, "ring", (4, 4, 45), 16, settings | {"seed": s}) for s in range(20)]
-    page, torchs = zip(*rows, strict=True)
+    shape, seeds = ((4, 4, 45), 16), list(range(20))
+    page = [page_gap(workshop, "ring", *shape, settings | {"seed": seed}) for seed in seeds]
+    torchs = torch_gaps("ring", *shape, settings, seeds)
     assert stats.ks_2samp(page, torchs).pvalue > FALSE_ALARM
     assert 0.6 < sum(page) / 20 < 1.1, "the flow learns, but the training is short"
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from course_site import is_code, is_known
 from repository import address
 from sphinx_external_toc.parsing import parse_toc_yaml
 
@@ -42,9 +43,8 @@ def anchors(page: Path) -> set[str]:
 
 
 def inline_scripts(page: Path) -> list[str]:
-    types = {None, "", "module", "text/javascript", "application/javascript"}
     tags = soup(page).find_all("script", src=False)
-    return [tag.string for tag in tags if tag.get("type") in types]
+    return [tag.string for tag in tags if is_code(tag.get("type"))]
 
 
 def policy(page: Path) -> dict[str, list[str]]:
@@ -109,6 +109,7 @@ def test_policy_is_strict_and_fits_the_page(page):
     for script in inline_scripts(page):
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in rules["script-src"], f"not allowed: {script[:60]}"
+        assert is_known(script), f"not of the build: {script[:60]}"
     handlers = [name for tag in soup(page).find_all() for name in tag.attrs if name[:2] == "on"]
     assert not handlers, "the policy forbids scripts in attributes"
 

@@ -419,10 +419,10 @@ def test_the_theme_is_mended_for_screen_readers():
         '<button class="search-button__button" aria-label="a">Search'
         '<span class="search-button__kbd-shortcut">K</span></button>'
         '<details><summary aria-label="b">Contents</summary></details>'
-        '<button title="Print"><i></i></button><button title="Go">Go there</button>'
+        '<button title="Print"> <i></i></button><button title="Go">Go there</button>'
         '<button title="Sun" aria-label="Theme"></button>'
         '<div class="citation-list" role="list"><div role="doc-biblioentry"></div></div>'
-        "<table><tr><th></th><th>a</th><th><img></th></tr></table>"
+        "<table><tr><th>\n</th><th>a</th><th><img></th></tr></table>"
         '<div class="highlight"><pre>a</pre></div><div class="cell_output"><div class="output">'
         '</div></div><div class="math notranslate"><mjx-container></mjx-container></div><pre></pre>'
     )
@@ -454,7 +454,7 @@ def test_a_page_is_described_by_its_first_paragraph():
     assert described("Title\n=====\n\nOne\ntwo.\n\nThree.") == "One two."
     assert described(None, title="Search") == "Search: The course"
     assert described(None) == "search: The course" and described("") == "The course"
-    assert described("a" * 160) == "a" * 160
+    assert described("a" * 160) == "a" * 160 and len(described("a " * 80 + "b")) <= 160
     long = described("word " * 50)
     assert long == "word " * 30 + "word..." and len(long) <= 160
     assert described("a", metatags="<meta name='b'>") == "a"
@@ -616,7 +616,11 @@ def test_files_are_named_after_the_repository(monkeypatch):
 def test_a_chapter_says_how_it_is_cited():
     made = page('<section><h1>Volume: 50% more<a class="headerlink" href="#v">#</a></h1></section>')
     after = afterword.add_afterword("chapters/3_volume", made, BASE)
-    assert made.select("article > *")[-1] is after
+    assert made.select("article > aside.afterword") == [made.select("article > *")[-1]] == [after]
+    assert after["aria-label"] and after.pre["tabindex"] == "0"
+    button = after.select_one("button[type=button][hidden][aria-pressed=false]")
+    assert button["data-page"] == "chapters/3_volume" and "read" in button.get_text()
+    assert after.select("details > summary") and after.pre.find_parent("details")
     sentence, entry = after.p.get_text(), after.pre.get_text()
     address = f"{BASE}chapters/3_volume.html"
     for text in (sentence, entry):
@@ -639,4 +643,8 @@ def test_authors_are_written_as_bibtex_wants_them(tmp_path):
     )
     sentence, entry = afterword.citations("A", f"{BASE}a.html", file)
     assert sentence == f"Ada Lovelace, The group (2026): A. In: T, version 1.0. {BASE}a.html"
-    assert "author = {Lovelace, Ada and {The group}}," in entry
+    fields = dict(re.findall(r"^  (\w+) = \{(.*)\},$", entry, flags=re.MULTILINE))
+    assert fields == {  # the first four are those that BibTeX asks for
+        "author": "Lovelace, Ada and {The group}", "title": "A", "booktitle": "T", "year": "2026",
+        "note": "Version 1.0", "url": f"{BASE}a.html",
+    }  # fmt: skip

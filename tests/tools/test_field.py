@@ -2,6 +2,7 @@
 
 import copy
 import doctest
+import functools
 import json
 import math
 import subprocess
@@ -76,10 +77,10 @@ def test_the_clock_does_not_count_what_looks_on():
 
     clock = measure.Clock()
     with clock.stopped():
-        work(0.3)
-    assert clock.seconds() < 0.15
-    work(0.2)
-    assert clock.seconds() >= 0.2
+        work(0.1)
+    assert clock.seconds() < 0.05
+    work(0.05)
+    assert clock.seconds() >= 0.05
 
 
 def test_all_libraries_get_the_batches_of_the_course(monkeypatch):
@@ -117,11 +118,17 @@ def test_the_plain_loop_does_the_steps_of_the_course():
     assert found[0] == pytest.approx(found[1], abs=1e-3)
 
 
+def hurry(patch):
+    """Few samples, no warming up, and no repetitions for an exact speed."""
+    patch.setattr(measure, "SAMPLES", 2000)
+    patch.setattr(measure, "a_second", functools.partial(measure.a_second, least=0.0))
+    patch.setattr(field, "warmed_up", lambda: None)
+
+
 @pytest.fixture
 def small(monkeypatch):
-    """Few samples, and no warming up."""
-    monkeypatch.setattr(measure, "SAMPLES", 2000)
-    monkeypatch.setattr(field, "warmed_up", lambda: None)
+    """See `hurry`."""
+    hurry(monkeypatch)
 
 
 @pytest.mark.parametrize("arm", ["ours, affine", "ours, spline", "reference"])
@@ -145,7 +152,7 @@ def test_an_arm_is_a_density_and_its_samples_follow_it(arm):
     model = course.ARMS[arm](2)
     for weight in model.flow.parameters():
         weight.data += 0.1 * torch.randn_like(weight)
-    grid = torch.linspace(-12, 12, 481)
+    grid = torch.linspace(-12, 12, 241)
     points = torch.cartesian_prod(grid, grid)
     with torch.no_grad():
         weights = model.log_prob(points).exp() * (grid[1] - grid[0]) ** 2
@@ -192,8 +199,85 @@ def test_all_arms_in_turn_for_each_seed():
     seeds = [job["seed"] for job in trainings if job["arm"] == "a" and job["steps"] == 100]
     assert seeds == [*range(field.PLAN["lengths"][100])] and field.PLAN["tune"]["seed"] not in seeds
     assert {job["rate"] for job in trainings if job["arm"] == "b"} == {2}
+    deep = [job for job in todo if job["kind"] == "ring" and job["layers"]]
+    assert deep and {job["layers"] for job in deep} <= set(field.PLAN["depth"]["layers"])
+    for job in deep:  # the reference trains in epochs of seven steps
+        lost = field.PLAN["depth"]["steps"] - job["steps"]
+        assert 0 <= lost < (7 if job["arm"] == "reference" else 1)
     counted = [job["arm"] for job in todo if job["kind"] == "speed"]
     assert counted == ["a", "b", "reference", field.SMALL] * 3 + [field.SMALL]
+
+
+def test_a_quick_run_does_less_of_the_same():
+    arms = ["ours, affine", "ours, spline", "reference"]
+    rates = dict.fromkeys([*arms, "labels"], 1e-2)
+    whole, quick = (field.jobs(plan, arms, rates) for plan in (field.PLAN, field.QUICK))
+    kinds = [{(job["kind"], job["arm"]) for job in some} for some in (whole, quick)]
+    assert kinds[1] == kinds[0] - {("labels", "reference")}
+    assert max(job.get("seed", 0) for job in quick) == 1 and len(quick) < len(whole) / 3
+    trained = [[job for job in some if job["kind"] != "speed"] for some in (whole, quick)]
+    assert all(job in trained[0] for job in trained[1])
+
+
+def test_a_processor_has_a_name(monkeypatch):
+    told = "processor\t: 0\nmodel name\t: Some CPU: fast\n"
+    monkeypatch.setattr(field.Path, "read_text", lambda self, encoding: told)
+    assert field.processor() == "Some CPU"
+    monkeypatch.setattr(field.platform, "processor", lambda: "")
+    monkeypatch.setattr(field.platform, "machine", lambda: "arm64")
+    told = "processor: 0"
+    assert field.processor() == "arm64"
+
+
+class TestTheCommand:
+    @pytest.fixture
+    def run(self, monkeypatch, tmp_path):
+        """Run it with other files, on which nothing is measured; what was to be, and the files."""
+        text, asked = field.RESULT.read_text(encoding="utf-8"), []
+        result, page = tmp_path / "field.json", tmp_path / "page.md"
+        result.write_text(text, encoding="utf-8")
+
+        def measured(*args, **options):
+            asked.append((*args, options))
+            return json.loads(text) | {"left_undone": 12345}
+
+        for name, value in {"RESULT": result, "PAGE": page, "CACHE": tmp_path / "cache",
+                            "install": lambda: None, "measured": measured}.items():  # fmt: skip
+            monkeypatch.setattr(field, name, value)
+
+        def run(*words):
+            monkeypatch.setattr(sys, "argv", ["field", *words])
+            field.main()
+            return asked, result, page
+
+        return run
+
+    def test_writes_the_result_and_the_page(self, run, capsys):
+        asked, result, page = run("--minutes", "5")
+        found = json.loads(result.read_text(encoding="utf-8"))
+        assert page.read_text(encoding="utf-8") == field_page.page(found)
+        assert found["left_undone"] == 12345
+        ((plan, _, options),) = asked
+        assert plan is field.PLAN and options == {"minutes": 5.0}
+        assert capsys.readouterr().out == "field.json and page.md are written\n"
+
+    def test_builds_the_page_again_without_measuring(self, run):
+        asked, result, page = run("--page")
+        found = json.loads(result.read_text(encoding="utf-8"))
+        assert page.read_text(encoding="utf-8") == field_page.page(found) and not asked
+
+    def test_quick_only_prints_and_takes_the_rates_that_were_chosen(
+        self, run, capsys, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(peers, "found", lambda: ({"new, affine": None}, {}, {}))
+        (tmp_path / "cache" / "field-quick").mkdir(parents=True)
+        asked, result, page = run("--quick")
+        ((plan, folder, rates, _),) = asked
+        found = json.loads(result.read_text(encoding="utf-8")) | {"left_undone": 12345}
+        assert capsys.readouterr().out == field_page.tables(found) + "\n" and not page.exists()
+        assert plan is field.QUICK and not folder.exists(), "nothing of an earlier run is read"
+        assert rates["ours, spline"] == found["ring"]["ours, spline"]["rate"]
+        assert rates["labels"] == found["rate_labels"] and rates["new, affine"] == 1e-2
 
 
 def test_the_rate_is_chosen_on_the_seed_that_is_held_out():
@@ -214,8 +298,7 @@ def tiny(tmp_path_factory):
     """A whole run in small: its folder and its result."""
     folder = tmp_path_factory.mktemp("field")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measure, "SAMPLES", 2000)
-        patch.setattr(field, "warmed_up", lambda: None)
+        hurry(patch)
         yield folder, field.measured(TINY, folder)
 
 
@@ -318,6 +401,11 @@ class TestThePage:
     @pytest.fixture
     def found(self):
         return json.loads(field.RESULT.read_text(encoding="utf-8"))
+
+    def test_was_measured_by_the_plan_of_today(self, found):
+        assert found["plan"] == json.loads(json.dumps(field.PLAN))
+        for row in found["ring"].values():
+            assert list(row["to"]) == [str(target) for target in field.TARGETS]
 
     def test_shows_its_numbers(self, found):
         assert field_page.page(found) == field.PAGE.read_text(encoding="utf-8")

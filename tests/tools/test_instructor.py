@@ -3,6 +3,7 @@
 import dataclasses
 
 import instructor
+import nbformat
 import pytest
 
 from experiments.sheets import SHEETS
@@ -71,6 +72,36 @@ def test_every_slip_that_is_tested_stands_on_the_page(page):
     for exercise, slips in instructor.faults().items():
         for slip in slips:
             assert slip in shown, f"{exercise}: {slip}"
+
+
+def test_what_an_edition_leaves_out_is_left_out_of_its_tables(monkeypatch):
+    """A chapter, the answers that name the slips, the measurement of the whole way."""
+    chapters = instructor.the_chapters()
+    gone = next(c for c in chapters if c.stem in {sheet.chapter for sheet in SHEETS.values()})
+    rest = [c for c in chapters if c is not gone]
+    whole = instructor.book()
+    monkeypatch.setattr(instructor, "the_chapters", lambda: rest)
+    for make in (instructor.book, instructor.plans, instructor.sheets, instructor.exercises):
+        assert gone.title not in make() and gone.stem not in make(), make
+    minutes = [int(book.splitlines()[-1].split("|")[2]) for book in (whole, instructor.book())]
+    assert minutes[0] - minutes[1] == gone.minutes
+    assert len(instructor.sheets().splitlines()) == 2 + len(SHEETS)
+    for name in ("FAULTS", "WALK"):
+        monkeypatch.setattr(instructor, name, instructor.ROOT / "nothing")
+    assert "- Slips:" not in instructor.exercises() and "- Hints:" in instructor.exercises()
+    assert instructor.walk() == "(not measured yet)"
+
+
+def test_a_chapter_that_says_little_has_a_name_all_the_same(tmp_path):
+    """Somebody's draft: no title, no goals, no exercises."""
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "_toc.yml").write_text(
+        "format: jb-book\nroot: intro\nchapters: [file: chapters/11_draft]\n", encoding="utf-8"
+    )
+    draft = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("Soon.")])
+    nbformat.write(draft, tmp_path / "chapters" / "11_draft.ipynb")
+    (found,) = instructor.the_chapters(tmp_path)
+    assert found == instructor.Chapter("11_draft", "11_draft", "", 0, ())
 
 
 def test_a_table_that_there_is_not_is_told():

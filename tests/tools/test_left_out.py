@@ -1,6 +1,7 @@
 """What the table of contents leaves out, nothing links to; all other links stay."""
 
 import re
+from types import SimpleNamespace
 
 import left_out
 import pytest
@@ -44,3 +45,13 @@ def test_the_course_itself_leaves_nothing_out():
     documents = set(parse_toc_yaml(ROOT / "_toc.yml"))
     assert set(left_out.left_out(ROOT, set())) == {d for d in documents if "chapters/" in d}
     assert left_out.left_out(ROOT, documents - set(OUTLOOK)) == OUTLOOK
+
+
+@pytest.mark.parametrize(("known", "wanted"), [({"chapters/7_a"}, "[a](7_a.md)"), (set(), "a")])
+def test_what_sphinx_reads_is_mended_while_it_reads(tmp_path, known, wanted):
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "chapters" / "7_a.ipynb").touch()
+    app = SimpleNamespace(srcdir=tmp_path, env=SimpleNamespace(found_docs=known))
+    source = ["[a](7_a.md)"]
+    left_out.read_source(app, "intro", source)
+    assert source == [wanted]
