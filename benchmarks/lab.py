@@ -127,7 +127,7 @@ def inputs(count: int = 220) -> list[str]:
                     tab = browser.new_page(viewport={"width": 1100, "height": 1000})
                     tab.goto(f"{address.rstrip('/')}/index.html#flow-lab?steps=6000{more}&train")
                     tab.wait_for_function(
-                        "document.querySelector('[data-lab]').lab?.held?.length > 1"
+                        "document.querySelector('[data-lab]').lab?.first.held.length > 1"
                     )
                     times = sorted(tab.evaluate(MOVES, {"count": count, "of": of}))
                     found = [times[int(p * len(times))] for p in (0.5, 0.95)]
