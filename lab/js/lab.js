@@ -144,6 +144,7 @@ class Run {
     }
     Object.assign(this, { done, weights, rate, rates, wentBack, exploded, finished });
     lab.stale = true;
+    if (done && !running) this.tell({ do: "state" }); // (to go on from here, should it be lost)
     if (this.running && !running && turn === this.turn) { // (not: at an order before the last one)
       this.running = false;
       lab.atRest();
@@ -579,8 +580,11 @@ class Lab {
       const { spec, root, canvas, said } = this.plots[k], label = canvas.getAttribute("aria-label");
       spec.title = title;
       root.querySelector(".live-title").textContent = title;
-      canvas.setAttribute("aria-label", label.replace(/^.*?(?=: )/, title)); // (what keys do stays)
+      canvas.setAttribute("aria-label", title + label.slice(label.indexOf(`: ${said}`))); // (what keys do stays)
     }
+    const text = vs ? `two flows: ${said(vs)}, and ${said(`${vs}2`)}` : "one flow";
+    if (this.howMany && text !== this.howMany) this.say(text);
+    this.howMany = text;
   }
 
   // The curve of the run before stays, to compare with: of the same data.
@@ -623,7 +627,7 @@ class Lab {
   // and its workers may rest.)
   watch() {
     const hosts = [...this.runs.map((run) => run.host), this.viewer].filter(Boolean);
-    if (this.running && !document.hidden) this.order({ do: "state" });
+    if (!document.hidden) this.order({ do: "state" }, this.runs.filter((run) => run.running));
     for (const host of hosts) document.hidden ? (host.silence = 0) : host.watch();
     const silence = Math.max(...hosts.map((host) => host.silence)), silent = silence >= PATIENCE / 2;
     if (silent && !this.silence) this.say("A worker does not answer. Restart replaces it.");

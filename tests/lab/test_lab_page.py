@@ -248,8 +248,12 @@ def test_the_second_flows_worker_is_replaced(tab):
     wait_until(tab, lambda: tab.evaluate(f"{LAB}.second.kept?.done > 5"))
     kept = tab.evaluate(f"{LAB}.second.host.worker.terminate(), {LAB}.second.kept.done")
     tab.evaluate(f"{LAB}.second.host.silence = 99")  # (instead of six seconds of silence)
-    wait_until(tab, lambda: "The worker that trains the second flow" in tab.inner_text(".lab-status"))
-    wait_until(tab, lambda: tab.evaluate(f"{LAB}.second.done > {kept} + 10 || {LAB}.first.finished"))
+    wait_until(
+        tab, lambda: "The worker that trains the second flow" in tab.inner_text(".lab-status")
+    )
+    wait_until(
+        tab, lambda: tab.evaluate(f"{LAB}.second.done > {kept} + 10 || {LAB}.first.finished")
+    )
     assert tab.evaluate(f"{LAB}.second.wentBack.length") == 0
     tab.evaluate(f"{LAB}.pause()")
 
@@ -259,6 +263,85 @@ def test_flows_that_differ_in_nothing_are_the_same(tab):
     open_lab(tab, f"data=moons&seed=5&vs=width&width2=8&{SMALL}&train")
     wait_until(tab, lambda: tab.evaluate(f"{LAB}.first.finished && {LAB}.second.finished"))
     assert tab.evaluate(f"{LAB}.first.weights.every((w, k) => w === {LAB}.second.weights[k])")
+
+
+NAME = "(e => e.labels?.[0]?.textContent ?? e.ariaLabel ?? e.textContent)(document.activeElement)"
+
+
+def reach(tab, name, key="Tab"):
+    """Press a key until what is called so has the focus."""
+    seen = []
+    while len(seen) < 80 and name not in seen:
+        tab.keyboard.press(key)
+        seen.append(tab.evaluate(NAME).strip())
+    assert seen[-1] == name, seen
+
+
+def test_two_flows_by_keyboard_alone(tab):
+    """The second flow is chosen, set, trained and looked at without a pointer."""
+    open_lab(tab, f"data=ring&{SMALL}")
+    reach(tab, "A second flow, on the same data")
+    tab.keyboard.press("Enter")
+    reach(tab, "It differs in")
+    tab.keyboard.press("ArrowDown")
+    reach(tab, "Layers, second flow")
+    tab.keyboard.press("ArrowLeft")
+    assert tab.inner_text(".live-spoken") == "two flows: Layers: 2, and Layers: 3"
+    reach(tab, "Train", "Shift+Tab")
+    tab.keyboard.press("Enter")
+    wait_until(tab, lambda: tab.evaluate(f"{LAB}.second?.finished && {LAB}.first.finished"))
+    wait_until(tab, lambda: tab.inner_text(".live-spoken") == "the training is at its end")
+    wait_until(tab, lambda: lab(tab, "looking") is False and not lab(tab, "stale"))
+    reach(tab, "Way of the samples through the layers")
+    for key, at in (("Home", 0), ("End", -1)):
+        tab.keyboard.press(key)
+        wait_until(tab, lambda: not lab(tab, "scheduled"))
+        for plot, run in ((2, "first"), (6, "second")):
+            drawn = f"Array.from({LAB}.plots[{plot}].values.samples{'2' if plot == 6 else ''})"
+            wanted = f"Array.from({LAB}.{run}.shown.samples.at({at}))"
+            assert tab.evaluate(drawn) == tab.evaluate(wanted)
+
+
+def test_pictures_of_both_flows_have_names(tab):
+    """To those who hear the page: what each picture shows, and of which flow."""
+    names = """() => [...document.querySelectorAll(".lab canvas")].filter((c) => c.offsetParent)
+        .map((c) => c.ariaLabel.split(";")[0])"""
+    open_lab(tab, f"data=ring&{SMALL}")
+    one = tab.evaluate(names)
+    assert one[1:3] == ["Density of the flow: probability density of the flow",
+                        "Samples on their way: samples and a bent grid"]  # fmt: skip
+    tab.evaluate(f"{LAB}.model.set('vs', 'width')")
+    wait_until(tab, lambda: lab(tab, "second !== null && " + LAB + ".second.shown !== null"))
+    two = tab.evaluate(names)
+    assert two[1:5] == ["Density · Width: 8: probability density of the flow",
+                        "Density · Width: 8: probability density of the second flow",
+                        "Samples · Width: 8: samples and a bent grid",
+                        "Samples · Width: 8: samples of the second flow and a bent grid"]  # fmt: skip
+    assert len(set(two)) == len(two) == len(one) + 2
+    tab.evaluate(f"{LAB}.model.set('vs', '')")
+    wait_until(tab, lambda: tab.inner_text(".live-spoken") == "one flow")
+    assert tab.evaluate(names) == one
+
+
+# Times of the drawings while something trains.
+DRAWINGS = f"""() => {{
+  window.times = [];
+  new MutationObserver(() => {{ if ({LAB}.running) times.push(performance.now()); }})
+    .observe({LAB}.root, {{ attributeFilter: ["data-draws"] }});
+}}"""
+
+
+def test_pictures_change_seldom_where_motion_is_reduced(tab, open_tab):
+    """Of both flows."""
+    state = f"data=ring&vs=layers&layers2=1&{SMALL}"
+    calm = open_tab(f"{tab.base}#flow-lab?{state}", reduced_motion="reduce")
+    wait_until(calm, lambda: lab(calm, "first.shown !== null"))
+    calm.evaluate(DRAWINGS)
+    calm.click("text=Slow")  # (so it lasts)
+    calm.click("text=Train")
+    wait_until(calm, lambda: calm.evaluate("times.length > 3"))
+    times = calm.evaluate("times")[1:]  # (the first one was on its way before)
+    assert min(b - a for a, b in zip(times, times[1:], strict=False)) > 350
 
 
 def test_a_film_of_the_samples(tab):
@@ -398,7 +481,9 @@ def test_pause_and_train_in_one_breath_trains_on(tab):
     open_lab(tab, f"data=moons&{SMALL}".replace("steps=500", "steps=6000"))
     tab.click("text=Train")
     wait_until(tab, lambda: lab(tab, "first.done") > 0)
-    there = tab.evaluate(f"{LAB}.buttons.train.click(), {LAB}.buttons.train.click(), {LAB}.first.done")
+    there = tab.evaluate(
+        f"{LAB}.buttons.train.click(), {LAB}.buttons.train.click(), {LAB}.first.done"
+    )
     wait_until(tab, lambda: lab(tab, "first.done") > there + 50)
     assert lab(tab, "running") and tab.inner_text(".lab-main") == "Pause"
     tab.click("text=Pause")
@@ -421,7 +506,9 @@ window.Worker = class extends Worker {
 @pytest.fixture
 def deaf_lab(open_tab, tab):
     def open_it(*numbers, state="train"):
-        made = open_tab("about:blank", lambda t: t.add_init_script(DEAF.replace("DEAF", json.dumps(numbers))))
+        made = open_tab(
+            "about:blank", lambda t: t.add_init_script(DEAF.replace("DEAF", json.dumps(numbers)))
+        )
         made.goto(f"{tab.base}#flow-lab?data=ring&{SMALL}&{state}")
         wait_until(made, lambda: lab(made, "viewer !== undefined"))
         return made
@@ -430,30 +517,36 @@ def deaf_lab(open_tab, tab):
 
 
 @pytest.mark.parametrize(
-    ("deaf", "said"),
-    [(1, "computes the pictures"), (2, "that trains was"), (3, "that trains the second flow")],
+    ("deaf", "host", "said"),
+    [
+        (1, "viewer", "computes the pictures"),
+        (2, "first.host", "trains"),
+        (3, "second.host", "trains the second flow"),
+    ],
 )
-def test_a_worker_that_never_answers_is_replaced(deaf, said, deaf_lab):
+def test_a_worker_that_never_answers_is_replaced(deaf, host, said, deaf_lab):
     """The Lab says so, offers Restart, and goes on by itself if nobody presses it."""
     tab = deaf_lab(deaf, state="vs=layers&layers2=1&train")
-    wait_until(tab, lambda: tab.evaluate("made >= DEAF".replace("DEAF", str(deaf))))
-    tab.evaluate(f"{LAB}.note = ''; for (let k = 0; k < 4; k++) {LAB}.watch()")  # four seconds
-    assert "a worker has not answered for" in tab.inner_text(".lab-status")
-    assert "Restart replaces it" in tab.inner_text(".live-spoken >> nth=0")
+    wait_until(tab, lambda: tab.evaluate(f"made >= {deaf}"))
+    tab.evaluate(f"{LAB}.{host}.silence = 3, {LAB}.watch()")  # (instead of three seconds)
+    status = tab.inner_text(".lab-status")
+    assert re.search(r"a worker has not answered for [4-9] s: Restart replaces it", status)
+    assert tab.inner_text(".live-spoken") == "A worker does not answer. Restart replaces it."
     assert tab.is_visible("text=Restart")
-    tab.evaluate(f"for (let k = 0; k < 16; k++) {LAB}.watch()")
-    assert f"{said} was lost (it did not answer)".replace("was was", "was") in tab.inner_text(".lab-status")
+    tab.evaluate(f"{LAB}.{host}.silence = 18")  # as at its start, three times the six seconds
+    lost = f"The worker that {said} was lost (it did not answer)"
+    wait_until(tab, lambda: lost in tab.inner_text(".lab-status"))
     wait_until(tab, lambda: tab.evaluate(f"{LAB}.runs.every((r) => r.finished)"))
-    assert not tab.is_visible("text=Restart")
+    wait_until(tab, lambda: not tab.is_visible("text=Restart"))
 
 
 def test_restart_replaces_a_silent_worker(deaf_lab):
     tab = deaf_lab(1, 2)
     wait_until(tab, lambda: tab.is_visible("text=Restart"))  # (of its own, after three seconds)
     tab.click("text=Restart")  # another that does not answer
-    assert tab.evaluate("document.activeElement.textContent") == "Pause"
+    assert tab.evaluate("document.activeElement.className") == "lab-main"
     assert "it was restarted" in tab.inner_text(".lab-status")
-    wait_until(tab, lambda: tab.is_visible("text=Restart"))
+    tab.evaluate(f"{LAB}.viewer.silence = 3, {LAB}.watch()")
     tab.click("text=Restart")
     finished(tab)
     assert not tab.is_visible("text=Restart")
