@@ -316,7 +316,8 @@ def test_pictures_of_both_flows_have_names(tab):
     assert two[1:5] == ["Density · Width: 8: probability density of the flow",
                         "Density · Width: 8: probability density of the second flow",
                         "Samples · Width: 8: samples and a bent grid",
-                        "Samples · Width: 8: samples of the second flow and a bent grid"]  # fmt: skip
+                        "Samples · Width: 8: samples of the second flow and a bent grid",
+                        ]  # fmt: skip
     assert len(set(two)) == len(two) == len(one) + 2
     tab.evaluate(f"{LAB}.model.set('vs', '')")
     wait_until(tab, lambda: tab.inner_text(".live-spoken") == "one flow")
