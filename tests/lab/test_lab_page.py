@@ -221,12 +221,12 @@ def test_two_flows_side_by_side(tab):
     open_lab(tab, f"data=ring&seed=3&vs=layers&layers2=5&{SMALL}")
     tab.click("text=Train")
     both = f"{LAB}.first.finished && {LAB}.second.finished && !{LAB}.looking && !{LAB}.stale"
-    at_end = f"{both} && [{LAB}, {LAB}.second].every((r) => r.held.at(-1)?.[0] === 500)"
+    at_end = f"{both} && {LAB}.runs.every((r) => r.held.at(-1)?.[0] === 500)"
     wait_until(tab, lambda: tab.evaluate(at_end))
     wait_until(tab, lambda: tab.inner_text(".lab-main") == "Train")
-    counts = tab.evaluate(f"[{LAB}, {LAB}.second].map((r) => r.weights.length)")
+    counts = tab.evaluate(f"{LAB}.runs.map((r) => r.weights.length)")
     assert counts[1] * 2 == counts[0] * 5, "two layers, and five"
-    first, second = tab.evaluate(f"[{LAB}, {LAB}.second].map((r) => r.losses.at(-1)[1])")
+    first, second = tab.evaluate(f"{LAB}.runs.map((r) => r.losses.at(-1)[1])")
     assert first != second and max(first, second) < 4.5
     assert tab.inner_text(".lab-density .live-title") == "Density · Layers: 2"
     assert tab.inner_text(".lab-density2 .live-title") == "Density · Layers: 5"
@@ -704,8 +704,8 @@ def test_it_lives_in_notebooks_and_in_frames(chromium, tmp_path):
         assert tab.locator(".lab").count() == 3
         second = "document.querySelector('#flow-lab-2').lab"
         tab.evaluate(f"({small})({second})")
-        wait_until(tab, lambda: tab.evaluate(f"{second}.finished"))
-        assert tab.evaluate("document.querySelector('#flow-lab-1').lab.done") == 0
+        wait_until(tab, lambda: tab.evaluate(f"{second}.first.finished"))
+        assert tab.evaluate("document.querySelector('#flow-lab-1').lab.first.done") == 0
         tab.evaluate("stops.forEach((stop) => stop())")
         assert tab.locator(".lab").count() == 1
     tab.close()
