@@ -629,7 +629,7 @@ class Lab {
     const hosts = [...this.runs.map((run) => run.host), this.viewer].filter(Boolean);
     if (!document.hidden) this.order({ do: "state" }, this.runs.filter((run) => run.running));
     for (const host of hosts) document.hidden ? (host.silence = 0) : host.watch();
-    const silence = Math.max(...hosts.map((host) => host.silence)), silent = silence >= PATIENCE / 2;
+    const silence = Math.max(0, ...hosts.map((host) => (host.ended ? 0 : host.silence))), silent = silence >= PATIENCE / 2;
     if (silent && !this.silence) this.say("A worker does not answer. Restart replaces it.");
     this.silence = silent ? silence : 0;
     this.tellState();
@@ -896,7 +896,7 @@ class Lab {
 
   // The samples on their way, of both flows, on a canvas that nobody sees.
   async saveFilm() {
-    const type = FILM.types.find((t) => window.MediaRecorder?.isTypeSupported(t)), { side, seconds } = FILM;
+    const type = FILM.types.find((t) => window.MediaRecorder?.isTypeSupported(t)), { side } = FILM, seconds = this.film ?? FILM.seconds;
     if (!type || !HTMLCanvasElement.prototype.captureStream) { this.tell("This browser cannot record a film of a canvas. A picture (PNG) it can save."); return; }
     if (!this.first.shown) { this.tell("There is no flow yet, so there is no film to save."); return; }
     const runs = [[this.first.shown, ""], [this.second?.shown, "2"]].filter(([shown]) => shown), mode = pageMode(), { paper, ink } = COLORS[mode];
