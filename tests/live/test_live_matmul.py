@@ -26,11 +26,13 @@ const got = asked.products.map(({ M, K, N, a, b }) => {
 const shown = (a) => [...a].map((v) => (Object.is(v, -0) ? "-0" : `${v}`));
 const beside = asked.beside.map(({ a, bias, gradient }) => {
   const [x, b, g] = [a, bias, gradient].map((m) => Float32Array.from(m.map(Number)));
-  return ["relu", "gate"].map((name) => {
-    const out = new Float32Array(x.length + 3).fill(-77);
-    live[name](out.subarray(0, x.length), name === "relu" ? x : g, name === "relu" ? b : x);
-    return shown(out);
-  });
+  const out = (n, make) => {
+    const made = new Float32Array(n + 3).fill(-77);
+    make(made.subarray(0, n));
+    return shown(made);
+  };
+  return [out(x.length, (o) => live.relu(o, x, b)), out(x.length, (o) => live.gate(o, g, x)),
+    out(b.length, (o) => live.columns(o, g))];
 });
 process.stdout.write(JSON.stringify({ got, used, beside }));
 """
@@ -101,12 +103,14 @@ def test_what_a_network_does_beside_its_products(wasm):
         beside.append({"a": a, "bias": bias, "gradient": gradient})
     asked = [{k: [repr(float(v)).replace("inf", "Infinity").replace("nan", "NaN") for v in m]
               for k, m in one.items()} for one in beside]  # fmt: skip
-    for one, (relu, gate) in zip(beside, told(wasm, True, beside=asked)["beside"], strict=True):
+    for one, found in zip(beside, told(wasm, True, beside=asked)["beside"], strict=True):
         a, bias, gradient = (one[k] for k in ("a", "bias", "gradient"))
         with np.errstate(all="ignore"):
             total = a + np.tile(bias, len(a) // len(bias))
             wanted = [np.where(total <= 0, np.float32(0), total), np.where(a <= 0, 0, gradient)]
-        for got, right in zip((relu, gate), wanted, strict=True):
+            rows = gradient.astype(float).reshape(-1, len(bias))
+            wanted.append(np.cumsum(rows, axis=0)[-1].astype("float32"))  # one after the other
+        for got, right in zip(found, wanted, strict=True):
             assert got[-3:] == ["-77"] * 3, "nothing is written beyond the end"
             numbers = np.array([float(v) for v in got[:-3]], dtype="float32")
             np.testing.assert_array_equal(numbers, right.astype("float32"))
