@@ -61,9 +61,13 @@ def lab(tab, expression):
     return tab.evaluate(f"{LAB}.{expression}")
 
 
-def open_lab(tab, state):
-    tab.goto("about:blank")
-    tab.goto(f"{tab.base}#flow-lab?{state}")
+def open_lab(tab, state, anew=False):
+    """The Lab in this state: on the page that is there, or (anew, or if there is none) loaded."""
+    if anew or tab.url.split("#")[0] != tab.base:
+        tab.goto("about:blank")
+        tab.goto(f"{tab.base}#flow-lab?{state}")
+    else:
+        tab.evaluate(f"{LAB}.take({json.dumps(state)}); {LAB}.fresh(); undefined")
     wait_until(tab, lambda: lab(tab, "first.shown !== null"))
 
 
@@ -82,7 +86,7 @@ def trained_small(tab):
 
 def train_small(tab):
     """A small flow on the ring, trained to the end, from a link and by the button."""
-    open_lab(tab, f"data=ring&seed=3&{SMALL}")
+    open_lab(tab, f"data=ring&seed=3&{SMALL}", anew=True)
     assert lab(tab, "first.done") == 0 and tab.inner_text(".lab-status").startswith("Step 0 of 500")
     tab.click("text=Train")
     finished(tab)
@@ -287,7 +291,7 @@ def reach(tab, name, key="Tab"):
 
 def test_two_flows_by_keyboard_alone(tab):
     """The second flow is chosen, set, trained and looked at without a pointer."""
-    open_lab(tab, f"data=ring&{SMALL}")
+    open_lab(tab, f"data=ring&{SMALL}", anew=True)
     reach(tab, "A second flow, on the same data")
     tab.keyboard.press("Enter")
     reach(tab, "It differs in")
@@ -348,7 +352,7 @@ def test_pictures_change_seldom_where_motion_is_reduced(tab, open_tab):
     calm.evaluate(DRAWINGS)
     calm.click("text=Slow")  # (so it lasts)
     calm.click("text=Train")
-    wait_until(calm, lambda: calm.evaluate("times.length > 3"))
+    wait_until(calm, lambda: calm.evaluate("times.length > 2"))
     times = calm.evaluate("times")[1:]  # (the first one was on its way before)
     assert min(b - a for a, b in zip(times, times[1:], strict=False)) > 350
 
@@ -370,7 +374,10 @@ def test_axe_finds_nothing_with_all_open(chromium, tab):
         wait_until(page_, lambda: lab(page_, "root.dataset.mode") == theme)
         for width in (1200, 390):
             page_.set_viewport_size({"width": width, "height": 900})
-            found = page_.evaluate("axe.run(document)")["violations"]
+            rules = (
+                {"runOnly": ["color-contrast"]} if theme == "dark" else {}
+            )  # (all else is the same)
+            found = page_.evaluate("rules => axe.run(document, rules)", rules)["violations"]
             found = [f"{v['id']}: {v['nodes'][0]['html'][:90]}" for v in found]
             assert not found, (theme, width)
             inside = page_.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -392,7 +399,7 @@ def stroke(tab, turns=8):
 
 
 def test_an_own_drawing_trains(tab):
-    open_lab(tab, f"data=drawn&{SMALL}".replace("drawn", "Your+own+drawing"))
+    open_lab(tab, f"data=drawn&{SMALL}".replace("drawn", "Your+own+drawing"), anew=True)
     assert tab.is_disabled("text=Train") and "Draw" in tab.inner_text(".lab-status")
     stroke(tab)
     count = lab(tab, "drawn.length")
@@ -432,14 +439,16 @@ def test_a_table_is_read(tab):
 
 def test_lost_workers_are_replaced(tab):
     """Of both flows: each goes on from the state kept last, and the Lab says so."""
-    long = SMALL.replace("steps=500", "steps=6000").replace("batch=64", "batch=512")
+    long = SMALL.replace("steps=500", "steps=6000").replace("batch=64", "batch=256")
     open_lab(tab, f"data=moons&vs=layers&layers2=3&{long}")
     tab.click("text=Train")
+    wait_until(tab, lambda: tab.evaluate(f"{LAB}.runs.every((r) => r.done > 5)"))
+    tab.evaluate(f"{LAB}.watch()")  # (it keeps a copy, and sees who is silent, every second)
     wait_until(tab, lambda: tab.evaluate(f"{LAB}.runs.every((r) => r.kept?.done > 5)"))
     for run, said in (("first", "trains was lost"), ("second", "trains the second flow was lost")):
         lost = f"{LAB}.{run}.host.worker.terminate(), {LAB}.{run}.host.silence = 99"
-        kept = tab.evaluate(f"{lost}, {LAB}.{run}.kept.done")  # (instead of six seconds of silence)
-        wait_until(tab, lambda: said in tab.inner_text(".lab-status"))
+        kept = tab.evaluate(f"{lost}, {LAB}.watch(), {LAB}.{run}.kept.done")
+        assert said in tab.inner_text(".lab-status")
         assert "A new one goes on from step" in tab.inner_text(".lab-status")
         wait_until(tab, lambda: lab(tab, f"{run}.done") > kept + 10)
     assert tab.evaluate(f"{LAB}.runs.map((r) => r.wentBack.length)") == [0, 0]
@@ -455,22 +464,25 @@ LATE = f"""() => {{
 }}"""
 
 
-@pytest.mark.parametrize(
-    ("presses", "done"), [(["train"], 500), (["step"], 1), (["train", "train"], 0)]
-)
-def test_what_is_pressed_while_the_page_prepares_is_done(presses, done, tab):
+def test_what_is_pressed_while_the_page_prepares_is_done(tab):
     """With both flows: Train, Step, and Train that is taken back, before there is a training."""
     open_lab(tab, f"data=ring&vs=layers&layers2=1&{SMALL}")
-    tab.evaluate(LATE)
-    tab.select_option("[data-param=data]", label="Two moons")
-    assert lab(tab, "ready") is False
-    for name in presses:
-        tab.click(f".lab-tools >> text={'Pause' if lab(tab, 'running') else name.title()}")
-    tab.evaluate("letGo()")
-    wait_until(tab, lambda: lab(tab, "ready") and not lab(tab, "running"))
-    wait_until(tab, lambda: tab.evaluate(f"{LAB}.runs.every((r) => r.done >= {done})"))
-    assert tab.evaluate(f"{LAB}.runs.map((r) => r.done)") == [done, done]
-    assert lab(tab, "now().data") == "moons" and tab.inner_text(".lab-main") == "Train"
+    trials = [
+        ("Two moons", ["train"], 500),
+        ("Spiral", ["step"], 1),
+        ("Two moons", 2 * ["train"], 0),
+    ]
+    for data, presses, done in trials:
+        tab.evaluate(LATE)
+        tab.select_option("[data-param=data]", label=data)
+        assert lab(tab, "ready") is False
+        for name in presses:
+            tab.click(f".lab-tools >> text={'Pause' if lab(tab, 'running') else name.title()}")
+        tab.evaluate("letGo()")
+        wait_until(tab, lambda: lab(tab, "ready") and not lab(tab, "running"))
+        wait_until(tab, lambda: tab.evaluate(f"{LAB}.runs.every((r) => r.done >= {done})"))
+        assert tab.evaluate(f"{LAB}.runs.map((r) => r.done)") == [done, done]
+        assert tab.inner_text(".lab-main") == "Train"
 
 
 def test_pause_and_train_in_one_breath_trains_on(tab):
@@ -522,18 +534,24 @@ def test_workers_that_never_answer_are_replaced(deaf_lab):
         tab.evaluate(f"{LAB}.{host}.silence = 3, {LAB}.watch()")  # (instead of three seconds)
         status = tab.inner_text(".lab-status")
         assert re.search(r"a worker has not answered for [4-9] s: Restart replaces it", status)
-        assert tab.inner_text(".live-spoken") == "A worker does not answer. Restart replaces it."
+        if made == 1:  # (later on, another one was silent before)
+            said_so = tab.inner_text(".live-spoken")
+            assert said_so == "A worker does not answer. Restart replaces it."
         assert tab.is_visible("text=Restart")
-        tab.evaluate(f"{LAB}.{host}.silence = 18")  # as at its start, three times the six seconds
+        tab.evaluate(f"{LAB}.{host}.silence = 17, {LAB}.watch()")  # three times six, at its start
+        assert "was lost" not in tab.inner_text(".lab-status")
+        tab.evaluate(f"{LAB}.note = '', {LAB}.{host}.silence = 18, {LAB}.watch()")
         lost = f"The worker that {said} was lost (it did not answer)"
-        wait_until(tab, lambda: lost in tab.inner_text(".lab-status"))
+        assert lost in tab.inner_text(".lab-status")
+        tab.evaluate(f"{LAB}.note = ''")
     wait_until(tab, lambda: tab.evaluate(f"{LAB}.runs.every((r) => r.finished)"))
     wait_until(tab, lambda: not tab.is_visible("text=Restart"))
 
 
 def test_restart_replaces_a_silent_worker(deaf_lab):
     tab = deaf_lab(1, 2)
-    wait_until(tab, lambda: tab.is_visible("text=Restart"))  # (of its own, after three seconds)
+    tab.evaluate(f"{LAB}.viewer.silence = 2")
+    wait_until(tab, lambda: tab.is_visible("text=Restart"))  # (of its own: it is the third second)
     tab.click("text=Restart")  # another that does not answer
     assert tab.evaluate("document.activeElement.className") == "lab-main"
     assert "it was restarted" in tab.inner_text(".lab-status")
