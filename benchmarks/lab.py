@@ -4,10 +4,12 @@ python benchmarks/lab.py speed
 python benchmarks/lab.py ring [seeds] [layers] [width] [batch] [steps] [rate]
 python benchmarks/lab.py torch    the Lab's own settings, 20 seeds, here and in torch: lab.json
 python benchmarks/lab.py input    in a browser: from an input to the picture, while a flow trains
+python benchmarks/lab.py drawn    in a browser: steps a second with everything drawn (Linux)
 """
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -128,7 +130,7 @@ def inputs(count: int = 220) -> list[str]:
                     tab = browser.new_page(viewport={"width": 1100, "height": 1000})
                     tab.goto(f"{address.rstrip('/')}/index.html#flow-lab?steps=6000{more}&train")
                     tab.wait_for_function(
-                        "document.querySelector('[data-lab]').lab?.held?.length > 1"
+                        "document.querySelector('[data-lab]').lab?.first.held.length > 1"
                     )
                     times = sorted(tab.evaluate(MOVES, {"count": count, "of": of}))
                     found = [times[int(p * len(times))] for p in (0.5, 0.95)]
@@ -140,6 +142,47 @@ def inputs(count: int = 220) -> list[str]:
     return rows
 
 
+def busiest(names: str = "DedicatedWorker") -> float:
+    """CPU seconds so far of the busiest thread of that name, in a process that we started."""
+    listed = subprocess.run(["ps", "-eLo", "pid,ppid,cputimes,comm,lwp"], capture_output=True,
+                            encoding="utf-8", check=True).stdout  # fmt: skip
+    rows = [line.split(None, 4) for line in listed.splitlines()[1:]]
+    ours = {str(os.getpid())}
+    while more := {pid for pid, parent, *_ in rows if parent in ours} - ours:
+        ours |= more
+    ticks = []
+    for pid, _, _, name, thread in rows:
+        stat = Path(f"/proc/{pid}/task/{thread}/stat")
+        if pid in ours and name.startswith(names) and stat.exists():
+            user, system = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]
+            ticks.append(int(user) + int(system))
+    return max(ticks, default=0) / os.sysconf("SC_CLK_TCK")
+
+
+def drawn(seconds: int = 6) -> None:
+    """Steps a second of RealNVP 8x32, batch 256, while the page draws all it has."""
+    from playwright.sync_api import sync_playwright
+
+    state = "layers=8&width=32&waves=none&turn=none&batch=256&steps=6000&train"
+    now = "(({ lab }) => [lab.first.done, performance.now() / 1000, +lab.root.dataset.draws])"
+    now += "(document.querySelector('[data-lab]'))"
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        page.save_html(Path(folder) / "index.html")
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        with serve_folder(Path(folder)) as address:
+            tab = browser.new_page(viewport={"width": 1100, "height": 1000})
+            tab.goto(f"{address.rstrip('/')}/index.html#flow-lab?{state}")
+            while tab.evaluate(now)[0] < 700:
+                tab.wait_for_timeout(50)
+            start, used = tab.evaluate(now), busiest()
+            tab.wait_for_timeout(1000 * seconds)
+            end, used = tab.evaluate(now), busiest() - used
+        browser.close()
+    steps, wall, draws = (b - a for a, b in zip(start, end, strict=True))
+    print(f"{steps / wall:.0f} steps a second, {steps / used:.0f} a CPU second of the worker, "
+          f"{draws / wall:.0f} drawings a second")  # fmt: skip
+
+
 if __name__ == "__main__":
     what, *numbers = sys.argv[1:]
     if what == "torch":
@@ -147,9 +190,9 @@ if __name__ == "__main__":
         STORED.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
         print(said(measured))
         sys.exit()
-    if what == "input":
+    if what in ("input", "drawn"):
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-        inputs()
+        inputs() if what == "input" else drawn()
         sys.exit()
     server = SERVER.replace("PROGRAMS", bundle.written(programs.stored()))
     script = Script(f"{bundle.parts()}\n{server}\n{TASK}")

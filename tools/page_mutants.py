@@ -437,6 +437,18 @@ TABLE = {
         ("the determinant's other diagonal", "- rows[0][:, 1] * rows[1][:, 0]",
          "+ rows[0][:, 1] * rows[1][:, 0]"),
     ],
+    "live/compiler/js/often.js": [
+        ("no bias", "memory.set(bias, n);", ""),
+        ("a bias of the row before, in plain script", "a[i + j] + bias[j]", "a[i + j] + bias[0]"),
+        ("a gate at the wrong numbers", "simd.gate(0, 4 * at, 4 * at)", "simd.gate(0, 0, 4 * at)"),
+        ("an open gate at 0, in plain script", "a[k] <= 0", "a[k] < 0"),
+        ("sums of columns without the last row", "let p = j; p < n; p += width) {",
+         "let p = j; p < n - width; p += width) {"),
+        ("the last columns not summed", "for (; j < width; j++) {", "for (; j < width - 1; j++) {"),
+        ("a turned product as it lies there", "simd.turned(", "simd.multiply("),
+        ("one row less of a narrow product", "for (let i = 0, o = 0; i < M; i++)",
+         "for (let i = 0, o = 0; i < M - 1; i++)"),
+    ],
     "live/compiler/js/matmul.js": [
         ("the last row of an odd product in WebAssembly", "atOut + M * N)",
          "atOut + (M & ~1) * N)"),

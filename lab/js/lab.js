@@ -22,15 +22,15 @@ const parametersOf = ({ data, bases, waves, turns }) => [
 ];
 const FIRST = 6; // the others are put away
 // A second flow beside the first: what it differs in, and its value of that.
-const RIVAL = { layers: 4, width: 8, waves: 0, turn: 0, rate: 1e-3, base: "student" };
+const SECOND = { layers: 4, width: 8, waves: 0, turn: 0, rate: 1e-3, base: "student" };
 const comparing = (params) => {
-  const those = params.filter((p) => p.name in RIVAL);
+  const those = params.filter((p) => p.name in SECOND);
   return [menu("vs", "It differs in", [["nothing: no second flow", ""], ...those.map((p) => [p.label, p.name])], ""),
-    ...those.map((p) => ({ ...p, name: `${p.name}2`, label: `${p.label}, second flow`, value: RIVAL[p.name] }))];
+    ...those.map((p) => ({ ...p, name: `${p.name}2`, label: `${p.label}, second flow`, value: SECOND[p.name] }))];
 };
 
-// What one may try. `solved` looks at: settings, done, train (mean of the last batches), nll, first
-// (the NLL at the start), gap, strays, size (number of weights), jumps.
+// What one may try. `solved` looks at: settings, done, train (mean of the last batches), nll, start
+// (the NLL there), gap, strays, size (number of weights), jumps.
 const MISSIONS = [
   { text: "Learn fifty points by heart: bring the training loss a whole nat below the held-out loss.",
     state: "data=ring&points=50&steps=3000", solved: (s) => s.settings.points === 50 && s.done > 100 && s.train < s.nll - 1 },
@@ -44,7 +44,7 @@ const MISSIONS = [
     solved: (s) => s.settings.data === "moons" && s.gap !== null && s.gap < 0.03 },
   { text: "Make a training explode, and see it go back.", state: "data=spiral&points=always+new", solved: (s) => s.jumps > 0 },
   { text: "Draw a hundred points or more, and bring their held-out loss down by a nat.",
-    state: "data=Your+own+drawing", solved: (s) => s.settings.data === "drawn" && s.drawn >= 100 && s.nll < s.first - 1 },
+    state: "data=Your+own+drawing", solved: (s) => s.settings.data === "drawn" && s.drawn >= 100 && s.nll < s.start - 1 },
 ];
 
 // Points as text, three bytes each, and back. Points are kept on this lattice from the start.
@@ -80,14 +80,95 @@ function readTable(text, reach) {
   return kept.flatMap((row) => row.map((v, d) => scale * (v - (ends[d][0] + ends[d][1]) / 2)));
 }
 
-// A curve of a training goes on by a point, (step, nats); of many points each second one stays.
-function goOn(run, name, point) {
-  run[name].push(point);
-  if (run[name].length > 1500) run[name] = run[name].filter((_, k) => k % 2);
-}
-// Its curves end at a step.
-function goBack(run, done) {
-  for (const name of ["losses", "held"]) run[name] = run[name].filter(([at]) => at <= done);
+const PATIENCE = 6, MOST_LOST = 5; // seconds of silence, and how many workers, until one gives up
+
+// One training: its flow and what is known of it, its curves, and the worker that trains it.
+class Run {
+  // said: names it in messages.
+  constructor(lab, said) {
+    Object.assign(this, { lab, said, fails: 0, turn: 0 });
+    this.clear();
+  }
+
+  // Nothing is trained yet.
+  clear() {
+    Object.assign(this, { done: 0, losses: [], held: [], wentBack: [], weights: null, kept: null, shown: null, gap: null, strays: null, nll: undefined,
+      start: undefined, finished: false, exploded: false, running: false, speed: 0, rate: undefined, rates: null });
+  }
+
+  // A new training. plan: other rates, and their first steps.
+  make({ batch, schedule, steps, seed, rate, ...flow }, plan) {
+    const { lab } = this, settings = { batch, clip: 5, schedule: !!schedule, steps, seed, rates: [[0, rate], ...plan] };
+    Object.assign(this, { epoch: lab.epoch, flowNow: lab.flow(flow), settings });
+    this.begin();
+  }
+
+  // From the state that was kept, or from the start; its curves end there.
+  begin(running = false) {
+    const { kept, flowNow: model, epoch, settings } = this, rates = this.rates ?? settings.rates;
+    Object.assign(this, { done: kept?.done ?? 0, finished: false });
+    for (const name of ["losses", "held"]) this[name] = this[name].filter(([at]) => at <= this.done);
+    this.tell({ do: "make", model, epoch, data: this.lab.trainData, state: kept, settings: { ...settings, rates } });
+    if (running) this.train(this.orders);
+  }
+
+  // To its worker: a new one, if there is none.
+  tell(message) {
+    if (!this.host || this.host.ended) {
+      this.host = new Host(this.lab.address, (answer) => this.hear(answer), (why) => this.recover(why), PATIENCE * 2 ** this.fails);
+      if (message.do !== "make") this.begin(); // (the old one was given up)
+    }
+    this.host.send(message);
+  }
+
+  // As `orders` say.
+  train(orders) {
+    this.running = !this.finished;
+    this.since = [performance.now(), this.done];
+    this.orders = { ...orders, turn: ++this.turn };
+    this.tell(this.orders);
+  }
+
+  hear(answer) {
+    const { lab } = this;
+    if (answer.epoch !== this.epoch || this.epoch !== lab.epoch) return;
+    if (answer.is === "state") { this.kept = answer.state; return; }
+    if (answer.is !== "progress") return;
+    const { done, loss, weights, rate, rates, wentBack, exploded, finished, running, turn } = answer, of = this.said && ` of${this.said}`;
+    if (loss !== null) this.goOn("losses", [done, loss]);
+    if (wentBack.length > this.wentBack.length) lab.note = `At step ${wentBack.at(-1)} the loss${of} exploded: back to the last good state, and on with smaller steps.`;
+    if (exploded) lab.note = `The loss${of} exploded again and again. The weights are the last good ones: choose a smaller rate, or Train goes on from here.`;
+    if (this.since && done > this.since[1]) {
+      const now = performance.now();
+      if (now - this.since[0] > 500) { this.speed = ((done - this.since[1]) / (now - this.since[0])) * 1000; this.since = [now, done]; }
+    }
+    Object.assign(this, { done, weights, rate, rates, wentBack, exploded, finished });
+    lab.stale = true;
+    if (done && !running) this.tell({ do: "state" }); // (to go on from here, should it be lost)
+    if (this.running && !running && turn === this.turn) { // (not: at an order before the last one)
+      this.running = false;
+      lab.atRest();
+    }
+    lab.look();
+    lab.redraw();
+  }
+
+  // Its worker was lost: a new one goes on.
+  recover(why) {
+    const { lab, kept, running } = this, who = `The worker that trains${this.said}`;
+    this.fails++;
+    if (this.fails > MOST_LOST) { lab.giveUp(who); return; }
+    lab.tell(`${who} was lost (${why}). ${kept ? `A new one goes on from step ${kept.done}.` : "A new one starts again."}`);
+    if (lab.ready) this.begin(running);
+  }
+
+  // A curve goes on by a point, (step, nats); of many points each second one stays.
+  goOn(name, point) {
+    this[name].push(point);
+    if (this[name].length > 1500) this[name] = this[name].filter((_, k) => k % 2);
+  }
+
+  end() { this.host?.end(); }
 }
 
 // Samples and net where they are at t, from 0 (noise) to 1.
@@ -130,7 +211,9 @@ const PLACES = ["data", "density", "samples", "curve", "terms", "density2", "sam
 class Lab {
   // address: of the script of the workers.
   constructor(root, settings, address) {
-    Object.assign(this, { root, settings, address, reach: settings.extent, drawn: [], strokes: [], epoch: 0 });
+    Object.assign(this, { root, settings, address, reach: settings.extent, drawn: [], strokes: [], epoch: 0, failures: 0, looking: false, ready: false, note: "" });
+    this.first = new Run(this, "");
+    this.second = null;
     this.params = parametersOf(settings);
     this.params.push(...comparing(this.params));
     this.model = new PageModel([...this.params, { name: "px", value: 3 }, { name: "py", value: 0 }, { name: "t", value: 1 }]);
@@ -160,7 +243,7 @@ class Lab {
       return (this.buttons[name] = made);
     };
     button("train", "Train", () => (this.running ? this.pause() : this.train())).className = "lab-main";
-    button("step", "Step", () => { this.stopped(); this.order({ do: "step" }); });
+    button("step", "Step", () => this.step());
     const slow = button("slow", "Slow", () => {
       const on = slow.getAttribute("aria-pressed") !== "true";
       slow.setAttribute("aria-pressed", on);
@@ -168,6 +251,7 @@ class Lab {
     });
     slow.setAttribute("aria-pressed", "false");
     button("reset", "Reset", () => this.fresh());
+    button("restart", "Restart", () => { this.restart(); this.buttons.train.focus(); }).hidden = true;
     this.status = element("p", "lab-status", root);
     this.spoken = element("div", "live-spoken", root);
     this.spoken.setAttribute("aria-live", "polite");
@@ -178,6 +262,7 @@ class Lab {
       "probability density of the second flow", "samples of the second flow and a bent grid"];
     this.plots.forEach((plot, k) => {
       plot.root.classList.add(`lab-${PLACES[k]}`);
+      plot.said = words[k];
       plot.canvas.setAttribute("aria-label", `${plot.spec.title}: ${words[k]}`);
       if (plot.spec.width > 1) plot.root.classList.add("lab-wide");
     });
@@ -217,7 +302,7 @@ class Lab {
     const size = new ResizeObserver(() => { this.fit = true; this.redraw(); }), clock = setInterval(() => this.watch(), 1000);
     size.observe(root);
     const moved = () => { if (this.read(location.hash)) this.fresh(); };
-    const shown = () => { if (!document.hidden) { this.hearNow(); this.redraw(); } };
+    const shown = () => { if (!document.hidden) this.redraw(); };
     addEventListener("hashchange", moved);
     document.addEventListener("visibilitychange", shown);
     this.stops = [watchMode(() => this.redraw()), watchDensity(() => { this.fit = true; this.redraw(); }), () => {
@@ -233,8 +318,7 @@ class Lab {
     for (const stop of this.stops) stop();
     this.stopped();
     this.epoch++;
-    this.trainer?.end();
-    this.rivalTrainer?.end();
+    for (const run of [this.first, this.other]) run?.end();
     this.viewer?.end();
     this.root.remove();
   }
@@ -373,8 +457,9 @@ class Lab {
     const vs = this.model.get("vs"), named = this.params.filter(({ name }) => !/^vs$|2$/.test(name) || (vs && [`${vs}2`, "vs"].includes(name)));
     const state = new URLSearchParams(named.map((p) => [p.name, asText(p, this.model.get(p.name))]));
     if (this.model.get("data") === "drawn") state.set("drawn", packPoints(this.drawn, this.reach));
-    if (this.rates?.length > 1) state.set("rates", this.rates.slice(1).map((r) => r.join("-")).join("_"));
-    if (this.done) state.set("at", this.done);
+    const { rates, done } = this.first;
+    if (rates?.length > 1) state.set("rates", rates.slice(1).map((r) => r.join("-")).join("_"));
+    if (done) state.set("at", done);
     return `${location.href.split("#")[0]}#${this.root.id}?${state}`;
   }
 
@@ -397,7 +482,7 @@ class Lab {
     const vs = this.model.get("vs");
     if (/2$/.test(name) && name !== `${vs}2`) return;
     this.plan = [];
-    if (name === "rate" && this.done) this.order({ do: "rate", rate: this.model.get("rate") }, vs !== "rate");
+    if (name === "rate" && this.first.done) this.order({ do: "rate", rate: this.model.get("rate") }, vs === "rate" ? [this.first] : this.runs);
     else { this.goal = 0; this.fresh(); }
   }
 
@@ -412,69 +497,35 @@ class Lab {
     return { layers: made, width, base };
   }
 
-  // To both trainings.
-  order(message, both = true) {
-    this.trainer.send(message);
-    if (this.rival && both) this.rivalTrainer.send(message);
-  }
+  // The trainings: one, or two.
+  get runs() { return this.second ? [this.first, this.second] : [this.first]; }
 
-  // The second flow: all settings are the first one's, but for one.
-  challenge(state) {
-    const { vs, ...first } = this.now(), { epoch, trainData: data } = this;
-    const now = { ...first, [vs]: this.model.get(`${vs}2`) }, { batch, steps, seed, schedule, rate } = now;
-    if (!this.rivalTrainer || this.rivalTrainer.ended) this.rivalTrainer = new Host(this.address, (answer) => this.hearRival(answer), (why) => this.lostRival(why));
-    if (!state) this.rival = { losses: [], held: [], done: 0, wentBack: [] };
-    Object.assign(this.rival, { epoch, flowNow: this.flow(now), running: false });
-    const rates = [[0, rate], ...(vs === "rate" ? [] : this.plan ?? [])];
-    this.rivalTrainer.send({ do: "make", model: this.rival.flowNow, epoch, data, state, settings: { batch, clip: 5, schedule: !!schedule, steps, seed, rates } });
-  }
+  // To them, once they are made.
+  order(message, runs = this.runs) { if (this.ready) for (const run of runs) run.tell(message); }
 
-  hearRival(answer) {
-    const { rival } = this;
-    if (!rival || answer.epoch !== rival.epoch) return;
-    if (answer.is === "state") { rival.kept = answer.state; return; }
-    if (answer.is !== "progress") return;
-    const { done, loss, weights, wentBack, finished, exploded, running, made } = answer;
-    if (loss !== null) goOn(rival, "losses", [done, loss]);
-    if (wentBack.length > rival.wentBack.length) this.note = `The second flow's loss exploded at step ${wentBack.at(-1)}: ${exploded ? "again and again" : "back to its last good state"}.`;
-    Object.assign(rival, { done, weights, wentBack, finished, heard: performance.now() });
-    this.stale = true;
-    if (rival.running && !running && !made) { rival.running = false; this.atRest(); }
-    this.look();
-    this.redraw();
-  }
-
-  lostRival(why) {
-    const { rival } = this;
-    this.rivalFails = (this.rivalFails ?? 0) + 1;
-    if (!rival || this.rivalFails > 5) { this.tell("The worker of the second flow was lost too often: reload the page."); return; }
-    const { kept, running } = rival;
-    this.tell(`The worker of the second flow was lost (${why}). A new one goes on from step ${kept?.done ?? 0}.`);
-    goBack(rival, kept?.done ?? 0);
-    this.challenge(kept);
-    if (running) { this.rival.running = true; this.rivalTrainer.send(this.orders); }
-  }
-
-  // When both have stopped.
+  // When all have stopped.
   atRest() {
-    if (this.firstRuns || this.rival?.running) return;
+    if (this.runs.some((run) => run.running)) return;
     this.stopped();
-    this.say(this.finished ? "the training is at its end" : "stopped");
+    this.say(this.first.finished ? "the training is at its end" : "stopped");
   }
 
-  host(lost) { return new Host(this.address, (answer) => this.hear(answer), lost); }
-
-  // A new flow with the settings of now, and nothing trained yet.
-  async fresh(state) {
-    const epoch = ++this.epoch, { data, points, seed, rate, batch, schedule, steps } = this.now();
+  // A new flow with the settings of now, and nothing trained yet: two, if one is to differ. What is
+  // ordered until they are made is done then (`goal`).
+  async fresh() {
+    const epoch = ++this.epoch, { data, points, seed, vs } = this.now();
     this.stopped();
-    if (!state) this.remember(data);
-    if (!this.trainer || this.trainer.ended) this.trainer = this.host((why) => this.recover(why));
-    if (!this.viewer || this.viewer.ended) this.viewer = this.host(() => this.blind());
+    this.order({ do: "pause" });
+    this.ready = false;
+    this.remember(data);
+    if (!this.viewer || this.viewer.ended) this.seeAnew();
     const own = data === "drawn";
-    Object.assign(this, { flowNow: this.flow(), speed: 0, exploded: false, finished: false, wentBack: [] });
-    if (!state) Object.assign(this, { done: 0, losses: [], held: [], weights: null, gap: null, nll: undefined, first: undefined, strays: null, kept: null, shown: null, rival: null, note: "" });
-    const vs = this.model.get("vs");
+    this.enough = !own || this.drawn.length >= 20;
+    this.buttons.train.disabled = this.buttons.step.disabled = !this.enough;
+    if (this.second && !vs) this.second.end(); // (it need not compute in vain)
+    this.second = vs ? (this.other ??= new Run(this, " the second flow")) : null;
+    for (const run of this.runs) run.clear();
+    this.note = "";
     for (const [name, box] of Object.entries(this.choices)) box.hidden = name !== "vs" && name !== `${vs}2`;
     this.root.classList.toggle("lab-vs", !!vs);
     for (const k of [5, 6]) this.plots[k].root.hidden = !vs;
@@ -510,15 +561,13 @@ class Lab {
       this.exactThere = there;
       this.rare = there.slice().sort()[Math.floor(there.length / 1000)];
     }
-    this.enough = !own || this.drawn.length >= 20;
-    this.buttons.train.disabled = this.buttons.step.disabled = !this.enough;
-    const rates = state?.rates ?? [[0, rate], ...(this.plan ?? [])];
     this.trainData = own ? this.trained : points ? this.data : data;
-    if (this.model.get("vs") && !state) this.challenge();
-    this.trainer.send({ do: "make", model: this.flowNow, epoch, state: state?.state, data: this.trainData,
-      settings: { batch, clip: 5, schedule: !!schedule, steps, seed, rates } });
-    if (this.enough && (this.goal || state?.running)) this.train(state ? undefined : this.goal);
-    if (!state) this.goal = 0;
+    const now = this.now(), plan = this.plan ?? [];
+    this.first.make(now, plan);
+    this.second?.make({ ...now, [vs]: now[`${vs}2`] }, vs === "rate" ? [] : plan);
+    this.ready = true;
+    if (this.enough && this.goal) this.train(this.goal); else this.stopped();
+    this.goal = 0;
     this.redraw();
   }
 
@@ -528,125 +577,129 @@ class Lab {
     const [one, two] = vs ? [` · ${said(vs)}`, ` · ${said(`${vs}2`)}`] : ["", ""];
     const titles = { 1: `Density${one || " of the flow"}`, 2: `Samples${one || " on their way"}`, 4: `log p at the ring${one || ", nats"}`, 5: `Density${two}`, 6: `Samples${two}` };
     for (const [k, title] of Object.entries(titles)) {
-      this.plots[k].spec.title = title;
-      this.plots[k].root.querySelector(".live-title").textContent = title;
+      const { spec, root, canvas, said } = this.plots[k], label = canvas.getAttribute("aria-label");
+      spec.title = title;
+      root.querySelector(".live-title").textContent = title;
+      canvas.setAttribute("aria-label", title + label.slice(label.indexOf(`: ${said}`))); // (what keys do stays)
     }
+    const text = vs ? `two flows: ${said(vs)}, and ${said(`${vs}2`)}` : "one flow";
+    if (this.howMany && text !== this.howMany) this.say(text);
+    this.howMany = text;
   }
 
   // The curve of the run before stays, to compare with: of the same data.
   remember(data) {
-    if (this.held?.length > 1) this.before = this.held;
+    if (this.first.held.length > 1) this.before = this.first.held;
     if (this.heldOf !== data || data === "drawn") this.before = null;
     this.heldOf = data;
   }
 
-  train(to) {
+  train(to = Infinity) {
     if (!this.enough) return;
-    if (this.finished && (this.rival?.finished ?? true)) { this.tell("This training is at its end: Reset begins another one, more steps make it longer."); return; }
+    if (this.ready && this.runs.every((run) => run.finished)) { this.tell("This training is at its end: Reset begins another one, more steps make it longer."); return; }
     this.running = true;
-    this.heard = performance.now();
-    this.since = [this.heard, this.done];
     this.buttons.train.textContent = "Pause";
     const slow = this.buttons.slow.getAttribute("aria-pressed") === "true";
-    this.orders = { do: "run", pace: slow ? 250 : 0, to };
-    this.firstRuns = !this.finished;
-    if (this.rival) Object.assign(this.rival, { running: !this.rival.finished, heard: performance.now() });
-    this.order(this.orders);
+    if (this.ready) for (const run of this.runs) run.train({ do: "run", pace: slow ? 250 : 0, to });
+    else this.goal = to;
     this.say("training");
   }
 
-  stopped() { this.running = false; this.buttons.train.textContent = "Train"; }
-  pause() { this.stopped(); this.order({ do: "pause" }); }
-
-  hear(answer) {
-    if (answer.epoch !== this.epoch) return;
-    this.heard = performance.now();
-    if (answer.is === "state") { this.kept = answer.state; return; }
-    if (answer.is !== "progress") return;
-    const { done, loss, weights, rate, rates, wentBack, exploded, finished, running, made } = answer;
-    if (loss !== null) goOn(this, "losses", [done, loss]);
-    if (wentBack.length > this.wentBack.length) this.note = `At step ${wentBack.at(-1)} the loss exploded: back to the last good state, and on with smaller steps.`;
-    if (exploded) this.note = "The loss exploded again and again. The weights are the last good ones: choose a smaller rate, or Train goes on from here.";
-    if (this.since && done > this.since[1]) {
-      const now = performance.now();
-      if (now - this.since[0] > 500) { this.speed = ((done - this.since[1]) / (now - this.since[0])) * 1000; this.since = [now, done]; }
-    }
-    Object.assign(this, { done, weights, rate, rates, wentBack, exploded, finished, stale: true });
-    if (this.running && this.firstRuns && !running && !made) { // (a new one may have been told to run already)
-      this.firstRuns = false;
-      this.atRest();
-    }
-    this.look();
-    this.redraw();
+  step() {
+    this.stopped();
+    if (this.ready) this.order({ do: "step" });
+    else this.goal = 1;
   }
 
-  // Silence counts from here on.
-  hearNow() {
-    this.heard = performance.now();
-    if (this.rival) this.rival.heard = this.heard;
+  stopped() {
+    this.running = false;
+    for (const run of this.runs) run.running = false;
+    this.buttons.train.textContent = "Train";
   }
 
-  // Every second: keep a copy, and see whether the worker still answers.
+  pause() {
+    this.stopped();
+    this.order({ do: "pause" });
+    if (!this.ready) this.goal = 0;
+  }
+
+  // Every second: keep a copy, and see whether the workers still answer. (Where nobody looks, a page
+  // and its workers may rest.)
   watch() {
-    if (!this.running || document.hidden) { this.hearNow(); return; }
-    this.order({ do: "state" });
-    if (this.rival?.running && performance.now() - this.rival.heard > 6000) this.rivalTrainer.lose("it did not answer");
-    if (this.firstRuns && performance.now() - this.heard > 6000) this.trainer.lose("it did not answer");
+    const hosts = [...this.runs.map((run) => run.host), this.viewer].filter(Boolean);
+    if (!document.hidden) this.order({ do: "state" }, this.runs.filter((run) => run.running));
+    for (const host of hosts) document.hidden ? (host.silence = 0) : host.watch();
+    const silence = Math.max(0, ...hosts.map((host) => (host.ended ? 0 : host.silence))), silent = silence >= PATIENCE / 2;
+    if (silent && !this.silence) this.say("A worker does not answer. Restart replaces it.");
+    this.silence = silent ? silence : 0;
+    this.tellState();
   }
 
-  recover(why) {
-    const { running, kept, rates } = this;
-    this.note = `The worker that trains was lost (${why}). ${kept ? `A new one goes on from step ${kept.done}.` : "A new one starts again."}`;
-    this.say(this.note);
-    this.fails = (this.fails ?? 0) + 1;
-    if (this.fails > 5) { this.note = "The worker that trains was lost too often: reload the page."; this.stopped(); this.redraw(); return; }
-    if (kept) {
-      this.done = kept.done;
-      goBack(this, kept.done);
+  // Workers that are gone, or that owe an answer, are replaced.
+  restart() {
+    Object.assign(this, { lost: false, failures: 0, silence: 0 });
+    for (const run of this.runs) {
+      run.fails = 0;
+      if (run.host?.ended) run.begin(); else if (run.host?.silence) run.host.lose("it was restarted");
     }
-    this.fresh(kept ? { state: kept, rates, running } : undefined);
-    if (!kept && running) this.goal = Infinity;
+    if (this.viewer.ended) this.seeAgain(); else if (this.viewer.silence) this.viewer.lose("it was restarted");
+    this.tellState();
+  }
+
+  giveUp(who) {
+    this.lost = true;
+    this.stopped();
+    this.tell(`${who} was lost too often. Restart tries once more.`);
   }
 
   // The worker that computes the pictures was lost.
-  blind() {
-    this.failures = (this.failures ?? 0) + 1;
-    this.looking = false;
-    if (this.failures > 5) { this.tell("The worker that computes the pictures was lost too often: reload the page."); return; }
-    this.fresh(this.kept ? { state: this.kept, rates: this.rates, running: this.running } : undefined);
+  blind(why) {
+    const who = "The worker that computes the pictures";
+    this.failures++;
+    if (this.failures > MOST_LOST) { this.giveUp(who); return; }
+    this.seeAgain();
+    this.tell(`${who} was lost (${why}). A new one goes on.`);
+  }
+
+  seeAnew() {
+    this.viewer = new Host(this.address, null, (why) => this.blind(why), PATIENCE * 2 ** this.failures);
+    Object.assign(this, { looking: false, stale: true });
+  }
+
+  seeAgain() {
+    this.seeAnew();
+    this.ready ? this.look() : this.fresh(); // (which waited for it)
   }
 
   // Asks for what is shown of the weights of now, one request at a time. While a training runs it
   // rests in between, so that two cores are enough.
   async look() {
-    if (this.looking || !this.weights || !this.stale || !this.viewer) return;
+    if (this.looking || !this.first.weights || !this.stale || !this.viewer) return;
     this.looking = true;
-    const start = performance.now();
+    const start = performance.now(), { epoch, viewer } = this;
     this.stale = false;
-    const { epoch, done, weights, flowNow, pool } = this;
-    const probe = Float32Array.of(this.model.get("px"), this.model.get("py"));
-    const wanted = { density: ["logProb", this.running ? this.coarse : this.fine], samples: ["samples", SHOWN], across: ["decode", this.across],
-      up: ["decode", this.up], probe: ["encode", probe] };
-    if (pool?.length) wanted.held = ["logProb", pool];
-    const made = await this.viewer.ask({ do: "view", model: flowNow, weights, wanted });
-    const away = this.exact && (await this.viewer.ask({ do: "exact", name: this.model.get("data"), points: made.samples.at(-1) }));
-    if (epoch === this.epoch) this.view(made, done, away);
-    if (epoch === this.epoch && this.rival?.weights) await this.lookRival(wanted, this.rival);
+    for (const run of this.runs) if (run.weights && epoch === this.epoch) await this.lookAt(run);
     if (this.running) await new Promise((go) => setTimeout(go, Math.min(300, 0.7 * (performance.now() - start))));
+    if (viewer !== this.viewer) return; // (another one looks already)
     this.looking = false;
     this.look();
   }
 
-  async lookRival({ probe, ...wanted }, rival) {
-    const { done, weights, flowNow } = rival;
-    const made = await this.viewer.ask({ do: "view", model: flowNow, weights, wanted });
-    const away = this.exact && (await this.viewer.ask({ do: "exact", name: this.model.get("data"), points: made.samples.at(-1) }));
-    if (rival !== this.rival) return;
-    this.measure(rival, made, done, away);
+  async lookAt(run) {
+    const { epoch, pool, viewer } = this, { done, weights, flowNow: model } = run;
+    const wanted = { density: ["logProb", this.running ? this.coarse : this.fine], samples: ["samples", SHOWN], across: ["decode", this.across], up: ["decode", this.up] };
+    if (run === this.first) wanted.probe = ["encode", Float32Array.of(this.model.get("px"), this.model.get("py"))];
+    if (pool?.length) wanted.held = ["logProb", pool];
+    const made = await viewer.ask({ do: "view", model, weights, wanted });
+    const away = this.exact && (await viewer.ask({ do: "exact", name: this.model.get("data"), points: made.samples.at(-1) }));
+    if (epoch !== this.epoch) return;
+    this.measure(run, made, done, away);
+    if (made.probe) this.takeApart(run, made.probe);
+    if (run === this.first) this.judge();
     this.redraw();
   }
 
-  // What is shown of a flow, and how good it is: into `run`, the Lab itself or its second flow.
+  // What is shown of a flow, and how good it is.
   measure(run, made, done, away) {
     const kinds = run.flowNow.layers.map((l) => l.kind);
     // A turn and the coupling after it are one layer to those who watch.
@@ -658,25 +711,22 @@ class Lab {
       for (let i = 0; i < made.held.length; i++) { sum -= made.held[i]; if (this.exact) gap += this.exactThere[i] - made.held[i]; }
       run.nll = sum / made.held.length;
       run.gap = this.exact ? gap / made.held.length : null;
-      if (run.held.at(-1)?.[0] !== done) goOn(run, "held", [done, run.nll]);
+      run.start ??= run.nll;
+      if (run.held.at(-1)?.[0] !== done) run.goOn("held", [done, run.nll]);
     }
     run.strays = away ? away.reduce((n, p) => n + (p < this.rare), 0) / away.length : null;
   }
 
-  view(made, done, away) {
-    const [, logDets, base] = made.probe;
-    const kinds = this.flowNow.layers.map((l) => l.kind), terms = [base[0]], labels = ["log p(z)"];
+  // Terms of the log-density at the probe.
+  takeApart(run, [, logDets, base]) {
+    const kinds = run.flowNow.layers.map((l) => l.kind), terms = [base[0]], labels = ["log p(z)"];
     logDets.forEach((d, k) => {
       const at = kinds.length - 1 - k;
       if (kinds[at] === "turn") return; // it adds 0
       terms.push(d[0]);
       labels.push(`layer ${kinds.slice(0, at + 1).filter((n) => n !== "turn").length}`);
     });
-    this.measure(this, made, done, away);
-    Object.assign(this.shown, { terms: Float32Array.from(terms), labels });
-    this.first ??= this.nll;
-    this.judge();
-    this.redraw();
+    Object.assign(run.shown, { terms: Float32Array.from(terms), labels });
   }
 
   // -------------------------------------------------------------------------------------- missions
@@ -705,11 +755,11 @@ class Lab {
   }
 
   judge() {
-    const last = this.losses.slice(-10).map((l) => l[1]);
-    const seen = { settings: this.now(), done: this.done, train: last.reduce((a, b) => a + b, 0) / last.length, nll: this.nll,
-      first: this.first, gap: this.gap, strays: this.strays, size: this.weights.length, jumps: this.wentBack.length, drawn: this.drawn.length / 2 };
+    const { done, losses, nll, start, gap, strays, weights, wentBack } = this.first, last = losses.slice(-10).map((l) => l[1]);
+    const seen = { settings: this.now(), done, train: last.reduce((a, b) => a + b, 0) / last.length, nll,
+      start, gap, strays, size: weights.length, jumps: wentBack.length, drawn: this.drawn.length / 2 };
     MISSIONS.forEach(({ text, solved }, k) => {
-      if (!this.done || this.solved.has(k) || !solved(seen)) return;
+      if (!done || this.solved.has(k) || !solved(seen)) return;
       this.solved.add(k);
       try { localStorage.setItem("flow-lab-solved", JSON.stringify([...this.solved])); } catch { /* not kept */ }
       this.showMissions();
@@ -728,23 +778,23 @@ class Lab {
   }
 
   draw() {
-    const { plots, shown, model } = this, mode = pageMode();
+    const { plots, model, first, second } = this, { shown } = first, other = second?.shown, mode = pageMode();
     this.root.dataset.mode = mode;
     this.python.textContent = this.settings.python.replace("BASE", this.settings.bases[model.get("base")].python);
     const data = model.get("data") === "drawn" ? Float32Array.from(this.drawn) : this.data ?? new Float32Array(0);
     const top = this.exact ? this.exact.reduce((a, b) => Math.max(a, b), 0) : shown?.density.reduce((a, b) => Math.max(a, b), 0);
     for (const k of [0, 1]) plots[k].spec.marks[0].limits = [0, top || 1];
     plots[0].spec.marks[1].size = data.length > 1500 ? 1.1 : 1.8;
-    const K = shown ? shown.samples.length - 1 : 1, t = model.get("t") * K, other = this.rival?.shown;
+    const K = shown ? shown.samples.length - 1 : 1, t = model.get("t") * K;
     this.wayText.textContent = t === 0 ? "noise" : t === K ? "samples" : `layer ${formatNumber(t, 1)} of ${K}`;
     this.way.value = model.get("t");
-    const xs = (pairs) => pairs?.map((l) => l[0]) ?? [], ys = (pairs) => pairs?.map((l) => l[1]) ?? [], before = this.rival ? null : this.before;
+    const xs = (pairs) => pairs?.map((l) => l[0]) ?? [], ys = (pairs) => pairs?.map((l) => l[1]) ?? [], before = second ? null : this.before;
     const values = {
       density2: other?.density, density2There: !!other,
       ...onTheWay(shown, model.get("t")), ...onTheWay(other, model.get("t"), "2"),
-      train2X: xs(this.rival?.losses), train2Y: ys(this.rival?.losses), held2X: xs(this.rival?.held), held2Y: ys(this.rival?.held),
+      train2X: xs(second?.losses), train2Y: ys(second?.losses), held2X: xs(second?.held), held2Y: ys(second?.held),
       data, exact: this.exact, exactThere: !!this.exact, density: shown?.density, densityThere: !!shown,
-      trainX: xs(this.losses), trainY: ys(this.losses), beforeX: xs(before), beforeY: ys(before), heldX: xs(this.held), heldY: ys(this.held),
+      trainX: xs(first.losses), trainY: ys(first.losses), beforeX: xs(before), beforeY: ys(before), heldX: xs(first.held), heldY: ys(first.held),
       entropy: this.entropy ?? 0, known: this.entropy !== null && this.entropy !== undefined,
       terms: shown?.terms ?? new Float32Array(0), px: model.get("px"), py: model.get("py"),
     };
@@ -755,7 +805,7 @@ class Lab {
     const side2 = Math.sqrt(other?.density.length ?? 0), seen = plots.filter((p) => !p.root.hidden);
     shapes.density2 = [side2, side2];
     plots[5].spec.marks[0].limits = plots[1].spec.marks[0].limits;
-    [true, true, this.rival, this.rival, values.beforeY.length, values.known].forEach((there, k) => { plots[3].legend.children[k].hidden = !there; });
+    [true, true, second, second, values.beforeY.length, values.known].forEach((there, k) => { plots[3].legend.children[k].hidden = !there; });
     this.axes(values);
     if (this.fit || plots[0].density !== window.devicePixelRatio) fitPanels(seen, this.root.clientWidth < 480);
     this.fit = false;
@@ -782,7 +832,7 @@ class Lab {
     if (all.length) curve.spec.ylim = [Math.floor(low * 5 - 0.5) / 5, Math.ceil(high * 5) / 5];
     else curve.spec.ylim = known ? [Math.floor(entropy * 5 - 0.5) / 5, Math.ceil((entropy + 2) * 5) / 5] : [0, 5];
     curve.spec.xlim = [0, this.model.get("steps")];
-    const { labels = [], terms: v = [] } = this.shown ?? {};
+    const { labels = [], terms: v = [] } = this.first.shown ?? {};
     if (labels.length) {
       terms.spec.categories = [...labels, "log p(x)"];
       terms.spec.marks[0].labels = terms.spec.categories;
@@ -798,21 +848,24 @@ class Lab {
 
   tellState() {
     if (!this.enough) { this.status.textContent = "Draw at least ten points in the first picture, or drop a table (CSV) with two columns."; return; }
-    const n = formatNumber, parts = [`Step ${this.done ?? 0} of ${this.model.get("steps")}`];
-    if (this.running && this.speed) parts.push(`${n(this.speed, 0)} steps a second`);
-    if (this.done && this.rate && !this.finished) parts.push(`rate ${+this.rate.toPrecision(2)}`);
-    if (this.nll !== undefined && this.held?.length) parts.push(`held-out NLL ${n(this.nll, 3)} nats`);
+    const n = formatNumber, { first, second } = this, parts = [`Step ${first.done} of ${this.model.get("steps")}`];
+    const known = (run) => {
+      if (run.gap !== null) parts.push(`gap ${n(run.gap, 3)}`);
+      if (run.strays !== null) parts.push(`strays ${n(run.strays, 1, "%")}`);
+    };
+    if (this.running && first.speed) parts.push(`${n(first.speed, 0)} steps a second`);
+    if (first.done && first.rate && !first.finished) parts.push(`rate ${+first.rate.toPrecision(2)}`);
+    if (first.held.length) parts.push(`held-out NLL ${n(first.nll, 3)} nats`);
     if (this.entropy !== null && this.entropy !== undefined) parts.push(`entropy ${n(this.entropy, 3)}`);
-    if (this.gap !== null && this.gap !== undefined) parts.push(`gap ${n(this.gap, 3)}`);
-    if (this.strays !== null && this.strays !== undefined && this.held?.length) parts.push(`strays ${n(this.strays, 1, "%")}`);
-    const { rival } = this;
-    if (rival?.held.length) {
-      parts.push(`second flow: step ${rival.done}, held-out NLL ${n(rival.nll, 3)}`);
-      if (rival.gap !== null) parts.push(`gap ${n(rival.gap, 3)}`);
-      if (rival.strays !== null) parts.push(`strays ${n(rival.strays, 1, "%")}`);
+    known(first);
+    if (second?.held.length) {
+      parts.push(`second flow: step ${second.done}, held-out NLL ${n(second.nll, 3)}`);
+      known(second);
     }
+    if (this.silence) parts.push(`a worker has not answered for ${this.silence} s: Restart replaces it`);
+    this.buttons.restart.hidden = !this.silence && !this.lost;
     this.status.textContent = parts.join(" · ") + (this.note ? ` · ${this.note}` : "");
-    this.root.dataset.step = this.done ?? 0;
+    this.root.dataset.step = first.done;
   }
 
   tell(text) { this.note = text; this.say(text); this.tellState(); }
@@ -844,10 +897,10 @@ class Lab {
 
   // The samples on their way, of both flows, on a canvas that nobody sees.
   async saveFilm() {
-    const type = FILM.types.find((t) => window.MediaRecorder?.isTypeSupported(t)), { side, seconds } = FILM;
+    const type = FILM.types.find((t) => window.MediaRecorder?.isTypeSupported(t)), { side } = FILM, seconds = this.film ?? FILM.seconds;
     if (!type || !HTMLCanvasElement.prototype.captureStream) { this.tell("This browser cannot record a film of a canvas. A picture (PNG) it can save."); return; }
-    if (!this.shown) { this.tell("There is no flow yet, so there is no film to save."); return; }
-    const runs = [[this.shown, ""], [this.rival?.shown, "2"]].filter(([shown]) => shown), mode = pageMode(), { paper, ink } = COLORS[mode];
+    if (!this.first.shown) { this.tell("There is no flow yet, so there is no film to save."); return; }
+    const runs = [[this.first.shown, ""], [this.second?.shown, "2"]].filter(([shown]) => shown), mode = pageMode(), { paper, ink } = COLORS[mode];
     const sheet = element("canvas"), ctx = sheet.getContext("2d"), chunks = [];
     Object.assign(sheet, { width: side * runs.length, height: side + 24 });
     const plots = runs.map(([, suffix]) => {
@@ -892,7 +945,7 @@ class Lab {
 
   // Samples of the flow with their log p, as a table. (Dropped into the Lab, it is data.)
   async table(count = 1000) {
-    const { flowNow: model, weights, viewer } = this;
+    const { viewer } = this, { flowNow: model, weights } = this.first;
     const { way } = (await viewer.ask({ do: "view", model, weights, wanted: { way: ["samples", { seed: this.model.get("seed"), count }] } }));
     const points = way.at(-1), { p } = (await viewer.ask({ do: "view", model, weights, wanted: { p: ["logProb", points] } }));
     const exact = (v) => `${+v.toPrecision(9)}`;
@@ -900,7 +953,7 @@ class Lab {
   }
 
   async saveSamples() {
-    if (!this.weights) { this.tell("There is no flow yet, so there are no samples to save."); return; }
+    if (!this.first.weights) { this.tell("There is no flow yet, so there are no samples to save."); return; }
     this.save("flow-lab.csv", `data:text/csv,${encodeURIComponent(await this.table())}`);
   }
 
@@ -918,20 +971,20 @@ class Lab {
 
   // The shape, the weights by the names that torch gives them, and a few points with their log p.
   async exported() {
-    const { layers, width, waves, turn } = this.now(), weights = {}, points = this.data.slice(0, 40);
-    const { sizes } = this.settings, { layers: kinds } = this.flowNow;
+    const { layers, width, waves, turn } = this.now(), { flowNow: model, weights: all, done } = this.first, weights = {}, points = this.data.slice(0, 40);
+    const { sizes } = this.settings, { layers: kinds } = model;
     let at = 0;
     kinds.forEach(({ kind }, k) => {
       for (const { name, shape } of sizes[kind]) {
         const own = shape.map((d) => (d === "width" ? width : d)), size = own.reduce((a, b) => a * b, 1);
-        const flat = Array.from(this.weights.subarray(at, at + size));
+        const flat = Array.from(all.subarray(at, at + size));
         at += size;
         weights[`layers.${k}.${name}`] = own.length === 1 ? flat
           : Array.from({ length: own[0] }, (_, i) => flat.slice(i * own[1], (i + 1) * own[1]));
       }
     });
-    const made = await this.viewer.ask({ do: "view", model: this.flowNow, weights: this.weights, wanted: { p: ["logProb", points] } });
-    return { shape: { n_layers: layers, hidden_dim: width, n_frequencies: waves, turn }, base: this.model.get("base"), weights, steps: this.done,
+    const made = await this.viewer.ask({ do: "view", model, weights: all, wanted: { p: ["logProb", points] } });
+    return { shape: { n_layers: layers, hidden_dim: width, n_frequencies: waves, turn }, base: this.model.get("base"), weights, steps: done,
       points: Array.from({ length: points.length / 2 }, (_, i) => [points[2 * i], points[2 * i + 1]]), log_p: Array.from(made.p) };
   }
 }

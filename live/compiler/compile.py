@@ -49,6 +49,7 @@ class Program:
         data: Constants, name -> {"kind", "values" (base64 of little-endian numbers)}.
         inputs: Names of the arguments, in order.
         shapes: Shape of each output, in the order in which the pytree is flattened.
+        often: It may call what only `runtime.text(often=True)` has.
 
     Example:
         >>> compile(lambda z, a: a * z, torch.zeros(5), 1.0, name="f").inputs
@@ -60,6 +61,7 @@ class Program:
     data: dict[str, dict]
     inputs: list[str]
     shapes: list[tuple] = field(default_factory=list)
+    often: bool = False
 
     @property
     def id(self) -> str:
@@ -70,7 +72,7 @@ class Program:
     def module(self) -> str:
         """A self-contained ES module that exports the function."""
         return (
-            f"{runtime.text()}\nconst data = live.decode({json.dumps(self.data)});\n"
+            f"{runtime.text(self.often)}\nconst data = live.decode({json.dumps(self.data)});\n"
             f"export const {self.name} = ({self.code})(data, live);\n"
         )
 
@@ -82,6 +84,7 @@ def compile(
     name: str | None = None,
     free: Sequence[int] = (),
     later: Sequence[int] = (),
+    often: bool = False,
 ) -> Program:
     """Turn a torch function into JavaScript.
 
@@ -99,6 +102,8 @@ def compile(
             program makes a pair of functions: the first takes the other arguments and returns the
             first half; `then` takes these and returns the second, with all that the first has
             computed. (For gradients: what goes back is known only when all has gone forth.)
+        often: The function is called thousands of times, as in a training. The program then needs
+            more of the runtime: `runtime.text(often=True)`.
 
     Returns:
         The program.
@@ -144,6 +149,7 @@ def compile(
         shown = [".".join(map(str, label)) for label in labels]
         module = trace(flat, leaves, moves, HANDLERS, shown)
         low = Lowering()
+        low.program.often = often
         heads = {name: low.program.fresh(name) for name in names}  # the caller passes by position
         wished = [heads[label[0]] if len(label) == 1 else "_".join(map(str, label))
                   for label in labels]  # fmt: skip
@@ -159,7 +165,7 @@ def compile(
         sys.setrecursionlimit(limit)
     data = {key: encode(tensor) for key, tensor in low.data.items()
             if key in low.program.arrays and _is_used(low.program, key)}  # fmt: skip
-    return Program(wanted, made, data, names, results)
+    return Program(wanted, made, data, names, results, often)
 
 
 def _argument_names(function, count):

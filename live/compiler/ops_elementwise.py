@@ -7,7 +7,7 @@ import torch
 from .dtypes import is_whole
 from .expr import Expr
 from .lower import handles
-from .tensors import Value
+from .tensors import Value, is_long
 from .trace import operation
 
 SAME_NAME = ("exp log log1p expm1 log2 log10 sqrt sin cos tan asin acos atan sinh cosh asinh "
@@ -147,7 +147,45 @@ def bitwise(low, a, b=None):
 
 @handles("relu")
 def relu(low, a):
+    biased = matrix_and_bias(low, a)
+    if biased:
+        return large(low, "relu", biased, a.shape)
     return low.arithmetic(lambda e: low.x.call("max", e, low.x.num(0)), a)
+
+
+@handles("threshold_backward")
+def threshold_backward(low, gradient, a, threshold):
+    """The gradient where `a` is above the threshold, 0 elsewhere."""
+    x, t = low.x, low.tensors
+    if threshold == 0 and is_trained(low, gradient) and gradient.shape == a.shape:
+        return large(low, "gate", [t.stored(v).array for v in (gradient, a)], a.shape)
+    limit = x.num(threshold)
+    return low.map(lambda g, e: x.call("where", x.call("le", e, limit), x.num(0), g), gradient, a)
+
+
+def is_trained(low, a) -> bool:
+    """Is `a` a matrix of a training? Then there are routines for it: see `large`."""
+    of_this_kind = a.dtype == torch.float32 and len(a.shape) == 2 and all(map(is_long, a.shape))
+    return low.program.often and of_this_kind
+
+
+def matrix_and_bias(low, a):
+    """The arrays of a stored matrix and of a row for each of its rows, if `a` is their sum."""
+    t, e = low.tensors, a.elements.flat[0] if is_trained(low, a) else None
+    if e is None or e.op != "add" or any(part.op != "load" for part in e.args):
+        return None
+    axes = t.axes(a.shape)
+    wanted = [t.flat(a.shape, axes), axes[-1]]
+    arrays = [part.args[0] for part in e.args]
+    return arrays if [part.args[1] for part in e.args] == wanted else None
+
+
+def large(low, routine, arrays, shape):
+    """A call of the runtime, which has a fast form of what a page would do number by number."""
+    made = low.program.array(low.node.name, low.tensors.count(shape))
+    text = f"live.{routine}({', '.join([made.name, *arrays])});"
+    low.program.call(text, set(arrays), {made.name}, low.x.line)
+    return low.tensors.of_array(made.name, shape)
 
 
 @handles("reciprocal")

@@ -86,7 +86,9 @@ def product(low, a, b) -> Value:
     t, x = low.tensors, low.x
     *batch, m, k = a.shape
     n = b.shape[-1]
-    if not is_long(k):
+    single = a.dtype == torch.float32  # the routines of the runtime
+    trained = low.program.often and single and not batch
+    if not is_long(k) and not (trained and is_long(m) and is_long(n)):
         # Costly entries would be computed again for every element of the result.
         a = t.stored(a) if is_long(n) and a.cost > 30 and any(map(is_long, a.shape)) else a
         b = t.stored(b) if is_long(m) and b.cost > 6 and any(map(is_long, b.shape)) else b
@@ -100,10 +102,10 @@ def product(low, a, b) -> Value:
 
         return t.make((*batch, m, n), element, a.dtype)
     a, b = (t.stored(v) if v.cost > 6 else v for v in (a, b))
-    single = a.dtype == torch.float32  # the routines of the runtime
     if batch and single and is_long(m) and is_long(n):
         return call_matmuls(low, a, b, batch, m, k, n)
-    if not single or batch or min(map(extent, (m, n))) < 2 or not is_large(m, k, n):
+    narrow = min(map(extent, (m, n))) < 2 and not trained
+    if not single or batch or narrow or not is_large(m, k, n):
         # (..., M, N, K) summed over K, with one loop
         both = t.make(
             (*batch, m, n, k),
@@ -139,12 +141,13 @@ def strides(low, v):
 def linear_form(low, v):
     """The strides if element (i, j) is at offset + i * a + j * b of one array, else None."""
     t, x = low.tensors, low.x
-    spots = {index: t.read(v, index) for index in ((0, 0), (1, 0), (0, 1))}
+    ends = [min(1, extent(size) - 1) for size in v.shape]  # (of one row or column: 0)
+    spots = {index: t.read(v, index) for index in ((0, 0), (ends[0], 0), (0, ends[1]))}
     if any(e.op != "load" or e.args[1] is None for e in spots.values()):
         return None
     array, offset = spots[0, 0].args
     back = x.times(offset, -1)
-    steps = [x.plus(spots[index].args[1], back) for index in ((1, 0), (0, 1))]
+    steps = [x.plus(spots[i].args[1], back) for i in ((ends[0], 0), (0, ends[1]))]
     for position, index in t.places(v.shape):
         moves = [x.times(i, step) for i, step in zip(index, steps, strict=True)]
         if v.elements[position] is not x.load(array, x.plus(offset, *moves)):

@@ -8,6 +8,7 @@ import torch
 from .dtypes import kind_of
 from .grid import Grid
 from .lower import handles
+from .ops_elementwise import is_trained, large
 from .tensors import Value, is_long
 from .trace import operation
 
@@ -98,6 +99,9 @@ def narrowed(low, value) -> Value:
 def total(low, a, dim=None, keepdim=False, *, dtype=None):
     a = low.cast(a, dtype or low.dtype)
     op = "add" if operation(low.node) == "sum" else "mul"
+    if op == "add" and a.array and is_trained(low, a) and dims_of(a, dim) == [0]:
+        shape = (1, a.shape[1]) if keepdim else a.shape[1:]
+        return large(low, "columns", [a.array], shape)
     return narrowed(low, reduce(low, a, dim, keepdim, op))
 
 

@@ -83,6 +83,7 @@ class Program:
         self.taken = set(RESERVED)
         self.fixed: set[str] = set()  # arrays that are the same on every call
         self.late: set[str] = set()  # arrays that are known only in the second of two calls
+        self.often = False  # may call the routines of `runtime.text(often=True)`
 
     def fresh(self, wish: str) -> str:
         """An unused variable name close to `wish`."""

@@ -10,8 +10,13 @@ CONVENTION = 1  # version of the contract between compiled functions and their c
 
 
 @cache
-def text() -> str:
-    """The routines, in an object `live` (js/runtime.js, js/matmul.js)."""
-    parts = ((JS / part).read_text(encoding="utf-8") for part in ("runtime.js", "matmul.js"))
-    made = "\n".join(parts).replace("WASM_MODULE", wasm.text())
+def text(often: bool = False) -> str:
+    """The routines, in an object `live` (js/runtime.js, js/matmul.js).
+
+    Args:
+        often: With those for programs that were compiled with `often` (js/often.js).
+    """
+    names = ("runtime.js", "matmul.js", *(["often.js"] if often else []))
+    parts = ((JS / part).read_text(encoding="utf-8") for part in names)
+    made = "\n".join(parts).replace("WASM_MODULE", wasm.text(often))
     return made.replace("CONVENTION", str(CONVENTION))

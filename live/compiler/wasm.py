@@ -1,9 +1,19 @@
-"""The matrix product in WebAssembly with SIMD, assembled here so that it can be read.
+"""What takes longest, in WebAssembly with SIMD, assembled here so that it can be read.
 
-multiply(a, b, out, M, K, N): out (M, N) = a (M, K) @ b (K, N), all float32 and contiguous at the
-given byte addresses of the module's memory. M is a multiple of 4, N a multiple of 8. Each step of
-the inner loop takes 4 numbers of a column of `a` and 8 of a row of `b`, and adds their 32 products
-to 8 registers of 4 numbers each.
+All numbers are float32 and contiguous at the given byte addresses of the module's memory.
+
+multiply(a, b, out, M, K, N): out (M, N) = a (M, K) @ b (K, N). M is a multiple of 4, N a multiple
+of 8. Each step of the inner loop takes 4 numbers of a column of `a` and 8 of a row of `b`, and adds
+their 32 products to 8 registers of 4 numbers each.
+
+What a training needs besides (`text(often=True)`):
+
+turned(a, b, out, M, K, N): the same of an `a` that lies there turned: (K, M).
+
+relu(a, bias, end, width): to the rows of `a`, which ends at `end`, the bias is added, and what is
+negative becomes 0; `width` is the number of bytes of a row, a multiple of 16.
+
+gate(gradient, a, end): the gradient, which ends at `end`, becomes 0 where `a` is 0 or negative.
 """
 
 import base64
@@ -16,6 +26,7 @@ SUMS = range(16, 24)  # vectors: sums of row r in SUMS[2 r] and SUMS[2 r + 1]
 I32, V128 = 0x7F, 0x7B
 ADD, SUB, MUL, SHIFT, LESS = b"\x6a", b"\x6b", b"\x6c", b"\x74", b"\x49"
 VECTOR_ADD, VECTOR_MUL = b"\xfd\xe4\x01", b"\xfd\xe6\x01"
+VECTOR_MAX, AT_MOST, AND_NOT = b"\xfd\xe9\x01", b"\xfd\x45", b"\xfd\x4f"
 VECTOR_ZERO = b"\xfd\x0c" + bytes(16)
 SPLAT = b"\xfd\x09\x02\x00"  # four copies of one number
 
@@ -64,14 +75,15 @@ def row(pointer, stride, r):
     return get(pointer) + get(stride) + const(r) + MUL + ADD
 
 
-def inner_step():
+def inner_step(turned: bool):
     body = put(LEFT, get(Q), load(0)) + put(RIGHT, get(Q), load(16))
     for r in range(4):
         body += put(X, row(P, ROW_A, r), SPLAT)
         for half, source in ((0, LEFT), (1, RIGHT)):
             s = SUMS[2 * r + half]
             body += put(s, get(s), get(X), get(source), VECTOR_MUL, VECTOR_ADD)
-    return body + plus(P, const(4)) + plus(Q, get(ROW_B))
+    step = get(M) + const(2) + SHIFT if turned else const(4)
+    return body + plus(P, step) + plus(Q, get(ROW_B))
 
 
 def write_block():
@@ -82,20 +94,22 @@ def write_block():
     return body
 
 
-def function() -> bytes:
-    """Body of `multiply`."""
+def product(turned: bool = False) -> bytes:
+    """Variables and body of `multiply`, or of `turned`."""
+    variables = vector([unsigned(7) + bytes([I32]), unsigned(11) + bytes([V128])])
     block = loop(
         *(put(s, VECTOR_ZERO) for s in SUMS),
         put(P, get(A)),
         put(Q, get(B), get(COLUMN), const(2), SHIFT, ADD),
         put(STEPS, get(K)),
-        loop(inner_step(), put(STEPS, get(STEPS), const(1), SUB), until=get(STEPS)),
+        loop(inner_step(turned), put(STEPS, get(STEPS), const(1), SUB), until=get(STEPS)),
         write_block(),
         plus(COLUMN, const(8)),
         until=get(COLUMN) + get(N) + LESS,
     )
     return (
-        put(ROW_A, get(K), const(2), SHIFT)
+        variables
+        + put(ROW_A, *([const(4)] if turned else [get(K), const(2), SHIFT]))
         + put(ROW_B, get(N), const(2), SHIFT)
         + loop(
             put(COLUMN, const(0)),
@@ -107,6 +121,28 @@ def function() -> bytes:
         )
         + b"\x0b"
     )
+
+
+def relu() -> bytes:
+    """Body of `relu`; where it is in a row counts a parameter that nobody gives."""
+    bias, end, width, column = 1, 2, 3, 4
+    four = get(A) + get(A) + load(0) + get(bias) + get(column) + ADD + load(0) + VECTOR_ADD
+    row_of = loop(
+        four + VECTOR_ZERO + VECTOR_MAX + store(0),
+        plus(A, const(16)),
+        plus(column, const(16)),
+        until=get(column) + get(width) + LESS,
+    )
+    again = get(A) + get(end) + LESS
+    return vector([]) + loop(put(column, const(0)), row_of, until=again) + b"\x0b"
+
+
+def gate() -> bytes:
+    """Body of `gate`."""
+    a, end = 1, 2
+    four = get(A) + get(A) + load(0) + get(a) + load(0) + VECTOR_ZERO + AT_MOST + AND_NOT + store(0)
+    again = get(A) + get(end) + LESS
+    return vector([]) + loop(four, plus(A, const(16)), plus(a, const(16)), until=again) + b"\x0b"
 
 
 def vector(items) -> bytes:
@@ -121,22 +157,24 @@ def export(name, kind, index) -> bytes:
     return unsigned(len(name)) + name.encode() + bytes([kind, index])
 
 
-def module() -> bytes:
-    """The whole module: one function, one memory, both exported."""
-    variables = vector([unsigned(7) + bytes([I32]), unsigned(11) + bytes([V128])])
-    code = variables + function()
+def module(often: bool = False) -> bytes:
+    """The whole module: its functions and one memory, all exported."""
+    codes = {"multiply": product()}
+    if often:
+        codes |= {"turned": product(turned=True), "relu": relu(), "gate": gate()}
+    exports = [export(name, 0, k) for k, name in enumerate(codes)] + [export("memory", 2, 0)]
     return b"".join(
         (
             b"\0asm\1\0\0\0",
             section(1, vector([b"\x60" + vector([bytes([I32])] * 6) + vector([])])),  # its type
-            section(3, vector([b"\0"])),  # function 0 has type 0
+            section(3, vector([b"\0"] * len(codes))),  # all functions have type 0
             section(5, vector([b"\0\1"])),  # a memory that may grow
-            section(7, vector([export("multiply", 0, 0), export("memory", 2, 0)])),
-            section(10, vector([unsigned(len(code)) + code])),
+            section(7, vector(exports)),
+            section(10, vector([unsigned(len(code)) + code for code in codes.values()])),
         )
     )
 
 
-def text() -> str:
+def text(often: bool = False) -> str:
     """The module as base64."""
-    return base64.b64encode(module()).decode()
+    return base64.b64encode(module(often)).decode()

@@ -34,7 +34,7 @@ def written(stored) -> str:
 
 def parts() -> str:
     """What a workshop is made of, without programs: plain functions and classes."""
-    texts = [runtime.text(), *((JS / name).read_text(encoding="utf-8") for name in WORK)]
+    texts = [runtime.text(often=True), *((JS / name).read_text(encoding="utf-8") for name in WORK)]
     return "\n".join(texts)
 
 

@@ -86,7 +86,7 @@ def compile_kind(make: Callable[[int], nn.Module], dim: int = 2) -> dict:
     programs = {
         "decode": compile(run("decode"), points, *tensors, name="decode", **free),
         "encode": compile(
-            there_and_back, points, *tensors, *back, name="encode", later=(3, 4), **free
+            there_and_back, points, *tensors, *back, name="encode", later=(3, 4), often=True, **free
         ),
     }
     starts = {name: start(layer, name) for name in trained}

@@ -1,9 +1,10 @@
 // The page's side of a workshop: a worker, or where the page may have none (from file://, or by its
 // policy), the page itself, in slices.
 class Host {
-  // address: of the workshop's script; take: gets its answers; lost: is told when it is gone.
-  constructor(address, take, lost) {
-    Object.assign(this, { address, take, lost, waiting: new Map(), next: 0, ended: false });
+  // address: of the workshop's script; take: gets its answers; lost: is told when it is gone;
+  // patience: how many seconds it may owe an answer (three times as many at its start).
+  constructor(address, take, lost, patience = 6) {
+    Object.assign(this, { address, take, lost, patience, waiting: new Map(), next: 0, ended: false, owes: false, silence: 0 });
     this.begun = this.begin();
     this.begun.catch((error) => this.lose(error));
   }
@@ -36,7 +37,8 @@ class Host {
     this.worker = undefined;
     this.begun = this.beginHere();
     this.begun.catch((error) => this.lose(error));
-    for (const message of waiting) await this.send(message);
+    const post = await this.begun; // (before anyone who sends from now on)
+    if (!this.ended) waiting.forEach(post);
   }
 
   static inPage(address) {
@@ -48,8 +50,8 @@ class Host {
 
   hear(answer) {
     if (this.ended) return;
-    this.heard = performance.now();
     const waits = this.waiting.get(answer.id);
+    Object.assign(this, { silence: 0, spoke: true, owes: this.waiting.size > (waits ? 1 : 0) });
     if (!waits) { this.take?.(answer); return; }
     this.waiting.delete(answer.id);
     waits(answer.made);
@@ -61,7 +63,15 @@ class Host {
     this.lost?.(`${why?.message ?? why}`);
   }
 
+  // To be called once a second: counts its silence, where it owes an answer. (A page that slept,
+  // or was busy itself, counts less.)
+  watch() {
+    this.silence = this.owes ? this.silence + 1 : 0;
+    if (this.silence > this.patience * (this.spoke ? 1 : 3)) this.lose("it did not answer");
+  }
+
   async send(message) {
+    this.owes = true;
     const post = await this.begun;
     if (!this.ended) post(message);
   }

@@ -8,15 +8,15 @@ const REPORT = 33; // between two reports
 function makeWorkshop(programs, post, later) {
   const data = Object.fromEntries(Object.entries(programs.data).map(([name, p]) => [name, readPrograms(p)]));
   const fresh = (name) => (random, n) => data[name].sample(random.uniforms(2 * n), random.normals(2 * n));
-  let training = null, running = false, pace = 0, until = 0, epoch = 0, losses = [], reported = 0;
+  let training = null, running = false, pace = 0, until = 0, epoch = 0, turn = 0, losses = [], reported = 0;
 
-  const report = (more = {}) => {
+  const report = () => {
     const { done, rate, wentBack, exploded, finished, settings } = training;
     reported = performance.now();
     const good = losses.filter(Number.isFinite);
     const loss = good.length ? good.reduce((a, b) => a + b) / good.length : null;
-    post({ is: "progress", epoch, done, rate, wentBack: wentBack.slice(), exploded, finished, loss, running,
-      rates: settings.rates, weights: training.chain.weights.slice(), ...more });
+    post({ is: "progress", epoch, done, rate, wentBack: wentBack.slice(), exploded, finished, loss, running, turn,
+      rates: settings.rates, weights: training.chain.weights.slice() });
     losses = [];
   };
   const advance = () => {
@@ -71,12 +71,12 @@ function makeWorkshop(programs, post, later) {
       ({ epoch } = message);
       running = false;
       losses = [];
-      report({ made: true });
+      report();
     },
-    // {pace: milliseconds between two steps, to: a step}
+    // {pace: milliseconds between two steps, to: a step, turn: number of this order, for the reports}
     run(message) {
       if (training.exploded) training.wentBack = [];
-      pace = message.pace ?? 0;
+      ({ pace = 0, turn = 0 } = message);
       until = message.to ?? Infinity;
       running = !training.finished && training.done < until;
       reported = 0;
