@@ -836,9 +836,12 @@ def _show(figure: Figure) -> None:
     """Show a figure in a notebook; where the site's pictures are made, store its dark one too.
 
     Raises:
-        ValueError: The picture is for the site, and has letters that a phone's reader cannot read.
+        ValueError: The picture is for the site, and has letters that a phone's reader cannot read,
+            letters that are cut at its edge, or tick labels upon each other.
     """
     figure.set_figwidth(WIDTH)
+    if any(ax.get_aspect() != "auto" for ax in figure.axes):
+        figure.draw_without_rendering()  # squares find their room in a second layout only
     as_png = any(
         isinstance(a, AxesImage) or a.get_rasterized() or len(_offsets(a)) > MANY
         for a in figure.findobj()
@@ -853,11 +856,34 @@ def _show(figure: Figure) -> None:
                     f"letters must have {LETTERS} points or more, for phones: "
                     f"{text.get_text()!r} has {text.get_fontsize():g}"
                 )
+        _check_room(figure)
         with _in_the_dark(figure):
             metadata["dark"] = draw(figure)
     shown = {kind: shown, "text/plain": repr(figure)}
     ipython = importlib.import_module("IPython.display")  # only a notebook calls this: it is there
     ipython.display(shown, raw=True, metadata=metadata)
+
+
+def _check_room(figure: Figure) -> None:
+    """Refuse a figure, once it is drawn, that is cut, or whose tick labels lie upon each other."""
+    (left, bottom), (right, top) = figure.get_tightbbox().get_points()  # in inches
+    width, height = figure.get_size_inches()
+    outside = {"left": -left, "bottom": -bottom, "right": right - width, "top": top - height}
+    if cut := [f"{side} ({far:.2f} in)" for side, far in outside.items() if far > 0.01]:
+        raise ValueError(f"a figure must hold all of its letters, but is cut: {', '.join(cut)}")
+    placed = []
+    for k, axis in [pair for ax in figure.axes for pair in enumerate((ax.xaxis, ax.yaxis))]:
+        low, high = sorted(axis.get_view_interval())
+        for label in axis.get_ticklabels():
+            if label.get_text() and low <= label.get_position()[k] <= high:
+                box = label.get_window_extent()
+                for other, its_box in placed:
+                    if box.overlaps(its_box):
+                        raise ValueError(
+                            "tick labels must not lie upon each other, as "
+                            f"{other!r} and {label.get_text()!r} do: set fewer ticks"
+                        )
+                placed.append((label.get_text(), box))
 
 
 def _offsets(artist) -> np.ndarray:

@@ -106,6 +106,8 @@ def draw(spec, values) -> Figure:
             # To wrap it, matplotlib measures it, and would read $...$ as a formula even so.
             words = fill(spec["readout"], _plain(values, spec)).replace("$", r"\$")
             figure.supxlabel(words, fontsize=9, wrap=True, parse_math=True)
+        if any(panel["equal"] for panel in panels):
+            figure.draw_without_rendering()  # squares find their room in a second layout only
     return figure
 
 

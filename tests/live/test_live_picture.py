@@ -46,6 +46,17 @@ def pixel(ax, x, y):
     return picture[picture.shape[0] - 1 - int(row), int(column), :3] / 255
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_no_letter_beside_squares_is_cut(n):
+    """In one layout only, the titles would leave the picture at the top."""
+    square = live.panel(live.line("x", "y"), title="a title", xlim=(-4, 4), ylim=(-4, 4),
+                        equal=True)  # fmt: skip
+    made = picture(*[square] * n, readout="more than one line of words below; " * (2 * n))
+    (left, bottom), (right, top) = made.get_tightbbox().get_points()
+    width, height = made.get_size_inches()
+    assert min(left, bottom) >= 0 and right <= width and top <= height
+
+
 def test_limits_titles_names_and_shape():
     first = live.panel(live.line("x", "y"), title="one", x="across", y="up", equal=True,
                        **ASYMMETRIC)  # fmt: skip

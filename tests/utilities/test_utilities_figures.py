@@ -923,6 +923,49 @@ def test_letters_for_the_site_are_large_enough_for_a_phone(show, points):
         figure._ipython_display_()  # a reader of a notebook may do as they like
 
 
+def squares():
+    """Two pictures side by side, between titles and names of axes: one layout would cut these."""
+    with gmu.style():
+        figure, axes = plt.subplots(1, 2, figsize=(8, 4.2), sharey=True)
+    for ax in axes:
+        ax.imshow(np.zeros((20, 20)), extent=gmu.RING_EXTENT)
+        ax.set(title="the title", xlabel="across")
+        ax.grid(False)
+    return figure
+
+
+def test_letters_beside_squares_are_not_cut(show):
+    figure = squares()
+    data, metadata = show(figure)
+    for shown in (data["image/png"], metadata["dark"]):
+        image = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown))).convert("L"))
+        for edge in (image[0], image[-1], image[:, 0], image[:, -1]):
+            assert np.ptp(edge.astype(int)) < 30, "nothing but paper"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda ax: ax.text(0.9, 0.5, "much too long for here"), "cut: right"),
+        (lambda ax: ax.text(0.5, -0.4, "too low"), "cut: bottom"),
+        (lambda ax: ax.set_xticks([0.5, 0.51], ["one", "two"]), "'one' and 'two'"),
+        (lambda ax: ax.set_xticks([0.5, 7.0], ["one", "out of the picture"]), ""),
+        (lambda ax: ax.set_xticks([0.2, 0.9], ["one", "two"]), ""),
+    ],
+)
+def test_letters_for_the_site_have_room(show, change, complaint):
+    with gmu.style():
+        figure, ax = plt.subplots()
+    change(ax)
+    figure.set_layout_engine("none")
+    ax.set_xlim(0, 1)
+    if complaint:
+        with pytest.raises(ValueError, match=complaint):
+            show(figure)
+    else:
+        assert show(figure)
+
+
 def busy_figure():
     """One of everything that has a colour."""
     with gmu.style():
