@@ -841,7 +841,8 @@ def _show(figure: Figure) -> None:
     """
     figure.set_figwidth(WIDTH)
     if any(ax.get_aspect() != "auto" for ax in figure.axes):
-        figure.draw_without_rendering()  # squares find their room in a second layout only
+        for _ in range(3):
+            figure.draw_without_rendering()  # squares find their room in the third layout
     as_png = any(
         isinstance(a, AxesImage) or a.get_rasterized() or len(_offsets(a)) > MANY
         for a in figure.findobj()

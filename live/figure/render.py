@@ -107,7 +107,8 @@ def draw(spec, values) -> Figure:
             words = fill(spec["readout"], _plain(values, spec)).replace("$", r"\$")
             figure.supxlabel(words, fontsize=9, wrap=True, parse_math=True)
         if any(panel["equal"] for panel in panels):
-            figure.draw_without_rendering()  # squares find their room in a second layout only
+            for _ in range(3):
+                figure.draw_without_rendering()  # squares find their room in the third layout
     return figure
 
 
