@@ -141,7 +141,7 @@ def hero(flow: flows.RealNVP | None = None):
         "crooked way of one of them there, from a point near the middle. Right: their density, "
         "eight dark spots, and a dot at the end of the way.",
         couplings=(0.0, n_turns + 1.0, 0.1, n_turns + 1.0),
-        z1=(-3.0, 3.0, 0.05, 0.0),
+        z1=(-3.0, 3.0, 0.05, 0.2),
         z2=(-3.0, 3.0, 0.05, -1.2),
         labels={"z1": "z1 of the start", "z2": "z2 of the start"},
         fold=live.fold("the start in numbers", "z1", "z2"),
@@ -152,7 +152,7 @@ def hero(flow: flows.RealNVP | None = None):
 def fewer_colours(png: bytes) -> bytes:
     """The same picture with 128 colours: a third of the bytes, for the first thing readers see."""
     out = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(128).save(out, "PNG", optimize=True)
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(128, kmeans=1).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
