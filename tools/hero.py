@@ -152,7 +152,8 @@ def hero(flow: flows.RealNVP | None = None):
 def fewer_colours(png: bytes) -> bytes:
     """The same picture with 128 colours: a third of the bytes, for the first thing readers see."""
     out = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(128, kmeans=1).save(out, "PNG", optimize=True)
+    few = Image.open(io.BytesIO(png)).convert("RGB").quantize(128, kmeans=1)
+    few.save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
