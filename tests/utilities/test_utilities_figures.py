@@ -943,6 +943,21 @@ def test_letters_beside_squares_are_not_cut(show):
             assert np.ptp(edge.astype(int)) < 30, "nothing but paper"
 
 
+@pytest.mark.parametrize(("n", "wanted"), [(5, ["−5", "0", "5"]), (2, ["−4", "−2", "0", "2", "4"])])
+def test_small_squares_have_fewer_ticks(show, n, wanted):
+    """Five in a row, "−4" and "−2" would nearly touch."""
+    with gmu.style():
+        figure, axes = plt.subplots(1, n, figsize=(8, 2.1), sharey=True)
+    for ax in axes:
+        gmu.scatter_modes(ax, torch.zeros(9, 2), extent=(-5, 5, -5, 5), size=2, title="modes")
+    show(figure)
+    for ax in axes:
+        labels = [label.get_text() for label in ax.get_xticklabels()]
+        assert [text for text in labels if abs(float(text.replace("−", "-"))) <= 5] == wanted
+    up = [label.get_text() for label in axes[0].get_yticklabels()]
+    assert set(wanted) <= set(up), "the same spacing both ways"
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
