@@ -42,6 +42,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -836,9 +837,14 @@ def _show(figure: Figure) -> None:
     """Show a figure in a notebook; where the site's pictures are made, store its dark one too.
 
     Raises:
-        ValueError: The picture is for the site, and has letters that a phone's reader cannot read.
+        ValueError: The picture is for the site, and has letters that a phone's reader cannot read,
+            letters that are cut at its edge, or tick labels upon each other.
     """
     figure.set_figwidth(WIDTH)
+    if any(ax.get_aspect() != "auto" for ax in figure.axes):
+        for _ in range(3):
+            figure.draw_without_rendering()  # squares find their room in the third layout
+        _spread_ticks(figure)
     as_png = any(
         isinstance(a, AxesImage) or a.get_rasterized() or len(_offsets(a)) > MANY
         for a in figure.findobj()
@@ -853,11 +859,57 @@ def _show(figure: Figure) -> None:
                     f"letters must have {LETTERS} points or more, for phones: "
                     f"{text.get_text()!r} has {text.get_fontsize():g}"
                 )
+        _check_room(figure)
         with _in_the_dark(figure):
             metadata["dark"] = draw(figure)
     shown = {kind: shown, "text/plain": repr(figure)}
     ipython = importlib.import_module("IPython.display")  # only a notebook calls this: it is there
     ipython.display(shown, raw=True, metadata=metadata)
+
+
+def _tick_boxes(axis) -> list[tuple[str, Bbox]]:
+    """Text and place of each tick label that is seen."""
+    low, high = sorted(axis.get_view_interval())
+    along = axis.axis_name == "y"
+    return [
+        (label.get_text(), label.get_window_extent())
+        for label in axis.get_ticklabels()
+        if label.get_text() and low <= label.get_position()[along] <= high
+    ]
+
+
+def _spread_ticks(figure: Figure) -> None:
+    """Set fewer ticks, both ways, on squares so small that the labels below would nearly touch."""
+    gap = 8 * figure.dpi / 72  # of eight points: most of a letter
+    for ax in [ax for ax in figure.axes if ax.get_aspect() != "auto"]:
+        locators = [axis.get_major_locator() for axis in (ax.xaxis, ax.yaxis)]
+        if not all(isinstance(locator, MaxNLocator) for locator in locators):
+            continue
+        for bins in range(5, 1, -1):
+            boxes = [box for _, box in _tick_boxes(ax.xaxis)]
+            if all(b.x0 - a.x1 >= gap for a, b in zip(boxes, boxes[1:], strict=False)):
+                break
+            for locator in locators:
+                locator.set_params(nbins=bins)
+
+
+def _check_room(figure: Figure) -> None:
+    """Refuse a figure, once it is drawn, that is cut, or whose tick labels lie upon each other."""
+    (left, bottom), (right, top) = figure.get_tightbbox().get_points()  # in inches
+    width, height = figure.get_size_inches()
+    outside = {"left": -left, "bottom": -bottom, "right": right - width, "top": top - height}
+    if cut := [f"{side} ({far:.2f} in)" for side, far in outside.items() if far > 0.01]:
+        raise ValueError(f"a figure must hold all of its letters, but is cut: {', '.join(cut)}")
+    placed = []
+    for axis in [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]:
+        for text, box in _tick_boxes(axis):
+            for other, its_box in placed:
+                if box.overlaps(its_box):
+                    raise ValueError(
+                        "tick labels must not lie upon each other, as "
+                        f"{other!r} and {text!r} do: set fewer ticks"
+                    )
+            placed.append((text, box))
 
 
 def _offsets(artist) -> np.ndarray:

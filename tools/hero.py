@@ -72,8 +72,8 @@ def trained_flow(checkpoint: int = -1) -> flows.RealNVP:
 def hero(flow: flows.RealNVP | None = None):
     """The live figure: samples and their density on the way through the couplings.
 
-    The fixed turns between the couplings are drawn as turns of the paper, so only the couplings
-    move anything.
+    A point of the noise can be dragged; its own way through the couplings is drawn. The fixed turns
+    between the couplings are drawn as turns of the paper, so only the couplings move anything.
     """
     flow = trained_flow() if flow is None else flow
     for parameter in flow.parameters():
@@ -93,27 +93,58 @@ def hero(flow: flows.RealNVP | None = None):
         densities.append(so_far.log_prob(pixels @ turns[k].T))
     densities = (256 * torch.stack(densities).exp()).round().reshape(-1, 57, 57) / 256
 
-    def scene(couplings):
-        values, _ = flow.decode_steps(z)
-        values = [values[0], *values[1::2]]  # after each coupling; turns lie between
-        frames = torch.stack([v @ turns[k] for v, k in zip(values, left, strict=True)])
+    def frames_of(z):
+        """The points before the couplings and after each; and the log-dets of all layers."""
+        values, log_dets = flow.decode_steps(z)
+        values = [values[0], *values[1::2]]  # turns lie between
+        paper = [v @ turns[k] for v, k in zip(values, left, strict=True)]
+        return torch.stack(paper), log_dets[::2]
+
+    def scene(couplings, z1, z2):
+        frames, _ = frames_of(z)
         k = torch.clamp(couplings.floor(), max=n_turns).long()
         now = torch.lerp(frames[k], frames[k + 1], couplings - k)
         modes = {f"m{m}": part for m, part in enumerate(now.split(sizes))}
         nearest = (couplings + 0.5).floor()
-        return modes | {"density": densities[nearest.long()], "layer": nearest}
+        start = torch.stack([z1, z2])[None] @ turns[-1].T  # (z1, z2) is where it is drawn
+        way, log_dets = frames_of(start)
+        here = torch.lerp(way[k], way[k + 1], couplings - k)
+        done = torch.arange(n_turns + 2) <= couplings
+        gone = torch.where(done[:, None], way[:, 0], here)
+        log_p = flows.standard_normal_log_prob(start).sum()
+        log_ps = log_p - torch.cat([torch.zeros(1), *log_dets]).cumsum(0)
+        return modes | {
+            "density": densities[nearest.long()],
+            "layer": nearest,
+            "way": way[:, 0],
+            "gone": gone,
+            "here": here,
+            "log_p": log_ps[nearest.long()],
+        }
 
     square = {"xlim": (-4.2, 4.2), "ylim": (-4.2, 4.2), "equal": True}
     samples = [live.points(f"m{m}", color=color, size=1.4) for m, color in enumerate(COLORS)]
+    way = [
+        live.line("way", color="gray", width=1.0),
+        live.line("gone", color="ink", width=2.0),
+        live.points("here", color="orange", size=4.5, alpha=1.0),
+    ]
+    there = live.points("here", color="orange", size=4.5, alpha=1.0)
     extent = (-4.2, 4.2, -4.2, 4.2)
+    density = live.heat("density", extent, limits=(0, 0.4))
     return live.live_figure(
         scene,
-        live.panel(*samples, title="samples", **square),
-        live.panel(live.heat("density", extent, limits=(0, 0.4)), title="their density", **square),
-        readout="a Gaussian after {layer:.0f} of 16 couplings",
-        alt="Left: samples of a trained flow, eight clusters in eight colours on a ring. Right: "
-        "their density, eight dark spots.",
+        live.panel(*samples, *way, title="samples", probe=("z1", "z2"), **square),
+        live.panel(density, there, title="their density", **square),
+        readout="a Gaussian after {layer:.0f} of 16 couplings; log p of the dot: {log_p:.2f} nats",
+        alt="Left: samples of a trained flow, eight clusters in eight colours on a ring, and the "
+        "crooked way of one of them there, from a point near the middle. Right: their density, "
+        "eight dark spots, and a dot at the end of the way.",
         couplings=(0.0, n_turns + 1.0, 0.1, n_turns + 1.0),
+        z1=(-3.0, 3.0, 0.05, 0.2),
+        z2=(-3.0, 3.0, 0.05, -1.2),
+        labels={"z1": "z1 of the start", "z2": "z2 of the start"},
+        fold=live.fold("the start in numbers", "z1", "z2"),
         play="couplings",
     )
 
@@ -121,7 +152,8 @@ def hero(flow: flows.RealNVP | None = None):
 def fewer_colours(png: bytes) -> bytes:
     """The same picture with 128 colours: a third of the bytes, for the first thing readers see."""
     out = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(128).save(out, "PNG", optimize=True)
+    few = Image.open(io.BytesIO(png)).convert("RGB").quantize(128, kmeans=1)
+    few.save(out, "PNG", optimize=True)
     return out.getvalue()
 
 

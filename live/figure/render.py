@@ -106,6 +106,9 @@ def draw(spec, values) -> Figure:
             # To wrap it, matplotlib measures it, and would read $...$ as a formula even so.
             words = fill(spec["readout"], _plain(values, spec)).replace("$", r"\$")
             figure.supxlabel(words, fontsize=9, wrap=True, parse_math=True)
+        if any(panel["equal"] for panel in panels):
+            for _ in range(3):
+                figure.draw_without_rendering()  # squares find their room in the third layout
     return figure
 
 

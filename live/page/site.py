@@ -160,14 +160,16 @@ def heights(spec: dict) -> tuple[int, int]:
         >>> heights({"panels": [panel] * 3, "params": [{}] * 2, "readout": "x"})
         (125, 480)
     """
-    places, params = spans(spec["panels"]), len(spec["params"])
+    fold = spec.get("fold") or {"names": [], "when": None}
+    places, params = spans(spec["panels"]), len(spec["params"]) - len(fold["names"])
     rows, column = 0, 0  # rows that have begun, and the place that is next
     for span in places:
         rows += span == 2 or column == 0
         column = 0 if span == 2 else (column + 1) % 2
-    controls = 50 + 45 * -(-params // 2)
+    line = 30 * bool(fold["names"] and not fold["when"])  # that opens what is put away
+    controls = 50 + 45 * -(-params // 2) + line
     beside = column and len(places) > 1  # the readout has the place that is left
-    return 75 + 50 * (params > 1), 205 * rows - 25 + controls + 40 * (not beside)
+    return 75 + 50 * (params > 1) + line, 205 * rows - 25 + controls + 40 * (not beside)
 
 
 def spans(panels: list[dict]) -> list[int]:

@@ -5,6 +5,7 @@ import json
 import math
 
 import execute
+import hero
 import nbformat
 import pytest
 import torch
@@ -21,13 +22,14 @@ def cells() -> list:
     return nbformat.read(CHAPTER, as_version=4).cells
 
 
-def names_of(cells, start: str) -> dict:
-    """What the cell that holds a text defines, with the chapter's imports."""
+def names_of(cells, start: str, **more) -> dict:
+    """What the cell that holds a text defines, with the chapter's imports, and more names."""
     (source,) = [c.source for c in cells if c.cell_type == "code" and start in c.source]
     space = {
         "torch": torch,
         "math": math,
         "standard_normal_log_prob": flows.standard_normal_log_prob,
+        **more,
     }
     exec(source.replace("import live\n", ""), space)
     return space
@@ -216,3 +218,59 @@ def test_the_figure_of_memory_says_in_words_what_its_losses_say(overfit):
     assert "by heart" in words[0] and "by heart" in words[1] and "learns the ring" in words[2]
     assert all("learns the ring" in seen[k, 0]["readout"] for k in range(3))
     assert own[0] < own[1] < -0.05 < 0 < own[2] and held[0] > held[1] > 2 * held[2] > 0
+
+
+@pytest.mark.parametrize("x1", [-4.5, -0.03, 2.0])
+def test_the_curtain_shows_the_exact_density_on_its_left_and_the_flows_on_its_right(cells, x1):
+    flow = hero.trained_flow()
+    shown = names_of(cells, "def curtain(x1)", gmu=gmu, flow=flow)["curtain"](torch.tensor(x1))
+    at = shown["x2"]
+    plane = torch.cartesian_prod(at, at).flip(1)
+    with torch.no_grad():
+        logs = [gmu.ring_log_prob(plane), flow.log_prob(plane)]
+    exact, own = (
+        (v / math.log(10)).clamp(-6, 0).reshape(len(at), len(at)) for v in logs
+    )  # rows are x2
+    near = {"atol": 0.051, "rtol": 0}  # tenths were stored
+    left = at < x1
+    torch.testing.assert_close(shown["shown"][:, left], exact[:, left], **near)
+    torch.testing.assert_close(shown["shown"][:, ~left], own[:, ~left], **near)
+    torch.testing.assert_close(shown["excess"], own - exact, atol=0.102, rtol=0)
+    column = (at - x1).abs().argmin()
+    torch.testing.assert_close(shown["exact"], exact[:, column], **near)
+    torch.testing.assert_close(shown["own"], own[:, column], **near)
+    assert shown["most"].item() == (shown["own"] - shown["exact"]).max().item()
+
+
+def test_a_jump_of_the_curve_is_carried_by_few_points_and_soon_over():
+    """Where it is, and whether there is one, depends on the CPU path."""
+    points, reports, steps = gmu.held_out_ring(4000)[0], [], 180
+
+    class Enough(Exception):
+        pass
+
+    @torch.no_grad()
+    def look(step, history):
+        reports.append(-flow.log_prob(points))
+        if step >= steps:
+            raise Enough
+
+    def fresh(n, generator):
+        return gmu.sample_ring(n, generator)[0]
+
+    torch.manual_seed(0)
+    flow = flows.RealNVP(2, **flows.RING_SHAPE)
+    with pytest.raises(Enough):
+        flows.train(flow, fresh, on_report=look, seed=0, report_every=10, **flows.RING_RECIPE)
+    assert len(reports) == steps // 10
+    means, best = [nll.mean().item() for nll in reports], 0
+    for k, now in enumerate(reports):
+        rise = means[k] - means[best]
+        if rise <= 0:
+            best = k
+        if rise < 1:
+            continue
+        assert 30 <= 10 * (k + 1) <= 150, "early, near the highest rate"
+        assert now.median() - reports[best].median() < rise / 2, "most points hardly notice"
+        assert (now > means[best] + 4).float().mean() < 0.2, "few carry it"
+        assert min(means[k + 1 : k + 6]) < means[best] + 0.2, "soon over"

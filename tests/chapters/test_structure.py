@@ -1,13 +1,17 @@
 """Each chapter is built like the others, and its stored outputs are those of a clean run."""
 
 import ast
+import base64
 import copy
+import io
 import re
 
 import execute
 import export
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 from repository import address
 from solutions import TARGET
 
@@ -221,3 +225,15 @@ def test_no_machine_paths_or_addresses(path):
         text = cell.source + "\n" + printed(cell)
         assert not MACHINE_PATH.search(text), f"cell {number}: {MACHINE_PATH.search(text)[0]}"
         assert not re.search(r" at 0x[0-9a-f]{6,}", text), f"cell {number}: an address in memory"
+
+
+def test_no_picture_is_cut(path):
+    """Nothing but paper along the edges: a title or a tick label would be seen there."""
+    for n, cell in code_cells(path):
+        for shown in (o["data"].get("image/png") for o in cell.outputs if "data" in o):
+            if shown is None:
+                continue
+            image = Image.open(io.BytesIO(base64.b64decode(shown))).convert("L")
+            tones = np.asarray(image).astype(int)
+            for edge in (tones[0], tones[-1], tones[:, 0], tones[:, -1]):
+                assert np.ptp(edge) < 60, f"cell {n} is cut at an edge of its picture"

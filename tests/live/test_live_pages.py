@@ -327,6 +327,37 @@ def test_hero_plays_to_the_ring_and_goes_back(path, chromium):
     context.close()
 
 
+@pytest.mark.parametrize("path", [path for path in PAGES if "intro" in path])
+def test_a_point_of_the_hero_is_dragged_and_moved_by_keys(path, chromium):
+    """The number in the readout is that of the point: it follows."""
+    context = chromium.new_context(viewport={"width": 1200, "height": 900}, reduced_motion="reduce")
+    page = context.new_page()
+    mount(page, path)
+    canvas = page.locator("#fig-hero canvas").first
+    seen = [page.locator("#fig-hero .live-readout").text_content()]
+
+    def moved():
+        settled(page)
+        seen.append(page.locator("#fig-hero .live-readout").text_content())
+
+    box = page.locator("#fig-hero .live-handle").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y - 60, steps=4)
+    page.mouse.up()
+    moved()
+    canvas.focus()
+    for key in ("ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+        moved()
+    assert all("log p" in text for text in seen) and len(set(seen)) == 4, seen
+    values = "[...document.querySelectorAll('#fig-hero .live-fold input')].map((i) => +i.value)"
+    z1, z2 = page.evaluate(values)
+    assert z1 > 0.5 and z2 > -1, "to the right and up, from (0.2, -1.2)"
+    context.close()
+
+
 @pytest.mark.parametrize("width", [360, 390, 500, 620, 820, 1366, 1440])
 @pytest.mark.parametrize("path", [path for path in PAGES if "intro" in path])
 def test_the_hero_needs_the_room_that_was_kept_for_it(path, width, chromium):

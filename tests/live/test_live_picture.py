@@ -46,6 +46,18 @@ def pixel(ax, x, y):
     return picture[picture.shape[0] - 1 - int(row), int(column), :3] / 255
 
 
+@pytest.mark.parametrize(("n", "lines"), [(2, 1), (2, 2), (3, 1), (3, 2)])
+def test_no_letter_beside_squares_is_cut(n, lines):
+    """In fewer layouts, the titles would leave the picture at the top."""
+    square = live.panel(live.line("x", "y"), title="a title", xlim=(-4.2, 4.2), ylim=(-4.2, 4.2),
+                        equal=True)  # fmt: skip
+    readout = "words below" if lines == 1 else "more than one line of words below; " * (2 * n)
+    made = picture(*[square] * n, readout=readout)
+    (left, bottom), (right, top) = made.get_tightbbox().get_points()
+    width, height = made.get_size_inches()
+    assert min(left, bottom) >= 0 and right <= width and top <= height
+
+
 def test_limits_titles_names_and_shape():
     first = live.panel(live.line("x", "y"), title="one", x="across", y="up", equal=True,
                        **ASYMMETRIC)  # fmt: skip

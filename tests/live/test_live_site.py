@@ -248,6 +248,17 @@ def test_room_is_kept_for_the_panels_as_the_page_arranges_them():
         node.close()
 
 
+def test_controls_that_are_put_away_take_the_room_of_their_line_only():
+    panels = [{"width": 1.0, "equal": True}] * 2
+    one = {"panels": panels, "params": [{}], "readout": "x"}
+    desk, phone = site_module.heights(one)
+    fold = {"names": ["a", "b"], "when": None}
+    put_away = one | {"params": [{}] * 3, "fold": fold}
+    assert site_module.heights(put_away) == (desk + 30, phone + 30)
+    only_then = put_away | {"fold": fold | {"when": ["kind", 1]}}
+    assert site_module.heights(only_then) == (desk, phone), "a line that is not there at first"
+
+
 @pytest.mark.parametrize("kind", ["html", "slides"])
 def test_nbconvert_shows_the_picture_when_it_is_told_to(kind):
     """Else it takes the widget, which needs a kernel or another host: live/figure/README.md."""

@@ -413,14 +413,14 @@ class TestLanding:
 
     def test_the_hero_runs_once_when_it_is_seen(self, open_page):
         tab = open_page("index.html", reduced_motion="no-preference")
-        slider = tab.locator("#fig-hero input[type=range]")
+        slider = tab.locator("#fig-hero [data-param=couplings]")
         last = float(slider.get_attribute("max"))
         wait_until(tab, lambda: float(slider.input_value()) < last / 2)
         wait_until(tab, lambda: float(slider.input_value()) == last)
 
     def test_the_hero_stands_still_for_those_who_asked_for_calm(self, open_page):
         tab = open_page("index.html", reduced_motion="reduce")
-        slider = tab.locator("#fig-hero input[type=range]")
+        slider = tab.locator("#fig-hero [data-param=couplings]")
         last = slider.get_attribute("max")
         for _ in range(10):
             tab.wait_for_timeout(50)

@@ -3,10 +3,12 @@
 import base64
 import io
 import json
+import math
 
 import hero
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 
@@ -76,3 +78,36 @@ def test_the_stored_picture_is_that_of_the_figure(made):
     # Letters may be drawn a little otherwise elsewhere. Of the checkpoint before the last, the most
     # like it, 3.6 % of the pixels differ as much.
     assert (np.abs(one - two).max(axis=2) > 40).mean() < 0.01
+
+
+@pytest.mark.parametrize(("couplings", "done"), [(16.0, 16), (0.0, 0), (6.25, 6)])
+def test_the_way_of_a_point_leads_from_where_it_is_drawn_to_where_the_flow_takes_it(
+    made, couplings, done
+):
+    flow = hero.trained_flow()
+    for parameter in flow.parameters():
+        parameter.data = parameter.data.half().float()  # as the figure's
+    shown = made.evaluate({"couplings": couplings, "z1": 0.7, "z2": -1.1})
+    way, gone, here = shown["way"], shown["gone"], shown["here"]
+    start = torch.tensor([[0.7, -1.1]])
+    torch.testing.assert_close(way[:1], start)
+    # (The paper is turned: the noise of the end is the start, but for a turn.)
+    with torch.no_grad():
+        back, log_p = flow.encode(way[-1:])[0], flow.log_prob(way[-1:])
+    assert back.norm().item() == pytest.approx(start.norm().item(), abs=1e-3)
+    if couplings == 16:
+        assert shown["log_p"].item() == pytest.approx(log_p.item(), abs=1e-3)
+    steps = (way[1:] - way[:-1]).abs()
+    # Each coupling moves a point along an axis, and the paper is turned by 45 degrees each time.
+    slant = (steps[:, 0] - steps[:, 1]).abs() < 1e-4
+    assert (slant | (steps.amin(dim=1) < 1e-4)).all() and steps.sum() > 1
+    torch.testing.assert_close(gone[: done + 1], way[: done + 1])
+    assert (gone[done + 1 :] == here).all(), "what is not gone yet is not drawn as gone"
+    between = torch.lerp(way[done], way[min(done + 1, 16)], couplings - done)
+    torch.testing.assert_close(here[0], between)
+
+
+def test_before_the_couplings_the_number_is_that_of_the_gaussian(made):
+    shown = made.evaluate({"couplings": 0.0, "z1": 0.7, "z2": -1.1})
+    wanted = -0.5 * (0.7**2 + 1.1**2) - math.log(2 * math.pi)
+    assert shown["log_p"].item() == pytest.approx(wanted, abs=1e-5)

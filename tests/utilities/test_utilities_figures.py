@@ -923,6 +923,64 @@ def test_letters_for_the_site_are_large_enough_for_a_phone(show, points):
         figure._ipython_display_()  # a reader of a notebook may do as they like
 
 
+def squares():
+    """Two pictures side by side, between titles and names of axes: one layout would cut these."""
+    with gmu.style():
+        figure, axes = plt.subplots(1, 2, figsize=(8, 4.2), sharey=True)
+    for ax in axes:
+        ax.imshow(np.zeros((20, 20)), extent=gmu.RING_EXTENT)
+        ax.set(title="the title", xlabel="across")
+        ax.grid(False)
+    return figure
+
+
+def test_letters_beside_squares_are_not_cut(show):
+    figure = squares()
+    data, metadata = show(figure)
+    for shown in (data["image/png"], metadata["dark"]):
+        image = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown))).convert("L"))
+        for edge in (image[0], image[-1], image[:, 0], image[:, -1]):
+            assert np.ptp(edge.astype(int)) < 30, "nothing but paper"
+
+
+@pytest.mark.parametrize(("n", "wanted"), [(5, ["−5", "0", "5"]), (2, ["−4", "−2", "0", "2", "4"])])
+def test_small_squares_have_fewer_ticks(show, n, wanted):
+    """Five in a row, "−4" and "−2" would nearly touch."""
+    with gmu.style():
+        figure, axes = plt.subplots(1, n, figsize=(8, 2.1), sharey=True)
+    for ax in axes:
+        gmu.scatter_modes(ax, torch.zeros(9, 2), extent=(-5, 5, -5, 5), size=2, title="modes")
+    show(figure)
+    for ax in axes:
+        labels = [label.get_text() for label in ax.get_xticklabels()]
+        assert [text for text in labels if abs(float(text.replace("−", "-"))) <= 5] == wanted
+    up = [label.get_text() for label in axes[0].get_yticklabels()]
+    assert set(wanted) <= set(up), "the same spacing both ways"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda ax: ax.text(0.9, 0.5, "much too long for here"), "cut: right"),
+        (lambda ax: ax.text(0.5, -0.4, "too low"), "cut: bottom"),
+        (lambda ax: ax.set_xticks([0.5, 0.51], ["one", "two"]), "'one' and 'two'"),
+        (lambda ax: ax.set_xticks([0.5, 7.0], ["one", "out of the picture"]), ""),
+        (lambda ax: ax.set_xticks([0.2, 0.9], ["one", "two"]), ""),
+    ],
+)
+def test_letters_for_the_site_have_room(show, change, complaint):
+    with gmu.style():
+        figure, ax = plt.subplots()
+    change(ax)
+    figure.set_layout_engine("none")
+    ax.set_xlim(0, 1)
+    if complaint:
+        with pytest.raises(ValueError, match=complaint):
+            show(figure)
+    else:
+        assert show(figure)
+
+
 def busy_figure():
     """One of everything that has a colour."""
     with gmu.style():

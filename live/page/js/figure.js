@@ -53,7 +53,8 @@ function mountFigure(root, { spec, data, make }, model, link) {
   const readout = spec.readout && element("output", "live-readout", panels);
   const spoken = element("div", "live-spoken", holder);
   spoken.setAttribute("aria-live", "polite");
-  const tools = element("div", `live-controls${spec.params.length === 1 ? " live-one" : ""}`, holder);
+  const away = spec.fold?.names ?? [], one = spec.params.length - away.length === 1;
+  const tools = element("div", `live-controls${one ? " live-one" : ""}`, holder);
 
   let scheduled = 0, speak, fit = true; // fit: the room may have changed
   const draw = () => {
@@ -100,7 +101,6 @@ function mountFigure(root, { spec, data, make }, model, link) {
     const stop = addControl(p, model, parent);
     stops.push(() => { model.off(`change:${p.name}`, redraw); stop(); });
   };
-  const away = spec.fold?.names ?? [];
   for (const p of spec.params) if (!away.includes(p.name)) put(p, tools);
   if (spec.fold) {
     const [inner, stop] = addFold(spec.fold, model, tools);
