@@ -7,8 +7,10 @@ from . import (
     depth,
     direction,
     ingredients,
+    mixing,
     points,
     recipe,
+    recompute,
     sensor,
     sign,
     singular,
@@ -37,5 +39,7 @@ STUDIES = {
         depth.LONGER,
         depth.EQUAL_TIME,
         splines.STUDY,
+        mixing.STUDY,
+        recompute.STUDY,
     )
 }
