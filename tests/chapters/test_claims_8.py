@@ -120,3 +120,53 @@ def test_what_the_bend_brings():
     assert {
         arm: runs.arm(arm)["settings"]["steps"] for arm in (SPLINE, SAME, DEEP)
     } == dict.fromkeys((SPLINE, SAME, DEEP), flows.RING_RECIPE["steps"])
+
+
+# --------------------------------------------------------------------------- the bridge-mass meter
+
+
+@pytest.fixture(scope="module")
+def meter():
+    """The scene of the live meter, and its rows by name."""
+    space = {"torch": torch, "evidence": evidence}
+    for cell in cells(CHAPTER):
+        if cell.source.startswith("METER = ") or "def meter(" in cell.source:
+            exec(cell.source, space)
+    names = list(space["METER"])
+
+    def read(kind, sigma=3):
+        found = space["meter"](torch.tensor(names.index(kind)), torch.tensor(sigma - 3))
+        return {name: value.item() for name, value in found.items() if value.numel() == 1}
+
+    return {kind: read(kind) for kind in names}, {kind: read(kind, 4) for kind in names}
+
+
+def test_the_meter_shows_the_stored_runs(meter):
+    three, four = meter
+    runs = evidence("splines")
+    for shown, number in ((three, "strays_3"), (four, "strays_4")):
+        found = shown["4 splines"]
+        assert found["median"] == pytest.approx(100 * runs.median(SPLINE, number))
+        assert found["true"] == pytest.approx(100 * math.exp(-(int(number[-1]) ** 2) / 2))
+        q, p = found["median"] / 100, found["true"] / 100
+        least = p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
+        assert found["least"] == pytest.approx(least, abs=1e-6)
+        assert all(0 < row["least"] < row["gap"] for row in shown.values())
+    assert round(three["4 splines"]["true"], 2) == 1.11
+
+
+def test_what_the_text_reads_off_the_meter(meter):
+    three, four = meter
+    strays = {kind: row["median"] for kind, row in three.items()}
+    rows = list(strays)
+    assert strays[rows[0]] > strays[rows[1]] > strays[rows[2]] > strays[rows[3]]
+    assert strays["16 affine, Student base"] > strays["16 affine couplings"]
+    best = "16 affine, base of eight modes"
+    assert min(strays, key=strays.get) == best
+    assert three[best]["gap"] > 2 * three["4 splines"]["gap"]
+    assert all(four[kind]["times"] > three[kind]["times"] for kind in rows)
+    studies = [evidence(name) for name in ("bridges", "splines")]
+    shapes = [studies[1].arm(arm)["settings"]["shape"] for arm in (SAME, SPLINE)]
+    assert {**shapes[0], "n_bins": flows.SPLINE_SHAPE["n_bins"]} == shapes[1]
+    assert not any(s.arm(a)["settings"].get("base", "normal") != "normal" and
+                   s.arm(a)["settings"].get("spline") for s in studies for a in s.arms)  # fmt: skip
