@@ -8,6 +8,7 @@ from claims import cells, defined
 
 import flows
 from experiments import evidence
+from experiments.studies import mixing
 
 CHAPTER = "8_sharper_couplings"
 SPLINE, SAME, DEEP = "spline, 4 couplings", "affine, 4 couplings", "affine, 16 couplings"
@@ -170,3 +171,42 @@ def test_what_the_text_reads_off_the_meter(meter):
     assert {**shapes[0], "n_bins": flows.SPLINE_SHAPE["n_bins"]} == shapes[1]
     assert not any(s.arm(a)["settings"].get("base", "normal") != "normal" and
                    s.arm(a)["settings"].get("spline") for s in studies for a in s.arms)  # fmt: skip
+
+
+# ------------------------------------------------------------------------------- layers in between
+
+
+@pytest.mark.parametrize("between", mixing.BETWEEN)
+def test_flows_with_layers_in_between_obey_the_laws(between):
+    flow = mixing.MixedFlow(between, n_layers=3, hidden_dim=8, n_bins=4).double()
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in flow.parameters():
+            p += 0.2 * torch.randn(p.shape, generator=random, dtype=torch.float64)
+    x = torch.randn(6, 2, generator=random, dtype=torch.float64)
+    z, log_det = flow.encode(x)
+    jacobians = torch.func.vmap(torch.func.jacrev(lambda p: flow.encode(p[None])[0][0]))(x)
+    assert torch.allclose(torch.linalg.slogdet(jacobians).logabsdet, log_det)
+    again, back = flow.decode(z)
+    assert torch.allclose(again, x) and torch.allclose(back, -log_det)
+
+
+def test_learned_layers_of_more_dimensions():
+    for dim in (2, 5):
+        for layer in (mixing.ActNorm(dim).double(), mixing.LearnedLinear(dim).double()):
+            random = torch.Generator().manual_seed(dim)
+            with torch.no_grad():
+                for p in layer.parameters():
+                    p += torch.randn(p.shape, generator=random, dtype=torch.float64)
+            x = torch.randn(4, dim, generator=random, dtype=torch.float64)
+            z, log_det = layer.encode(x)
+            jacobian = torch.func.jacrev(lambda p, layer=layer: layer.encode(p[None])[0][0])(x[0])
+            assert torch.allclose(torch.linalg.slogdet(jacobian).logabsdet, log_det[0])
+            assert torch.allclose(layer.decode(z)[0], x)
+
+
+def test_actnorm_starts_with_mean_0_and_spread_1():
+    layer, x = mixing.ActNorm(3), 2 + 3 * torch.randn(200, 3)
+    layer.start(x)
+    z = layer.encode(x)[0]
+    assert z.mean(dim=0).abs().max() < 1e-5 and (z.std(dim=0) - 1).abs().max() < 1e-5
