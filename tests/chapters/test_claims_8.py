@@ -210,3 +210,15 @@ def test_actnorm_starts_with_mean_0_and_spread_1():
     layer.start(x)
     z = layer.encode(x)[0]
     assert z.mean(dim=0).abs().max() < 1e-5 and (z.std(dim=0) - 1).abs().max() < 1e-5
+
+
+def test_what_layers_in_between_bring():
+    runs = evidence("mixing")
+    worse = runs.effect("ActNorm", "nothing")
+    assert worse.low > 0 and worse.less == 1  # "in all runs but one"
+    better = runs.effect("learned linear layer", "nothing")
+    assert better.high < 0 and better.less > runs.n / 2
+    low, high = runs.spread("nothing")
+    assert abs(better.median) < high - low
+    same = evidence("splines").values("spline, 4 couplings, short")
+    assert (runs.values("nothing") == same).all(), "the flow of the page itself"
