@@ -10,7 +10,6 @@ from . import (
     mixing,
     points,
     recipe,
-    recompute,
     sensor,
     sign,
     singular,
@@ -40,6 +39,5 @@ STUDIES = {
         depth.EQUAL_TIME,
         splines.STUDY,
         mixing.STUDY,
-        recompute.STUDY,
     )
 }
