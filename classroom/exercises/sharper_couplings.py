@@ -3,7 +3,17 @@
 import numpy as np
 
 from classroom.exercise import Exercise, Level
-from classroom.laws import fail, hand_computed, law, number, one
+from classroom.laws import (
+    bell,
+    fail,
+    hand_computed,
+    jacobians,
+    law,
+    log_det_is_autograds,
+    number,
+    one,
+    round_trip,
+)
 
 CHAPTER = "8_sharper_couplings"
 LEAST_SHARE, BINS = 1e-3, 8
@@ -39,6 +49,41 @@ def floors_allow(answer, rng):
     if not abs(got - STEEPEST) < 1:
         cause = next((why for v, why in usual.items() if abs(got - v) < 1e-3 * v), "")
         fail("the largest mean slope", got, STEEPEST, cause)
+
+
+FACTORS = """
+def _factors(dim):
+    i, j = torch.meshgrid(torch.arange(dim), torch.arange(dim), indexing="ij")
+    numbers = torch.sin(1.0 + 2 * i + 5 * j)
+    return numbers, numbers.cos(), 0.7 * torch.sin(3.0 * torch.arange(dim) + 1)
+"""
+
+
+@law
+def of_three_factors(answer, rng):
+    """The matrix is P L U, in any number of dimensions."""
+    for dim in (2, 3, 5):
+        i, j = np.meshgrid(np.arange(dim), np.arange(dim), indexing="ij")
+        below = np.sin(1.0 + 2 * i + 5 * j)
+        above, d = np.cos(below), 0.7 * np.sin(3.0 * np.arange(dim) + 1)
+        eye, turned = np.eye(dim), np.eye(dim)[::-1]
+        lower, upper = eye + np.tril(below, -1), np.diag(np.exp(d)) + np.triu(above, 1)
+        slips = {
+            "P is missing: the order of the coordinates is turned around at the end": lower @ upper,
+            "U comes first, then L: the product is L U": turned @ upper @ lower,
+            "P comes last": lower @ upper @ turned,
+            "x is a row: z = x A^T": (turned @ lower @ upper).T,
+            "only what lies below the diagonal of `below` counts, and L has ones on it": turned
+            @ (eye + np.tril(below))
+            @ upper,
+            "L has ones on its diagonal": turned @ np.tril(below) @ upper,
+            "the diagonal of U is exp(d)": turned @ lower @ (np.diag(d) + np.triu(above, 1)),
+        }
+        wanted = turned @ lower @ upper
+        got = jacobians(answer, "mix", rng.standard_normal((1, dim)))[0]
+        if not np.abs(got - wanted).max() < 1e-5:
+            near = (why for why, slip in slips.items() if np.abs(got - slip).max() < 1e-5)
+            fail(f"the matrix A for D = {dim}", got, wanted, next(near, ""))
 
 
 EXERCISES = (
@@ -135,6 +180,35 @@ EXERCISES = (
                 what="log p at (50, 50)",
             ),
         ),
+    ),
+    Exercise(
+        id="ex-8-mix",
+        name="plu",
+        title="A layer that mixes",
+        level=Level.HARDER,
+        minutes=25,
+        points=3,
+        answers=("mix", "unmix"),
+        stub="def mix(x, below, above, d):\n"
+        "    ...  # z, shape (n, D), and log-dets, shape (n,)\n\n\n"
+        "def unmix(z, below, above, d):\n    ...  # the way back",
+        hints=(
+            "`below.tril(-1)` and `above.triu(1)` count; the diagonals come from elsewhere.",
+            "det A = det P det L det U. Two of the three are 1 or -1.",
+            "From z back: undo P, then solve with L, then with U. Points are rows, so transpose.",
+        ),
+        ports={
+            "mix": "lambda x: mix(x, *_factors(x.shape[1]))",
+            "unmix": "lambda z: unmix(z, *_factors(z.shape[1]))",
+        },
+        support=FACTORS,
+        checks=(
+            of_three_factors,
+            log_det_is_autograds("mix", bell(dim=3)),
+            round_trip("mix", "unmix", bell(dim=2)),
+            round_trip("mix", "unmix", bell(dim=5)),
+        ),
+        rubric=("says what the determinant costs, against that of a matrix of free numbers",),
     ),
     Exercise(
         id="ex-8-bins",

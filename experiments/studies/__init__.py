@@ -7,6 +7,7 @@ from . import (
     depth,
     direction,
     ingredients,
+    mixing,
     points,
     recipe,
     sensor,
@@ -37,5 +38,6 @@ STUDIES = {
         depth.LONGER,
         depth.EQUAL_TIME,
         splines.STUDY,
+        mixing.STUDY,
     )
 }

@@ -8,6 +8,7 @@ from claims import cells, defined
 
 import flows
 from experiments import evidence
+from experiments.studies import mixing
 
 CHAPTER = "8_sharper_couplings"
 SPLINE, SAME, DEEP = "spline, 4 couplings", "affine, 4 couplings", "affine, 16 couplings"
@@ -120,3 +121,104 @@ def test_what_the_bend_brings():
     assert {
         arm: runs.arm(arm)["settings"]["steps"] for arm in (SPLINE, SAME, DEEP)
     } == dict.fromkeys((SPLINE, SAME, DEEP), flows.RING_RECIPE["steps"])
+
+
+# --------------------------------------------------------------------------- the bridge-mass meter
+
+
+@pytest.fixture(scope="module")
+def meter():
+    """The scene of the live meter, and its rows by name."""
+    space = {"torch": torch, "evidence": evidence}
+    for cell in cells(CHAPTER):
+        if cell.source.startswith("METER = ") or "def meter(" in cell.source:
+            exec(cell.source, space)
+    names = list(space["METER"])
+
+    def read(kind, sigma=3):
+        found = space["meter"](torch.tensor(names.index(kind)), torch.tensor(sigma - 3))
+        return {name: value.item() for name, value in found.items() if value.numel() == 1}
+
+    return {kind: read(kind) for kind in names}, {kind: read(kind, 4) for kind in names}
+
+
+def test_the_meter_shows_the_stored_runs(meter):
+    three, four = meter
+    runs = evidence("splines")
+    for shown, number in ((three, "strays_3"), (four, "strays_4")):
+        found = shown["4 splines"]
+        assert found["median"] == pytest.approx(100 * runs.median(SPLINE, number))
+        assert found["true"] == pytest.approx(100 * math.exp(-(int(number[-1]) ** 2) / 2))
+        q, p = found["median"] / 100, found["true"] / 100
+        least = p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
+        assert found["least"] == pytest.approx(least, abs=1e-6)
+        assert all(0 < row["least"] < row["gap"] for row in shown.values())
+    assert round(three["4 splines"]["true"], 2) == 1.11
+
+
+def test_what_the_text_reads_off_the_meter(meter):
+    three, four = meter
+    strays = {kind: row["median"] for kind, row in three.items()}
+    rows = list(strays)
+    assert strays[rows[0]] > strays[rows[1]] > strays[rows[2]] > strays[rows[3]]
+    assert strays["16 affine, Student base"] > strays["16 affine couplings"]
+    best = "16 affine, base of eight modes"
+    assert min(strays, key=strays.get) == best
+    assert three[best]["gap"] > 2 * three["4 splines"]["gap"]
+    assert all(four[kind]["times"] > three[kind]["times"] for kind in rows)
+    studies = [evidence(name) for name in ("bridges", "splines")]
+    shapes = [studies[1].arm(arm)["settings"]["shape"] for arm in (SAME, SPLINE)]
+    assert {**shapes[0], "n_bins": flows.SPLINE_SHAPE["n_bins"]} == shapes[1]
+    assert not any(s.arm(a)["settings"].get("base", "normal") != "normal" and
+                   s.arm(a)["settings"].get("spline") for s in studies for a in s.arms)  # fmt: skip
+
+
+# ------------------------------------------------------------------------------- layers in between
+
+
+@pytest.mark.parametrize("between", mixing.BETWEEN)
+def test_flows_with_layers_in_between_obey_the_laws(between):
+    flow = mixing.MixedFlow(between, n_layers=3, hidden_dim=8, n_bins=4).double()
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in flow.parameters():
+            p += 0.2 * torch.randn(p.shape, generator=random, dtype=torch.float64)
+    x = torch.randn(6, 2, generator=random, dtype=torch.float64)
+    z, log_det = flow.encode(x)
+    jacobians = torch.func.vmap(torch.func.jacrev(lambda p: flow.encode(p[None])[0][0]))(x)
+    assert torch.allclose(torch.linalg.slogdet(jacobians).logabsdet, log_det)
+    again, back = flow.decode(z)
+    assert torch.allclose(again, x) and torch.allclose(back, -log_det)
+
+
+def test_learned_layers_of_more_dimensions():
+    for dim in (2, 5):
+        for layer in (mixing.ActNorm(dim).double(), mixing.LearnedLinear(dim).double()):
+            random = torch.Generator().manual_seed(dim)
+            with torch.no_grad():
+                for p in layer.parameters():
+                    p += torch.randn(p.shape, generator=random, dtype=torch.float64)
+            x = torch.randn(4, dim, generator=random, dtype=torch.float64)
+            z, log_det = layer.encode(x)
+            jacobian = torch.func.jacrev(lambda p, layer=layer: layer.encode(p[None])[0][0])(x[0])
+            assert torch.allclose(torch.linalg.slogdet(jacobian).logabsdet, log_det[0])
+            assert torch.allclose(layer.decode(z)[0], x)
+
+
+def test_actnorm_starts_with_mean_0_and_spread_1():
+    layer, x = mixing.ActNorm(3), 2 + 3 * torch.randn(200, 3)
+    layer.start(x)
+    z = layer.encode(x)[0]
+    assert z.mean(dim=0).abs().max() < 1e-5 and (z.std(dim=0) - 1).abs().max() < 1e-5
+
+
+def test_what_layers_in_between_bring():
+    runs = evidence("mixing")
+    worse = runs.effect("ActNorm", "nothing")
+    assert worse.low > 0 and worse.less == 1  # "in all runs but one"
+    better = runs.effect("learned linear layer", "nothing")
+    assert better.high < 0 and better.less > runs.n / 2
+    low, high = runs.spread("nothing")
+    assert abs(better.median) < high - low
+    same = evidence("splines").values("spline, 4 couplings, short")
+    assert (runs.values("nothing") == same).all(), "the flow of the page itself"
