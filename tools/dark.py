@@ -66,10 +66,12 @@ def add_dark_pictures(page: Path, soup: BeautifulSoup, source: Path) -> None:
             continue
         dark = path.with_name(f"{path.stem}-dark{path.suffix}")
         dark.write_bytes(stored[path.name])
-        image["class"] = [*image.get("class", []), "fills"]
+        classes = [*image.get("class", []), "fills"]
         other = copy.copy(image)
+        # (Each says by itself when it is shown: a browser may begin to fetch the first of them
+        # before it has read the second.)
+        image["class"], other["class"] = [*classes, "in-the-light"], [*classes, "in-the-dark"]
         other["src"] = image["src"].replace(path.name, dark.name)
-        other["class"] = [*image["class"], "in-the-dark"]
         other["loading"] = "lazy"  # what is not shown is not fetched
         image.insert_after(other)
         box = soup.new_tag("div")
