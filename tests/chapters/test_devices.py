@@ -41,7 +41,7 @@ SHORTER = {
 SLIPS = {
     "5_training": [
         ("encode(held_out.to(gmu.device))[0].cpu()", "encode(held_out)[0].cpu()"),
-        ("flow.log_prob(plane.to(gmu.device)).cpu()", "flow.log_prob(plane).cpu()"),
+        ("log_prob(plane.to(gmu.device)).cpu()", "log_prob(plane).cpu()"),
     ],
     "6_conditional": [
         ("by_label.sample(150, y, generator).cpu()",
