@@ -405,9 +405,10 @@ class TestCircumstances:
         wait_until(tab, lambda: readout.text_content() != before)
         tab.close()
 
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
     @pytest.mark.parametrize("name", [LANDING, CHAPTER])
-    def test_without_javascript(self, open_page, name):
-        tab = open_page(name, java_script_enabled=False)
+    def test_without_javascript(self, open_page, name, scheme):
+        tab = open_page(name, java_script_enabled=False, color_scheme=scheme)
         text = tab.locator("article").inner_text()
         assert len(text) > 200
         assert tab.locator("article mjx-container").count() or name == LANDING
