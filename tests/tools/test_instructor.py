@@ -86,6 +86,12 @@ def test_what_an_edition_leaves_out_is_left_out_of_its_tables(monkeypatch):
     minutes = [int(book.splitlines()[-1].split("|")[2]) for book in (whole, instructor.book())]
     assert minutes[0] - minutes[1] == gone.minutes
     assert len(instructor.sheets().splitlines()) == 2 + len(SHEETS)
+    for row, sheet in zip(instructor.sheets().splitlines()[2:], SHEETS.values(), strict=True):
+        assert (f"| {instructor.LEFT_OUT} |" in row) == (sheet.chapter == gone.stem)
+    for names in instructor.HOMEWORK.values():
+        for sheet in (SHEETS[name] for name in names):
+            handed_in = f"*{sheet.title}*" in instructor.plans()
+            assert handed_in == (sheet.chapter != gone.stem), "no sheet on what was not read"
     for name in ("FAULTS", "WALK"):
         monkeypatch.setattr(instructor, name, instructor.ROOT / "nothing")
     assert "- Slips:" not in instructor.exercises() and "- Hints:" in instructor.exercises()
