@@ -342,12 +342,23 @@ class Box:
             raise BoxError(f"used more than {self.limits.memory >> 20} MiB of memory")
 
     def how_it_ended(self) -> str:
-        """Why the process is gone, as far as it can be known."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(2)
-        code = self.process.returncode
-        ended = {signal.SIGXCPU, signal.SIGKILL}
-        if code is not None and (code in {-s for s in ended} or code in {128 + s for s in ended}):
+        """Why the process is gone, as far as it can be known.
+
+        What started the worker does not always pass on how it was killed (`unshare` ends with 1),
+        so the time that the processes took is looked at, too.
+        """
+        end, took = time.monotonic() + 2, 0.0
+        with contextlib.suppress(ChildProcessError):
+            while self.process.returncode is None and time.monotonic() < end:
+                pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)
+                if pid:
+                    self.process.returncode = os.waitstatus_to_exitcode(status)
+                    took = usage.ru_utime + usage.ru_stime
+                else:
+                    time.sleep(0.01)
+        code, ended = self.process.returncode, {signal.SIGXCPU, signal.SIGKILL}
+        killed = code in {-s for s in ended} | {128 + s for s in ended}
+        if killed or (code and took > 0.9 * self.limits.cpu):
             return f"was stopped: it used up its {self.limits.cpu} s of CPU time, or its memory"
         return "ended its process before it had answered"
 

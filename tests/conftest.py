@@ -1,5 +1,6 @@
 """Shared by all tests: a random stream of their own, a real browser, the built site."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,15 @@ import torch
 from browser import FLAGS, PATIENCE, find_chromium, patient, serve_folder
 
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
+
+
+def pytest_configure():
+    """Started in the background, a process is deaf to Ctrl-C, and so is all that it starts.
+
+    Some tests send it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

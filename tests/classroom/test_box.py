@@ -134,6 +134,25 @@ def test_what_does_not_end_is_ended(kind, code, reason):
         answer_of(kind, code, np.zeros(2), limits=Limits(cpu=1, wall=wall, memory=1 << 30))
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import resource\nresource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass",
+         "used up its 1 s of CPU time"),
+        ("import os; os._exit(1)", "ended its process before it had answered"),
+    ],
+    ids=["loop", "exit"],
+)  # fmt: skip
+def test_a_reason_does_not_depend_on_what_started_the_worker(code, reason):
+    """Some programs pass on how theirs ended, and `unshare` ends with 1."""
+    for last in ("exit 1", "exit $?"):
+        start = ["sh", "-c", f'"$@"; {last}', "sh"]
+        kind = Kind("a shell", lambda python, _, start=start: [*start, *python],
+                    mount_tmp=False, holds=False)  # fmt: skip
+        with pytest.raises(BoxError, match=reason):
+            answer_of(kind, code, np.zeros(2), limits=Limits(cpu=1))
+
+
 def test_prints_are_nobodys_business(kind):
     code = "print('x' * 10**7)\nimport sys\nsys.stderr.write('y' * 10**6)\ndef f(x): return x"
     assert answer_of(kind, code, 1.0) == 1.0
