@@ -139,6 +139,19 @@ def tidy_scripts(soup: BeautifulSoup, is_search: bool) -> None:
         extra.decompose()
 
 
+def say_what_it_holds(soup: BeautifulSoup) -> None:
+    """Mark what the style sheet wants to know of a page, once.
+
+    Asked by `:has()`, it would be asked again, and the whole page styled anew, whenever something
+    comes or goes.
+    """
+    if soup.select_one("#fig-hero"):
+        soup.body["class"] = [*soup.body.get("class", []), "landing"]
+    for cell in soup.select(".cell"):
+        if cell.select_one("[data-panels='3'], [data-panels='4']"):
+            cell["class"] = [*cell["class"], "many-panels"]
+
+
 def mend_accessibility(soup: BeautifulSoup) -> None:
     """Mend what axe finds in the theme."""
     # The theme's placeholder for advertisements.
@@ -267,6 +280,7 @@ def finish_site(app, exception) -> None:
         tidy_scripts(soup, is_search=page.name == "search.html")
         for complaint in drop_foreign_scripts(page, soup, out):
             LOGGER.warning(complaint)
+        say_what_it_holds(soup)
         mend_accessibility(soup)
         ease_images(page, soup)
         ease_reading(page, soup, soups)

@@ -598,7 +598,7 @@ class Lab {
     if (!this.enough) return;
     if (this.ready && this.runs.every((run) => run.finished)) { this.tell("This training is at its end: Reset begins another one, more steps make it longer."); return; }
     this.running = true;
-    this.buttons.train.textContent = "Pause";
+    write(this.buttons.train, "Pause");
     const slow = this.buttons.slow.getAttribute("aria-pressed") === "true";
     if (this.ready) for (const run of this.runs) run.train({ do: "run", pace: slow ? 250 : 0, to });
     else this.goal = to;
@@ -614,7 +614,7 @@ class Lab {
   stopped() {
     this.running = false;
     for (const run of this.runs) run.running = false;
-    this.buttons.train.textContent = "Train";
+    write(this.buttons.train, "Train");
   }
 
   pause() {
@@ -750,8 +750,8 @@ class Lab {
   }
 
   showMissions() {
-    this.missionsText.textContent = `Missions: ${this.solved.size} of ${MISSIONS.length} solved`;
-    this.missionMarks.forEach((m, k) => { m.textContent = this.solved.has(k) ? " ✓ solved" : ""; });
+    write(this.missionsText, `Missions: ${this.solved.size} of ${MISSIONS.length} solved`);
+    this.missionMarks.forEach((m, k) => { write(m, this.solved.has(k) ? " ✓ solved" : ""); });
   }
 
   judge() {
@@ -780,13 +780,13 @@ class Lab {
   draw() {
     const { plots, model, first, second } = this, { shown } = first, other = second?.shown, mode = pageMode();
     this.root.dataset.mode = mode;
-    this.python.textContent = this.settings.python.replace("BASE", this.settings.bases[model.get("base")].python);
+    write(this.python, this.settings.python.replace("BASE", this.settings.bases[model.get("base")].python));
     const data = model.get("data") === "drawn" ? Float32Array.from(this.drawn) : this.data ?? new Float32Array(0);
     const top = this.exact ? this.exact.reduce((a, b) => Math.max(a, b), 0) : shown?.density.reduce((a, b) => Math.max(a, b), 0);
     for (const k of [0, 1]) plots[k].spec.marks[0].limits = [0, top || 1];
     plots[0].spec.marks[1].size = data.length > 1500 ? 1.1 : 1.8;
     const K = shown ? shown.samples.length - 1 : 1, t = model.get("t") * K;
-    this.wayText.textContent = t === 0 ? "noise" : t === K ? "samples" : `layer ${formatNumber(t, 1)} of ${K}`;
+    write(this.wayText, t === 0 ? "noise" : t === K ? "samples" : `layer ${formatNumber(t, 1)} of ${K}`);
     this.way.value = model.get("t");
     const xs = (pairs) => pairs?.map((l) => l[0]) ?? [], ys = (pairs) => pairs?.map((l) => l[1]) ?? [], before = second ? null : this.before;
     const values = {
@@ -847,7 +847,7 @@ class Lab {
   }
 
   tellState() {
-    if (!this.enough) { this.status.textContent = "Draw at least ten points in the first picture, or drop a table (CSV) with two columns."; return; }
+    if (!this.enough) { write(this.status, "Draw at least ten points in the first picture, or drop a table (CSV) with two columns."); return; }
     const n = formatNumber, { first, second } = this, parts = [`Step ${first.done} of ${this.model.get("steps")}`];
     const known = (run) => {
       if (run.gap !== null) parts.push(`gap ${n(run.gap, 3)}`);
@@ -864,12 +864,12 @@ class Lab {
     }
     if (this.silence) parts.push(`a worker has not answered for ${this.silence} s: Restart replaces it`);
     this.buttons.restart.hidden = !this.silence && !this.lost;
-    this.status.textContent = parts.join(" · ") + (this.note ? ` · ${this.note}` : "");
+    write(this.status, parts.join(" · ") + (this.note ? ` · ${this.note}` : ""));
     this.root.dataset.step = first.done;
   }
 
   tell(text) { this.note = text; this.say(text); this.tellState(); }
-  say(text) { this.spoken.textContent = text; }
+  say(text) { write(this.spoken, text); }
 
   // ------------------------------------------------------------------------------------- take away
 

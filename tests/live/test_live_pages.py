@@ -250,6 +250,38 @@ class Mover:
             assert old_picture != new_picture and old != new, f"{self.path}: the probe stays"
 
 
+def restyled(chromium, page, tmp_path, act) -> int:
+    """How many elements the browser gives a style while somebody acts, at the most at once."""
+    kept = tmp_path / "trace.json"
+    chromium.start_tracing(page=page, path=kept, categories=["blink", "devtools.timeline"])
+    act()
+    settled(page)
+    chromium.stop_tracing()
+    trace = json.loads(kept.read_text(encoding="utf-8"))["traceEvents"]
+    return max(e["args"]["elementCount"] for e in trace if e["name"] == "UpdateLayoutTree")
+
+
+@pytest.mark.parametrize("path", [p for p in PAGES if "3_" in p or "9_" in p])
+def test_what_moves_has_its_figure_styled_anew_and_not_the_page(path, chromium, tmp_path):
+    """Else ten thousand elements are styled: half a second on a phone. `:has()` may ask for it."""
+    context = chromium.new_context(viewport={"width": 1200, "height": 900}, reduced_motion="reduce")
+    page = context.new_page()
+    mount(page, path)
+    figure = page.locator(".live-figure").nth(1)
+    control = figure.locator("[data-param]").first
+    control.focus()
+    page.locator("html[data-laid-out]").wait_for()
+    for act in (
+        lambda: [page.keyboard.press(key) for key in ("End", "Home", "PageUp")],
+        lambda: figure.get_by_role("button", name="Reset").press("Enter"),
+        lambda: figure.get_by_role("button", name="Copy link").press("Enter"),
+    ):
+        assert restyled(chromium, page, tmp_path, act) < 200
+    all_of_it = lambda: page.evaluate("document.body.classList.add('landing')")  # noqa: E731
+    assert restyled(chromium, page, tmp_path, all_of_it) > 200, "the meter works"
+    context.close()
+
+
 @pytest.mark.parametrize("path", DAYS)
 def test_figures_live_through_a_day(path, chromium):
     """Moved, printed, left and come back to, reloaded, in a second tab, turned to a phone."""

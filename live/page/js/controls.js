@@ -53,7 +53,7 @@ function addControl(p, model, parent) {
     input.addEventListener("input", () => change(input.valueAsNumber));
     show = () => {
       input.value = model.get(p.name);
-      output.textContent = shownValue(model.get(p.name), p.step);
+      write(output, shownValue(model.get(p.name), p.step));
     };
   }
   model.on(`change:${p.name}`, show);
@@ -192,11 +192,11 @@ function addButtons(spec, model, parent, { reset, link, say }) {
     const p = spec.params.find((q) => q.name === spec.play);
     let running = false, timer;
     const play = button("Play", () => (running ? stop() : start()));
-    stop = () => { running = false; clearTimeout(timer); play.textContent = "Play"; };
+    stop = () => { running = false; clearTimeout(timer); write(play, "Play"); };
     start = () => {
       stop();
       running = true;
-      play.textContent = "Pause";
+      write(play, "Pause");
       const calm = matchMedia("(prefers-reduced-motion: reduce)").matches; // few, slow steps then
       const pause = calm ? 600 : 16, seconds = 4;
       const from = model.get(p.name) >= p.max - p.step / 2 ? p.min : model.get(p.name);
@@ -227,10 +227,10 @@ function addCopy(spec, model, parent, button, link, say) {
     shown = null;
     try {
       await navigator.clipboard.writeText(address);
-      copy.textContent = "Copied";
+      write(copy, "Copied");
       say("Link to this state copied");
       clearTimeout(timer);
-      timer = setTimeout(() => { copy.textContent = "Copy link"; }, 2000);
+      timer = setTimeout(() => { write(copy, "Copy link"); }, 2000);
     } catch {
       shown = Object.assign(element("input", "live-link", parent), { readOnly: true, value: address });
       shown.setAttribute("aria-label", "Link to this state");

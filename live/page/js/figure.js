@@ -66,7 +66,7 @@ function mountFigure(root, { spec, data, make }, model, link) {
       values = first && given.every((v, k) => v === initial[k]) ? first : scene(...given);
       first = null;
     } catch (error) { // a check of the function fails here, as it would in torch
-      if (readout) readout.textContent = `${error.message ?? error}`;
+      if (readout) write(readout, `${error.message ?? error}`);
       throw error;
     }
     const words = { ...values };
@@ -81,16 +81,16 @@ function mountFigure(root, { spec, data, make }, model, link) {
     for (const plot of plots) { Object.assign(plot, { shapes: spec.shapes, values }); plot.draw(values, mode); }
     const text = readout && fillTemplate(spec.readout, words);
     if (readout && text !== readout.textContent) { // (the same one: only the room has changed)
-      readout.textContent = text;
+      write(readout, text);
       clearTimeout(speak); // said once it rests, not at every step
-      if (ready) speak = setTimeout(() => { spoken.textContent = text; }, 800);
+      if (ready) speak = setTimeout(() => { write(spoken, text); }, 800);
     }
     performance.measure("live:draw", { start, end: performance.now() });
     holder.dataset.draws = 1 + (+holder.dataset.draws || 0);
   };
   const redraw = () => { scheduled ||= requestAnimationFrame(draw); };
 
-  const say = (text) => { spoken.textContent = text; };
+  const say = (text) => { write(spoken, text); };
   const buttons = addButtons(spec, model, tools, { link, say, reset: () => {
     for (const p of spec.params) model.set(p.name, p.value);
     model.save_changes();

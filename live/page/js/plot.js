@@ -10,6 +10,14 @@ function element(tag, className, parent, text) {
   return made;
 }
 
+// Words that change while something moves. The text stays where it is: where a page's style sheet
+// asks what its elements hold (`:has()`), a new one has the whole page styled again.
+function write(node, words) {
+  const text = node.firstChild;
+  if (text?.nodeType === Node.TEXT_NODE && text === node.lastChild) text.data = words;
+  else node.textContent = words;
+}
+
 // Round positions for ticks, and how many digits they need.
 function niceTicks([low, high], count) {
   const rough = Math.abs(high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
