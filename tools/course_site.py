@@ -86,6 +86,7 @@ KNOWN_SCRIPTS = [
 RUNS = re.compile(r"\s*javascript\s*:", flags=re.IGNORECASE)
 CLICKS = {"toggleFullScreen()": "fullscreen", "window.print()": "print"}  # see course.js
 DROPPED = ("scripts/fontawesome.js",)  # 1.5 MB; the icons come from its web fonts anyway
+SIDES = re.compile(r"\b(?:left|middle|right)\b", flags=re.IGNORECASE)
 SEARCH_ONLY = ("searchtools.js", "language_data.js", "searchindex.js", "search.js")
 
 
@@ -150,6 +151,15 @@ def say_what_it_holds(soup: BeautifulSoup) -> None:
     for cell in soup.select(".cell"):
         if cell.select_one("[data-panels='3'], [data-panels='4']"):
             cell["class"] = [*cell["class"], "many-panels"]
+    for caption in soup.select("figcaption"):
+        if SIDES.search(caption.get_text()) and panels_of(caption.parent) > 2:
+            caption["class"] = [*caption.get("class", []), "names-sides"]
+
+
+def panels_of(figure) -> int:
+    """How many panels the live figure in a `<figure>` has; 0 without one."""
+    image = figure.select_one("img[data-live]")
+    return int(image["data-panels"]) if image else 0
 
 
 def mend_accessibility(soup: BeautifulSoup) -> None:

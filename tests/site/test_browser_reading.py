@@ -169,6 +169,21 @@ class TestFigures:
             tab.emulate_media(media="print")
             assert "in-the-dark" not in figure.locator("img:visible").get_attribute("class")
 
+    def test_left_and_right_are_explained_where_panels_stand_below_each_other(self, open_page):
+        tab = open_page(f"{CHAPTERS[0]}.html")
+        figure = tab.locator("#fig-mass")
+        before = "(f) => getComputedStyle(f.querySelector('figcaption'), '::before').content"
+        for width, rows in ((1200, 1), (820, 1), (390, 2)):
+            tab.set_viewport_size({"width": width, "height": 900})
+            figure.scroll_into_view_if_needed()
+            panels = figure.locator(".live-panel")
+            panels.first.wait_for()
+            tops = lambda panels=panels: {  # noqa: E731
+                round(panel.bounding_box()["y"], -1) for panel in panels.all()
+            }
+            wait_until(tab, lambda tops=tops, rows=rows: len(tops()) == rows)
+            assert ("rows of two" in figure.evaluate(before)) == (rows == 2)
+
     def test_figures_are_as_wide_as_the_column_and_large_ones_wider_where_there_is_room(
         self, open_page
     ):
@@ -401,6 +416,13 @@ class TestSearch:
 
 
 class TestLanding:
+    def test_on_paper_there_is_nothing_to_press(self, open_page):
+        tab = open_page("index.html")
+        tab.locator("article").wait_for()
+        assert tab.locator(".opening a.sd-btn:visible").count()
+        tab.emulate_media(media="print")
+        assert not tab.locator(".opening a.sd-btn:visible").count()
+
     def test_all_is_on_the_first_screen(self, open_page):
         tab = open_page("index.html", viewport={"width": 1366, "height": 768})
         for part in ("article h1", ".opening p", ".opening a.sd-btn", "#fig-hero .live-figure"):

@@ -308,6 +308,15 @@ class Tags(HTMLParser):
         self.found.append((tag, {name: value or "" for name, value in attrs}))
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_captions_of_three_live_panels_that_name_sides_are_marked(name):
+    for caption in soup(name).select("figcaption"):
+        live, text = caption.parent.select_one("img[data-live]"), caption.get_text().lower()
+        many = live is not None and int(live["data-panels"]) > 2
+        sides = any(side in re.findall(r"\w+", text) for side in ("left", "middle", "right"))
+        assert ("names-sides" in caption.get("class", [])) == (many and sides), text
+
+
 def test_the_book_is_one_page_whose_links_arrive():
     tags = Tags(paper.whole_book(SITE, DOCUMENTS)).found
     ids = Counter(attributes["id"] for _, attributes in tags if "id" in attributes)
