@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ class Drawing:
     def size(self) -> list[int]:
         return self.told["size"]
 
-    @property
+    @cached_property
     def frame(self) -> tuple[float, float, float, float]:
         """Left, right, top and bottom of the axes: what the marks are cut to."""
         (cut,) = {tuple(map(tuple, m["clip"])) for m in self.marks}
