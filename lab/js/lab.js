@@ -662,7 +662,9 @@ class Lab {
   }
 
   seeAnew() {
+    const before = this.viewer;
     this.viewer = new Host(this.address, null, (why) => this.blind(why), PATIENCE * 2 ** this.failures);
+    before?.handOver(this.viewer);
     Object.assign(this, { looking: false, stale: true });
   }
 
@@ -945,9 +947,9 @@ class Lab {
 
   // Samples of the flow with their log p, as a table. (Dropped into the Lab, it is data.)
   async table(count = 1000) {
-    const { viewer } = this, { flowNow: model, weights } = this.first;
-    const { way } = (await viewer.ask({ do: "view", model, weights, wanted: { way: ["samples", { seed: this.model.get("seed"), count }] } }));
-    const points = way.at(-1), { p } = (await viewer.ask({ do: "view", model, weights, wanted: { p: ["logProb", points] } }));
+    const { flowNow: model, weights } = this.first, ask = (wanted) => this.viewer.ask({ do: "view", model, weights, wanted }, true);
+    const { way } = await ask({ way: ["samples", { seed: this.model.get("seed"), count }] });
+    const points = way.at(-1), { p } = await ask({ p: ["logProb", points] });
     const exact = (v) => `${+v.toPrecision(9)}`;
     return ["x1,x2,log_p", ...Array.from(p, (v, i) => [points[2 * i], points[2 * i + 1], v].map(exact).join())].join("\n") + "\n";
   }
@@ -983,7 +985,7 @@ class Lab {
           : Array.from({ length: own[0] }, (_, i) => flat.slice(i * own[1], (i + 1) * own[1]));
       }
     });
-    const made = await this.viewer.ask({ do: "view", model, weights: all, wanted: { p: ["logProb", points] } });
+    const made = await this.viewer.ask({ do: "view", model, weights: all, wanted: { p: ["logProb", points] } }, true);
     return { shape: { n_layers: layers, hidden_dim: width, n_frequencies: waves, turn }, base: this.model.get("base"), weights, steps: done,
       points: Array.from({ length: points.length / 2 }, (_, i) => [points[2 * i], points[2 * i + 1]]), log_p: Array.from(made.p) };
   }

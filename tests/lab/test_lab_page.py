@@ -463,6 +463,21 @@ def test_lost_workers_are_replaced(tab):
     tab.click("text=Pause")
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_is_taken_away_while_a_worker_is_lost_comes_from_the_next(tab, times):
+    trained_small(tab)
+    table, weights = lab(tab, "table(50)"), lab(tab, "exported()")
+    lost = f"{LAB}.viewer.lose('pulled the plug');" * times
+    both = (
+        f"Promise.all([{LAB}.table(50), {LAB}.exported()]).then((got) => {{ window.got = got; }})"
+    )
+    tab.evaluate(f"() => {{ window.got = null; {both}; {lost} }}")
+    wait_until(tab, lambda: tab.evaluate("window.got"))
+    assert tab.evaluate("window.got") == [table, weights]
+    assert "computes the pictures was lost (pulled the plug)" in tab.inner_text(".lab-status")
+    lab(tab, "failures = 0")
+
+
 # What the page asks the worker of the pictures waits until `letGo()`: as on a busy machine.
 LATE = f"""() => {{
   const {{ viewer }} = {LAB}, send = viewer.send.bind(viewer), kept = [];

@@ -76,13 +76,21 @@ class Host {
     if (!this.ended) post(message);
   }
 
-  // A message that has an answer of its own.
-  ask(message) {
+  // A message that has an answer of its own. lasting: should this host be lost, the answer is due
+  // from the one that comes after it.
+  ask(message, lasting = false) {
     const id = ++this.next;
     return new Promise((done) => {
+      if (lasting) done.message = message;
       this.waiting.set(id, done);
       this.send({ ...message, id }).catch(() => {});
     });
+  }
+
+  // To another host: what is still to be answered, and should last.
+  handOver(other) {
+    for (const done of this.waiting.values()) if (done.message) other.ask(done.message, true).then(done);
+    this.waiting.clear();
   }
 
   end() {
