@@ -10,6 +10,7 @@ from . import (
     mixing,
     points,
     recipe,
+    recompute,
     sensor,
     sign,
     singular,
@@ -39,5 +40,6 @@ STUDIES = {
         depth.EQUAL_TIME,
         splines.STUDY,
         mixing.STUDY,
+        recompute.STUDY,
     )
 }

@@ -13,6 +13,7 @@ import torch
 import flows
 import gen_models_utilities as gmu
 from experiments import evidence
+from experiments.studies import recompute
 
 CHAPTER = execute.ROOT / "chapters" / "5_training.ipynb"
 
@@ -274,3 +275,37 @@ def test_a_jump_of_the_curve_is_carried_by_few_points_and_soon_over():
         assert now.median() - reports[best].median() < rise / 2, "most points hardly notice"
         assert (now > means[best] + 4).float().mean() < 0.2, "few carry it"
         assert min(means[k + 1 : k + 6]) < means[best] + 0.2, "soon over"
+
+
+# ------------------------------------------------------------------------------------------ memory
+
+
+def test_a_gradient_whose_values_are_computed_again_is_the_same():
+    x = recompute.ring(20, torch.Generator().manual_seed(0)).double()
+    found = []
+    for length in (0, 1, 3):
+        torch.manual_seed(1)
+        flow = flows.RealNVP(n_layers=5, hidden_dim=8, turn=45.0).double()
+        recompute.loss_of(flow, x, length).backward()
+        found.append([p.grad for p in flow.parameters()])
+        wanted = -flow.log_prob(x).mean()
+        assert torch.allclose(recompute.loss_of(flow, x, length), wanted)
+    for other in found[1:]:
+        assert all(map(torch.equal, found[0], other))
+    assert any(p.abs().max() > 0 for p in found[0])
+
+
+def test_what_recomputation_saves_and_costs():
+    runs = evidence("recompute")
+    for number, sign in (("mib", -1), ("ms", 1)):
+        for depth in recompute.DEPTHS[1:]:
+            kept = runs.values(f"{depth} couplings, kept", number)
+            again = runs.values(f"{depth} couplings, forgotten in stretches", number)
+            assert (sign * (again - kept) > 0).all(), (number, depth)
+    for way in recompute.PIECES:
+        sizes = [runs.median(f"{depth} couplings, {way}", "mib") for depth in recompute.DEPTHS]
+        assert sizes == sorted(sizes)
+    deep = [runs.median(f"100 couplings, {way}", "ms") for way in recompute.PIECES]
+    assert deep[2] < 2 * deep[0]  # "less than one more step"
+    whole, _, stretches = [runs.median(f"100 couplings, {w}", "mib") for w in recompute.PIECES]
+    assert stretches < whole / 2  # "less than half"
