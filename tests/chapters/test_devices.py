@@ -35,7 +35,10 @@ SHORTER = {
         "range(150)": "range(2)",
         "held_out[:4000]": "held_out[:40]",
     },
-    "7_outlook": {"torch.randn(20_000, 2": "torch.randn(200, 2"},
+    "7_outlook": {
+        "torch.randn(20_000, 2": "torch.randn(200, 2",
+        "z = torch.randn(2000, 2": "z = torch.randn(20, 2",
+    },
 }
 # A slip for each chapter: the text of a cell, and the text with the slip.
 SLIPS = {
