@@ -149,17 +149,16 @@ def say_what_it_holds(soup: BeautifulSoup) -> None:
     if soup.select_one("#fig-hero"):
         soup.body["class"] = [*soup.body.get("class", []), "landing"]
     for cell in soup.select(".cell"):
-        if cell.select_one("[data-panels='3'], [data-panels='4']"):
+        if panels_of(cell) > 2:
             cell["class"] = [*cell["class"], "many-panels"]
     for caption in soup.select("figcaption"):
         if SIDES.search(caption.get_text()) and panels_of(caption.parent) > 2:
             caption["class"] = [*caption.get("class", []), "names-sides"]
 
 
-def panels_of(figure) -> int:
-    """How many panels the live figure in a `<figure>` has; 0 without one."""
-    image = figure.select_one("img[data-live]")
-    return int(image["data-panels"]) if image else 0
+def panels_of(part) -> int:
+    """How many panels the live figure in a part of the page has, the most of several; 0 without."""
+    return max((int(image["data-panels"]) for image in part.select("img[data-live]")), default=0)
 
 
 def mend_accessibility(soup: BeautifulSoup) -> None:
