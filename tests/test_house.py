@@ -363,12 +363,12 @@ class TestRepositoryAddress:
         assert done.returncode == 0, done.stderr
         notebooks = [*copy.glob("chapters/*.ipynb"), *copy.glob("experiments/sheets/*.ipynb")]
         assert done.stdout.count(".ipynb") == len(notebooks)
-        tests = ["chapters/test_structure.py", "tools/test_export.py"]
-        tests += [f"test_house.py::{type(self).__name__}::test_agrees_everywhere"]
-        tests = [f"tests/{name}" for name in tests]  # (all of the house: tools/hardships.py)
+        tests = ["chapters/test_structure.py", "tools/test_export.py", "test_house.py"]
+        tests = [f"tests/{name}" for name in tests]
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+        chosen = ["-k", "not Repository and not lint or agrees_everywhere"]
         ran = subprocess.run(
-            command, cwd=copy, capture_output=True, encoding="utf-8",
+            [*command, *chosen], cwd=copy, capture_output=True, encoding="utf-8",
             env=os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
         )  # fmt: skip
         assert ran.returncode == 0, ran.stdout[-3000:]
