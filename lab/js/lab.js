@@ -871,7 +871,7 @@ class Lab {
   }
 
   tell(text) { this.note = text; this.say(text); this.tellState(); }
-  say(text) { write(this.spoken, text); }
+  say(text) { this.spoken.textContent = text; } // (a new text is said, though it be the same)
 
   // ------------------------------------------------------------------------------------- take away
 

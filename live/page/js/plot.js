@@ -14,8 +14,8 @@ function element(tag, className, parent, text) {
 // asks what its elements hold (`:has()`), a new one has the whole page styled again.
 function write(node, words) {
   const text = node.firstChild;
-  if (text?.nodeType === Node.TEXT_NODE && text === node.lastChild) text.data = words;
-  else node.textContent = words;
+  if (text?.nodeType !== Node.TEXT_NODE || text !== node.lastChild) node.textContent = words;
+  else if (text.data !== words) text.data = words;
 }
 
 // Round positions for ticks, and how many digits they need.
