@@ -149,16 +149,16 @@ def say_what_it_holds(soup: BeautifulSoup) -> None:
     if soup.select_one("#fig-hero"):
         soup.body["class"] = [*soup.body.get("class", []), "landing"]
     for cell in soup.select(".cell"):
-        if panels_of(cell) > 2:
+        if most(cell, "data-panels") > 2:
             cell["class"] = [*cell["class"], "many-panels"]
     for caption in soup.select("figcaption"):
-        if SIDES.search(caption.get_text()) and panels_of(caption.parent) > 2:
+        if SIDES.search(caption.get_text()) and most(caption.parent, "data-rows") > 1:
             caption["class"] = [*caption.get("class", []), "names-sides"]
 
 
-def panels_of(part) -> int:
-    """How many panels the live figure in a part of the page has, the most of several; 0 without."""
-    return max((int(image["data-panels"]) for image in part.select("img[data-live]")), default=0)
+def most(part, attribute: str) -> int:
+    """The most that the live figures of a part of the page say of themselves; 0 without one."""
+    return max((int(image[attribute]) for image in part.select("img[data-live]")), default=0)
 
 
 def mend_accessibility(soup: BeautifulSoup) -> None:

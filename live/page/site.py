@@ -123,10 +123,10 @@ def mount_figures(app, pagename, templatename, context, doctree) -> None:
     for digest, model in found.items():
         name, files = write_figure(Path(app.outdir), model)
         scripts = " ".join(address(f"_static/live/{f}", 1) for f in files)
-        panels, (desk, phone) = len(model["spec"]["panels"]), heights(model["spec"])
+        panels, (desk, phone) = model["spec"]["panels"], heights(model["spec"])
         attributes = (
-            f'data-live="{name}" data-panels="{panels}" data-scripts="{scripts}" '
-            f'style="--more: {desk}px; --phone: {phone}px"'
+            f'data-live="{name}" data-panels="{len(panels)}" data-rows="{len(rows(panels))}" '
+            f'data-scripts="{scripts}" style="--more: {desk}px; --phone: {phone}px"'
         )
         context["body"], count = mark_picture(context["body"], digest, attributes, model["spec"])
         marked += count
@@ -161,15 +161,13 @@ def heights(spec: dict) -> tuple[int, int]:
         (125, 480)
     """
     fold = spec.get("fold") or {"names": [], "when": None}
-    places, params = spans(spec["panels"]), len(spec["params"]) - len(fold["names"])
-    rows, column = 0, 0  # rows that have begun, and the place that is next
-    for span in places:
-        rows += span == 2 or column == 0
-        column = 0 if span == 2 else (column + 1) % 2
+    panels, params = spec["panels"], len(spec["params"]) - len(fold["names"])
     line = 30 * bool(fold["names"] and not fold["when"])  # that opens what is put away
     controls = 50 + 45 * -(-params // 2) + line
-    beside = column and len(places) > 1  # the readout has the place that is left
-    return 75 + 50 * (params > 1) + line, 205 * rows - 25 + controls + 40 * (not beside)
+    *above, last = rows(panels)
+    beside = last == [1] and above  # the readout has the place that is left
+    high = 205 * len([*above, last]) - 25 + controls + 40 * (not beside)
+    return 75 + 50 * (params > 1) + line, high
 
 
 def spans(panels: list[dict]) -> list[int]:
@@ -185,6 +183,22 @@ def spans(panels: list[dict]) -> list[int]:
         alone = k == len(panels) - 1 and column == 0 and not panel["equal"]
         found.append(2 if len(panels) > 1 and (panel["width"] >= 1.5 or alone) else 1)
         column = 0 if found[-1] == 2 else (column + 1) % 2
+    return found
+
+
+def rows(panels: list[dict]) -> list[list[int]]:
+    """How the panels stand on a narrow page: for each row, the places that each panel takes.
+
+    Example:
+        >>> square, strip = {"width": 1.0, "equal": True}, {"width": 2.0, "equal": False}
+        >>> rows([square] * 3), rows([square, strip, square])
+        ([[1, 1], [1]], [[1], [2], [1]])
+    """
+    found = []
+    for span in spans(panels):
+        if span == 2 or not found or sum(found[-1]) == 2:
+            found.append([])
+        found[-1].append(span)
     return found
 
 
