@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import bdtr, stdtrit  # scipy.stats has them too, and takes a second to load
 
 from .study import SweepError, load
 
@@ -54,10 +54,8 @@ def interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, 
     ordered = np.sort(np.asarray(list(values), dtype=float))
     if not len(ordered):
         raise ValueError("values must hold at least one number, but is empty")
-    k = int(stats.binom.ppf((1 - confidence) / 2, len(ordered), 0.5))
-    while k and 1 - 2 * stats.binom.cdf(k - 1, len(ordered), 0.5) < confidence:
-        k -= 1
-    k = max(k, 1)
+    below = bdtr(np.arange(len(ordered)), len(ordered), 0.5)  # P(at most 0, 1, ... lie below)
+    k = max(int((1 - 2 * below >= confidence).sum()), 1)
     return float(ordered[k - 1]), float(ordered[-k])
 
 
@@ -219,7 +217,7 @@ def fence(values: Sequence[float], false_alarms: float) -> float:
     n = len(logs)
     if n < 10 or not np.isfinite(logs).all():
         raise ValueError("values must be at least ten positive, finite numbers")
-    reach = stats.t.isf(false_alarms, n - 1) * logs.std(ddof=1) * math.sqrt(1 + 1 / n)
+    reach = -stdtrit(n - 1, false_alarms) * logs.std(ddof=1) * math.sqrt(1 + 1 / n)
     k = max(5, n // 10)  # of the highest values
     slope = (logs[-k:] - logs[-k - 1]).mean() * (1 + 2 / math.sqrt(k))  # and its own uncertainty
     power = logs[-k - 1] + slope * math.log(k / (n * false_alarms))

@@ -21,7 +21,6 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import notebooks
 import safely
 import solutions
@@ -119,7 +118,7 @@ def taught(root: Path = ROOT) -> str:
     for folder in ("classroom/exercises", "experiments/studies", "experiments/sheets"):
         parts += [p.read_text(encoding="utf-8") for p in sorted((root / folder).glob("*.py"))]
     for path in sorted(root.glob("chapters/*.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells:
+        for cell in notebooks.read(path).cells:
             if not is_solution(cell):
                 parts += [cell.source, *strings(cell.get("outputs", []))]
     return "\n".join(map(letters, parts))
@@ -233,7 +232,7 @@ def without_solutions(folder: Path) -> None:
         ValueError: a sentence about solutions is not where it was.
     """
     for path in sorted(folder.glob("chapters/*.ipynb")):
-        notebook = nbformat.read(path, as_version=4)
+        notebook = notebooks.read(path)
         notebook.cells = [cell for cell in notebook.cells if not is_solution(cell)]
         notebooks.stable_ids(notebook)
         notebooks.store(notebook, path)

@@ -16,12 +16,11 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from notebooks import in_order, stable_ids, store
+from notebooks import ROOT, chapters, has_tag, stable_ids, store
 
 import gen_models_utilities as gmu
 from live.figure.reference import SWITCH
 
-ROOT = Path(__file__).resolve().parents[1]
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 METADATA = {
@@ -36,16 +35,6 @@ ENVIRONMENT = {
     SWITCH: "1",  # live figures say what torch computes for them: tests hold the pages against it
     **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")},
 }
-
-
-def chapters() -> list[Path]:
-    """All chapter notebooks, in the order of the book."""
-    return in_order((ROOT / "chapters").glob("*.ipynb"))
-
-
-def has_tag(cell, tag: str) -> bool:
-    """Whether a cell carries a tag."""
-    return tag in cell.metadata.get("tags", [])
 
 
 def run(notebook, path: Path, environment=None, timeout: int = 600):

@@ -14,9 +14,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-import nbformat
 import safely
-from execute import ROOT, chapters, has_tag
+from notebooks import ROOT, chapters, has_tag, read
 
 TARGET = ROOT / "flows.py"
 # flows.py stands alone, but for flows_support.py: the two may be copied without the rest.
@@ -93,7 +92,7 @@ def without_imports(source: str, tree: ast.Module) -> str:
 
 def read_chapter(path) -> tuple[Part, dict[str, str]]:
     """What a chapter exports, and all that it imports."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     titles = re.findall(r"^# (.+)$", notebook.cells[0].source, flags=re.MULTILINE)
     part = Part(titles[0] if titles else path.stem, f"chapters/{path.name}", [], [])
     imports = {}

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 import safely
+from notebooks import read
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -94,7 +94,7 @@ def the_chapters(root: Path = ROOT) -> list[Chapter]:
         if not name.startswith("chapters/"):
             continue
         stem = name.removeprefix("chapters/")
-        text = nbformat.read(root / f"{name}.ipynb", as_version=4).cells[0].source
+        text = read(root / f"{name}.ipynb").cells[0].source
         title = re.search(r"^# (.+)$", text, flags=re.MULTILINE)
         goals, minutes = GOALS.search(text), READING.search(text)
         found.append(Chapter(

@@ -1,11 +1,26 @@
 """Notebook files as the course stores them: cells named by content, never half written."""
 
 import hashlib
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import nbformat
-import safely
+# nbformat loads what would check addresses in notebooks, which have none: it takes a second.
+sys.modules.setdefault("rfc3987_syntax", None)
+import nbformat  # noqa: E402
+import safely  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def chapters() -> list[Path]:
+    """All chapter notebooks, in the order of the book."""
+    return in_order((ROOT / "chapters").glob("*.ipynb"))
+
+
+def has_tag(cell, tag: str) -> bool:
+    """Whether a cell carries a tag."""
+    return tag in cell.metadata.get("tags", [])
 
 
 def in_order(paths: Iterable[Path]) -> list[Path]:
@@ -22,6 +37,11 @@ def in_order(paths: Iterable[Path]) -> list[Path]:
         ['9_a.ipynb', '10_b.ipynb']
     """
     return sorted(paths, key=lambda path: (len(path.stem.split("_")[0]), path.stem))
+
+
+def read(path):
+    """The notebook in a file."""
+    return nbformat.read(path, as_version=4)
 
 
 def stable_ids(notebook) -> None:

@@ -10,9 +10,8 @@ import re
 import sys
 from pathlib import Path
 
-import nbformat
 import safely
-from notebooks import in_order
+from notebooks import in_order, read
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "classroom" / "solutions.json"
@@ -40,7 +39,7 @@ def in_chapters(root: Path = ROOT) -> dict[str, str]:
     """The solutions of all chapters, in the order of the book."""
     found = {}
     for path in in_order((root / "chapters").glob("*.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells:
+        for cell in read(path).cells:
             if cell.cell_type == "markdown":
                 found |= in_text(cell.source)
     return found

@@ -29,10 +29,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat
 import pytest
 from nbval.plugin import coalesce_streams, get_sanitize_patterns
-from notebooks import in_order
+from notebooks import in_order, read
 
 ROOT = Path(__file__).resolve().parents[1]
 SANITIZE = ROOT / "tests" / "chapters" / "nbval_sanitize.cfg"
@@ -110,7 +109,7 @@ def training_chapters(folder: Path = ROOT / "chapters") -> list[Path]:
     """Return the notebooks of a folder in which a code cell trains, in the order of the book."""
     found = []
     for path in in_order(folder.glob("*.ipynb")):
-        cells = nbformat.read(path, as_version=4).cells
+        cells = read(path).cells
         if any(cell.cell_type == "code" and trains(cell.source) for cell in cells):
             found.append(path)
     return found
