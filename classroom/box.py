@@ -347,7 +347,7 @@ class Box:
         What started the worker does not always pass on how it was killed (`unshare` ends with 1),
         so the time that the processes took is looked at, too.
         """
-        end, took = time.monotonic() + 2, 0.0
+        end, took = time.monotonic() + 10, 0.0  # (a busy machine may take a while to end it)
         with contextlib.suppress(ChildProcessError):
             while self.process.returncode is None and time.monotonic() < end:
                 pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)

@@ -93,7 +93,7 @@ class Run {
   // Nothing is trained yet.
   clear() {
     Object.assign(this, { done: 0, losses: [], held: [], wentBack: [], weights: null, kept: null, shown: null, gap: null, strays: null, nll: undefined,
-      start: undefined, finished: false, exploded: false, running: false, speed: 0, rate: undefined, rates: null });
+      untrained: null, start: undefined, finished: false, exploded: false, running: false, speed: 0, rate: undefined, rates: null });
   }
 
   // A new training. plan: other rates, and their first steps.
@@ -143,6 +143,7 @@ class Run {
       if (now - this.since[0] > 500) { this.speed = ((done - this.since[1]) / (now - this.since[0])) * 1000; this.since = [now, done]; }
     }
     Object.assign(this, { done, weights, rate, rates, wentBack, exploded, finished });
+    if (!done) this.untrained = weights;
     lab.stale = true;
     if (done && !running) this.tell({ do: "state" }); // (to go on from here, should it be lost)
     if (this.running && !running && turn === this.turn) { // (not: at an order before the last one)
@@ -694,7 +695,11 @@ class Lab {
     if (pool?.length) wanted.held = ["logProb", pool];
     const made = await viewer.ask({ do: "view", model, weights, wanted });
     const away = this.exact && (await viewer.ask({ do: "exact", name: this.model.get("data"), points: made.samples.at(-1) }));
+    // Where it started is known, though the first look may come when many steps are done.
+    const late = wanted.held && run.start === undefined && done && run.untrained;
+    const first = late && (await viewer.ask({ do: "view", model, weights: run.untrained, wanted: { held: wanted.held } }));
     if (epoch !== this.epoch) return;
+    if (first) run.start = -first.held.reduce((a, b) => a + b, 0) / first.held.length;
     this.measure(run, made, done, away);
     if (made.probe) this.takeApart(run, made.probe);
     if (run === this.first) this.judge();

@@ -622,6 +622,22 @@ def test_the_rate_changes_while_it_runs(tab):
     assert "rates=1-0.1" in lab(tab, "link()") and lab(tab, "first.done") == 1
 
 
+def test_where_it_started_is_known_to_who_looks_late(tab):
+    """On a busy machine many steps are done before the first look at what they make."""
+    open_lab(tab, f"data=moons&{SMALL}", anew=True)
+    wait_until(tab, lambda: lab(tab, "first.start") is not None)
+    start = lab(tab, "first.start")
+    tab.evaluate(f"{LAB}.look = () => {{}}; {LAB}.fresh(); undefined")
+    wait_until(tab, lambda: lab(tab, "first.untrained") is not None)
+    assert lab(tab, "first.start") is None
+    tab.evaluate(f"{LAB}.buttons.train.click()")
+    wait_until(tab, lambda: lab(tab, "first.finished"))
+    tab.evaluate(f"delete {LAB}.look; {LAB}.look(); undefined")
+    wait_until(tab, lambda: lab(tab, "first.start") is not None)
+    assert lab(tab, "first.start") == pytest.approx(start, abs=1e-6)
+    assert lab(tab, "first.nll") < start - 0.1
+
+
 # How each mission is solved: what one sets, after its Start. The last one is drawn.
 PLAYED = [
     {"layers": "6", "steps": "500", "rate": "0.01"},
