@@ -10,6 +10,7 @@ import math
 import pickle
 import re
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -62,6 +63,14 @@ def double(*values) -> torch.Tensor:
 
 def bell(z):
     return flows.standard_normal_log_prob(z).exp()
+
+
+def roots_of_waves(height: float) -> int:
+    """In how many places z + sin 2z has a height: between its turning points it is monotone."""
+    half = math.acos(-0.5) / 2  # where the slope 1 + 2 cos 2z is 0
+    turns = sorted(sign * half + k * math.pi for k in range(-3, 4) for sign in (-1, 1))
+    values = [-9.0, *(z + math.sin(2 * z) for z in turns), 9.0]
+    return sum((a - height) * (b - height) < 0 for a, b in pairwise(values))
 
 
 # ------------------------------------------------------------------------ chapter 1: the claims
@@ -310,6 +319,29 @@ def test_when_horns_appear(c_squared):
         horns = c_squared > threshold
         assert (log_p[1600] < log_p.max() - 1e-9) == horns
         assert peaks == 2 if horns else peaks <= 1  # at a threshold the top is too flat to count
+
+
+def test_how_many_z_arrive_at_a_height():
+    """The first figure of chapter 2 counts what algebra counts, and marks it on the curve."""
+    scene = chapter(2)["candidate"]
+    for height in (-1.9, -1.2, -0.6, -0.3, 0.0, 0.3, 0.45, 1.1, 1.7):
+        wanted = [1, 1, int(abs(height) < 1), 4 if height == 0 else int(height > 0),
+                  1 if height == 0 else 2 * (height > 0), roots_of_waves(height)]  # fmt: skip
+        for curve, count in enumerate(wanted):
+            shown = scene(torch.tensor(curve), torch.tensor(height))
+            assert shown["how_many"] == count, (curve, height)
+            z, there = shown["found"].T
+            marked = ~z.isnan()
+            assert marked.sum() == count or (count == 4 and marked.sum() > 100)
+            assert (there[marked] == height).all()
+            at = chapter(2)["six_curves"](z[marked])[curve]
+            assert ((at - height).abs() < 0.05).all()
+    for curve in (2, 3):  # nearly all of the bell arrives in view
+        shown = scene(torch.tensor(curve), torch.tensor(0.5))
+        assert abs(torch.trapezoid(shown["heap"], shown["x"]) - 1) < 0.01
+    # Half of the bell lies on one point if the curve is the ReLU; no smoothing hides it.
+    heap = scene(torch.tensor(3), torch.tensor(0.5))["heap"]
+    assert heap.max() > 3
 
 
 def test_the_figure_of_the_race():

@@ -49,6 +49,15 @@ class TestEachChapter:
         for extra in chapter.locator(".citation-list .backrefs, .citation-list .label").all():
             assert not extra.is_visible()
 
+    def test_the_first_live_figure_stands_on_the_first_two_screens(self, chapter):
+        """A reader plays before reading on. (On a phone the aims fill a screen more.)"""
+        for size, screens in ((DESK, 2), (PHONE, 3)):
+            chapter.set_viewport_size(size)
+            first = chapter.locator("figure [data-live], .live-figure").first
+            top = first.evaluate("part => part.getBoundingClientRect().top + scrollY")
+            assert top < screens * size["height"]
+        chapter.set_viewport_size(DESK)
+
     def test_folded_solutions_are_one_line_high(self, chapter):
         heights = """[...document.querySelectorAll(".solution.toggle-hidden")].map((part) =>
             [part, part.querySelector(".admonition-title")].map((p) => p.offsetHeight))"""
