@@ -47,6 +47,56 @@ def stirred(flow, seed=0, size=0.3):
     return flow.double()
 
 
+# ---------------------------------------------------------------------------- an exact family
+
+
+@pytest.fixture(scope="module")
+def asked(chapter):
+    """The function of fig-live-asked, and what its cell draws."""
+    (cell,) = [source for source in CODE if "def asked(" in source]
+    names = dict(chapter) | {"SEED": 0}
+    exec(cell, names)
+    return names["asked"]
+
+
+@pytest.mark.parametrize("radius", [1.0, 1.7, 3.0, 4.0])
+def test_each_request_gets_a_density_of_its_own(asked, radius):
+    """It adds up to one for all modes and for each, and the printed entropy is its own."""
+    centers = gmu.ring_centers(radius=radius).float()
+    for mode in range(9):
+        shown = asked(torch.tensor(radius), torch.tensor(mode))
+        assert abs(shown["density"].sum().item() * 0.2**2 - 1) < 1e-4
+        exact = gmu.ring_conditional_entropy() if mode else gmu.ring_entropy(radius=radius)
+        assert abs(shown["entropy"].item() - exact) < 1e-4
+        nearest = torch.cdist(shown["samples"], centers).argmin(dim=1)
+        drawn_for = centers[mode - 1] if mode else torch.zeros(2)
+        error = 0.25 if mode else math.sqrt(0.25**2 + radius**2 / 2)
+        off = (shown["samples"].mean(dim=0) - drawn_for).abs().max()
+        assert off < 4 * error / math.sqrt(400)
+        if radius == 4.0:
+            own = range(8) if mode == 0 else [mode - 1]
+            assert set(nearest.tolist()) == set(own)
+
+
+def test_the_picture_of_all_modes_is_the_ring(asked):
+    """The right way up: pixel by pixel the density of the ring, and mode 2 is the topmost."""
+    side = torch.linspace(-5.2, 5.2, 53)
+    for radius in (1.0, 2.3):
+        shown = asked(torch.tensor(radius), torch.tensor(0))["density"]
+        for row, column in ((26, 31), (31, 26), (20, 38)):
+            x = torch.stack([side[column], side[row]])[None]
+            exact = gmu.ring_log_prob(x, radius=radius).exp().item()
+            assert abs(shown[row, column].item() - exact) < 1e-5
+    top = asked(torch.tensor(3.0), torch.tensor(3))["density"].argmax().item()
+    assert divmod(top, 53) == (41, 26)  # x1 = 0, x2 = 3
+
+
+def test_a_label_saves_less_where_modes_overlap(asked):
+    saved = [asked(torch.tensor(r), torch.tensor(0))["saved"].item() for r in (1.0, 1.5, 2.0, 4.0)]
+    assert saved == sorted(saved)
+    assert saved[0] < math.log(8) - 0.2 and abs(saved[-1] - math.log(8)) < 1e-4
+
+
 # ------------------------------------------------------------------------ the few lines that differ
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 from samples import needs_solutions, normal
@@ -49,6 +50,50 @@ def stored(name):
         return evidence(name)
     except SweepError as error:
         pytest.skip(str(error))
+
+
+# ------------------------------------------------------------------------------- two bells
+
+BELLS = [(0.0, 1.0), (0.0, 0.4), (0.5, 0.8), (1.5, 0.5), (2.4, 1.0), (2.4, 0.4)]
+
+
+def bells(page, d, s):
+    """What the figure shows, in double, and the exact density at its places."""
+    shown = page["two_bells"](torch.tensor(d), torch.tensor(s))
+    shown = {name: value.double() for name, value in shown.items()}
+    x = shown["x"].numpy()
+    return shown, 0.5 * norm.pdf(x, -d, s) + 0.5 * norm.pdf(x, d, s)
+
+
+def share_below(x, d, s):
+    return 0.5 * norm.cdf(x, -d, s) + 0.5 * norm.cdf(x, d, s)
+
+
+@pytest.mark.parametrize(("d", "s"), BELLS)
+def test_an_increasing_map_makes_two_bells(page, d, s):
+    """Its curve rises, and what lies between two places is what lies between their latents."""
+    shown, truth = bells(page, d, s)
+    x, z = (np.delete(shown[k].numpy(), 401) for k in "xz")  # the middle stands there twice
+    assert (np.diff(x) > 0).all() and (np.diff(z) >= 0).all() and np.isfinite(z).all()
+    assert abs(norm.cdf(z) - share_below(x, d, s)).max() < 1e-6
+    made = (norm.cdf(z[2:]) - norm.cdf(z[:-2])) / (x[2:] - x[:-2])  # by differences of the map
+    assert abs(made - np.delete(truth, 401)[1:-1]).max() < 1e-3 / s
+    assert abs(shown["p"].numpy() - truth).max() < 1e-5
+
+
+@pytest.mark.parametrize(("d", "s"), BELLS)
+def test_what_a_bridge_costs_in_slope(page, d, s):
+    """The printed slope is that of the map, nowhere is it steeper, and a nat costs a factor e."""
+    shown, truth = bells(page, d, s)
+    slope = shown["slope"].item()
+    assert abs(shown["low"].item() - math.log(truth[400])) < 1e-4
+    assert abs(slope / (s * math.exp(d**2 / (2 * s**2))) - 1) < 1e-4
+    assert abs(shown["sum"].item() - norm.logpdf(0)) < 1e-4
+    if d / s < 4:  # else the shares below both places round to one half
+        h = 1e-3 * s
+        rise = norm.ppf(share_below(h, d, s)) - norm.ppf(share_below(-h, d, s))
+        assert abs(slope * rise / (2 * h) - 1) < 1e-3
+    assert slope > 0.999 * (norm.pdf(shown["z"].numpy()) / truth).max()
 
 
 # ------------------------------------------------------------------------------- rounding
