@@ -304,6 +304,26 @@ def test_every_text_file_is_opened_with_its_encoding(texts):
             assert not (found := without_encoding(piece)), f"{name}: lines {found}"
 
 
+PROSE = (".md", ".ipynb", ".txt", ".toml", ".yml")
+IMAGINED = {"chapters/11_your_subject.ipynb", "tests/chapters/test_claims_11.py"}  # of a reader
+
+
+def test_paths_in_prose_lead_somewhere(texts):
+    """Of files and folders below the top level; what they are followed by may be left out."""
+    files = [path.relative_to(ROOT) for path in tracked_files()]
+    there = {str(place) for path in files for place in (path, *path.parents)}
+    folders = "|".join(sorted({name.split("/")[0] for name in texts if "/" in name}))
+    named = re.compile(rf"(?<![\w./-])((?:{re.escape(folders)})/[\w./-]*\w)".replace(r"\|", "|"))
+    for name, text in texts.items():
+        if not name.endswith(PROSE):
+            continue
+        if name.endswith(".ipynb"):
+            text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+        for path in named.findall(text):
+            known = path in IMAGINED or any(place.startswith(path) for place in there)
+            assert known or path.endswith((".html", ".json")), f"{name}: {path}"
+
+
 def test_lint():
     for arguments in (["check"], ["format", "--check"]):
         command = [sys.executable, "-m", "ruff", *arguments, "."]
