@@ -31,7 +31,7 @@ REAL_STEPS = 2  # of a training; for its other steps, nothing is computed
 # What would take long and says nothing about devices: chapter -> text of a cell, and what runs.
 SHORTER = {
     "5_training": {
-        "(0, 10, 20, 40, 70, 100, 150)": "(0, 1, 2)",
+        "(0, 20, 50, 100, 150)": "(0, 1, 2)",
         "range(150)": "range(2)",
         "held_out[:4000]": "held_out[:40]",
     },

@@ -191,7 +191,7 @@ class TestFigures:
                 round(panel.bounding_box()["y"], -1) for panel in panels.all()
             }
             wait_until(tab, lambda tops=tops, rows=rows: len(tops()) == rows)
-            assert ("rows of two" in figure.evaluate(before)) == (rows == 2)
+            assert ("panels stand in rows" in figure.evaluate(before)) == (rows == 2)
 
     def test_figures_are_as_wide_as_the_column_and_large_ones_wider_where_there_is_room(
         self, open_page
