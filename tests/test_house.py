@@ -312,8 +312,8 @@ def test_paths_in_prose_lead_somewhere(texts):
     """Of files and folders below the top level; what they are followed by may be left out."""
     files = [path.relative_to(ROOT) for path in tracked_files()]
     there = {str(place) for path in files for place in (path, *path.parents)}
-    folders = "|".join(sorted({name.split("/")[0] for name in texts if "/" in name}))
-    named = re.compile(rf"(?<![\w./-])((?:{re.escape(folders)})/[\w./-]*\w)".replace(r"\|", "|"))
+    folders = "|".join(sorted({re.escape(path.parts[0]) for path in files if len(path.parts) > 1}))
+    named = re.compile(rf"(?<![\w./-])((?:{folders})/[\w./-]*\w)")
     for name, text in texts.items():
         if not name.endswith(PROSE):
             continue
