@@ -140,7 +140,7 @@ def add_solutions(notebook) -> None:
     assert bool(solutions) == TARGET.exists()  # an edition without solutions has none
     for solution in solutions:
         blocks = re.findall(r"^```python\n(.*?)^```$", solution, flags=re.DOTALL | re.MULTILINE)
-        if blocks and not blocks[0].startswith(("# About", "# Up to")):
+        if blocks and not blocks[0].startswith("# About"):
             notebook.cells.append(nbformat.v4.new_code_cell("\n".join(blocks)))
 
 
