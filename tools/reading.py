@@ -5,6 +5,7 @@
 - The title of a solution opens it.
 - Citations lead to the list on their own page, or to the bibliography.
 - A formula keeps the comma after it; sections say about how high they are.
+- A table that holds whole paragraphs can be read row by row.
 """
 
 import ast
@@ -12,11 +13,13 @@ import re
 from pathlib import Path
 
 from bs4 import BeautifulSoup, NavigableString, Tag
+from formulas import find_formulas
 from found import one_line
 from short_form import shorten
 
 LONG_CODE = 45  # lines
 SHORT_CODE = 24  # characters
+LONG_CELL = 160  # characters: what fills more than three lines of a phone is a paragraph
 SET_UP = "Set-up (run this first in Colab)"
 MARKS = re.compile(r"^[.,;:!?)’”\]]+")
 FIGURE = re.compile(r"Fig\.\s*([\d.]+\d|\d+)")
@@ -210,9 +213,31 @@ def height_of_picture(image: Tag, width: int) -> float:
 
 
 def words_of(tag: Tag) -> str:
-    """A tag's text, less formulas' MathML, which nobody sees."""
-    hidden = {id(t) for f in tag.select("mjx-assistive-mml") for t in f.find_all(string=True)}
-    return one_line("".join(t for t in tag.find_all(string=True) if id(t) not in hidden))
+    """A tag's text, less formulas: their TeX says little about how wide they are."""
+    formulas = {id(text) for text in find_formulas(tag)}
+    return one_line("".join(t for t in tag.find_all(string=True) if id(t) not in formulas))
+
+
+def mark_tables_of_prose(soup: BeautifulSoup) -> None:
+    """Give the cells of tables with paragraphs the names of their columns.
+
+    On a phone the style sheet then sets each row as a short section of its own. Elements that are
+    no longer set as a table are none for a screen reader either, unless they say so.
+    """
+    roles = {"thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "th": "columnheader"}
+    for table in soup.select(".bd-article table"):
+        heads = [one_line(cell.get_text()) for cell in table.select("thead th")]
+        lengths = [len(one_line(cell.get_text())) for cell in table.select("tbody td")]
+        if not heads or max(lengths, default=0) < LONG_CELL:
+            continue
+        table["class"] = [*table.get("class", []), "of-prose"]
+        table["role"] = "table"
+        for part in table.find_all([*roles, "td"]):
+            part["role"] = roles.get(part.name, "cell")
+        if len(heads) > 2:  # of two columns the second needs no name
+            for row in table.select("tbody tr"):
+                for head, cell in list(zip(heads, row.find_all("td"), strict=True))[1:]:
+                    cell["data-column"] = head
 
 
 def ease_reading(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSoup]) -> None:
@@ -223,7 +248,6 @@ def ease_reading(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSou
         soup: the page itself.
         pages: all pages of the site.
     """
-    shorten_exported_code(soup)
     fold_set_up(soup)
     name_folds(soup)
     mark_long_code(soup)
@@ -231,3 +255,4 @@ def ease_reading(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSou
     lead_citations_home(page, soup, pages)
     keep_marks_together(soup)
     guess_heights(soup)
+    mark_tables_of_prose(soup)

@@ -178,6 +178,31 @@ class TestFigures:
             tab.emulate_media(media="print")
             assert "in-the-dark" not in figure.locator("img:visible").get_attribute("class")
 
+    def test_a_table_of_paragraphs_is_read_row_by_row_on_a_phone(self, open_page):
+        tab = open_page("chapters/7_outlook.html")
+        table = tab.locator("table.of-prose").nth(1)
+        row = table.locator("tbody tr").first
+        left = lambda: row.locator("td").evaluate_all(  # noqa: E731
+            "cells => cells.map((cell) => cell.getBoundingClientRect().left)"
+        )
+        named = "cell => getComputedStyle(cell, '::before').content"
+        for width, columns in ((1200, 3), (390, 1)):
+            tab.set_viewport_size({"width": width, "height": 900})
+            table.scroll_into_view_if_needed()
+            wait_until(tab, lambda columns=columns: len(set(left())) == columns)
+            names = [cell.evaluate(named) for cell in row.locator("td").all()]
+            assert names == (["none"] * 3 if columns == 3 else ["none", '"Why"', '"What one does"'])
+        assert table.evaluate("t => t.scrollWidth <= innerWidth"), "nothing goes on to the right"
+        # For a screen reader it is the table that it was.
+        found = tab.get_by_role("table").nth(1)
+        assert found.get_by_role("columnheader").all_inner_texts() == [
+            "Limit",
+            "Why",
+            "What one does",
+        ]
+        assert found.get_by_role("row").first.get_by_role("columnheader").count() == 3
+        assert found.get_by_role("row").nth(1).get_by_role("cell").count() == 3
+
     def test_left_and_right_are_explained_where_panels_stand_below_each_other(self, open_page):
         tab = open_page(f"{CHAPTERS[0]}.html")
         figure = tab.locator("#fig-mass")

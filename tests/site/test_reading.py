@@ -317,6 +317,16 @@ def test_captions_that_name_sides_say_where_the_panels_stand_on_a_phone(name):
         assert ("names-sides" in caption.get("class", [])) == (stacked and sides), text
 
 
+@each_document
+def test_tables_of_paragraphs_say_so_and_tables_of_words_do_not(name):
+    for table in soup(name).select(".bd-article table"):
+        longest = max(len(" ".join(c.get_text().split())) for c in table.select("tbody td"))
+        marked = "of-prose" in table["class"]
+        assert marked if longest > 200 else not marked if longest < 150 else True, longest
+        if marked:
+            assert table["role"] == "table" and not table.select("tr:not([role=row])")
+
+
 def test_the_book_is_one_page_whose_links_arrive():
     tags = Tags(paper.whole_book(SITE, DOCUMENTS)).found
     ids = Counter(attributes["id"] for _, attributes in tags if "id" in attributes)
