@@ -45,6 +45,16 @@ def call(*command, **options) -> str:
     return done.stdout
 
 
+def requirements() -> tuple[list[str], list[str]]:
+    """What is installed with all that it asks for, and what is installed alone."""
+    found = {False: [], True: []}
+    for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines():
+        requirement, _, remark = line.partition("#")
+        if requirement.strip():
+            found[remark.strip() == "alone"].append(requirement.strip())
+    return found[False], found[True]
+
+
 @pytest.fixture(scope="module")
 def colab() -> Path:
     """An environment with Colab's versions, made once and kept until they change."""
@@ -55,7 +65,9 @@ def colab() -> Path:
         call(sys.executable, "-m", "venv", place)
         python = place / "bin" / "python"
         install = ["-m", "pip", "install", "--disable-pip-version-check", "--no-compile"]
-        call(python, *install, "-r", REQUIREMENTS)
+        with_all, alone = requirements()
+        call(python, *install, *with_all)
+        call(python, *install, "--no-deps", *alone)
         site = Path(call(python, "-c", "import site; print(site.getsitepackages()[0])").strip())
         installed = Path(torch.__file__).parents[1]
         for name in [*BORROWED, *(path.name for path in installed.glob("torch-*.dist-info"))]:
