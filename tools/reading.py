@@ -224,20 +224,23 @@ def mark_tables_of_prose(soup: BeautifulSoup) -> None:
     On a phone the style sheet then sets each row as a short section of its own. Elements that are
     no longer set as a table are none for a screen reader either, unless they say so.
     """
-    roles = {"thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "th": "columnheader"}
+    roles = {"thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "td": "cell"}
     for table in soup.select(".bd-article table"):
-        heads = [one_line(cell.get_text()) for cell in table.select("thead th")]
-        lengths = [len(one_line(cell.get_text())) for cell in table.select("tbody td")]
-        if not heads or max(lengths, default=0) < LONG_CELL:
+        if not table.select_one("thead tr"):
+            continue
+        head, *rows = (row.find_all(["td", "th"]) for row in table.find_all("tr"))
+        lengths = [len(one_line(cell.get_text())) for cells in rows for cell in cells]
+        if max(lengths, default=0) < LONG_CELL:
             continue
         table["class"] = [*table.get("class", []), "of-prose"]
         table["role"] = "table"
-        for part in table.find_all([*roles, "td"]):
-            part["role"] = roles.get(part.name, "cell")
-        if len(heads) > 2:  # of two columns the second needs no name
-            for row in table.select("tbody tr"):
-                for head, cell in list(zip(heads, row.find_all("td"), strict=True))[1:]:
-                    cell["data-column"] = head
+        for part in table.find_all([*roles, "th"]):
+            heads = "columnheader" if part.find_parent("thead") else "rowheader"
+            part["role"] = roles.get(part.name, heads)
+        for cells in rows:
+            if len(cells) == len(head) > 2:  # of two columns the second needs no name
+                for above, cell in list(zip(head, cells, strict=True))[1:]:
+                    cell["data-column"] = one_line(above.get_text())
 
 
 def ease_reading(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSoup]) -> None:

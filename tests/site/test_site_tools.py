@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import afterword
 import book
 import course_site
+import formulas
 import found
 import page_weight
 import paper
@@ -220,6 +221,54 @@ def test_what_is_longer_on_the_page_is_guessed_higher():
     assert height(f'<img width="790" height="395" {room}>') > wide + 4, "sliders need room"
     assert height("<img>") > height("") and height("<div class='math'></div>") > height("")
     assert height("<ul><li>a</li><li>b</li></ul>") > height("<ul><li>a</li></ul>")
+
+
+def table(*rows: str, head: str = "<tr><td></td><th>Why</th><th>What</th></tr>") -> BeautifulSoup:
+    """A page with a table of these rows."""
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    made = page(f"<article class='bd-article'><table><thead>{head}</thead>{body}</table></article>")
+    reading.mark_tables_of_prose(made)
+    return made
+
+
+def test_cells_of_a_table_of_paragraphs_know_their_columns():
+    long = "word " * 40
+    made = table(f"<td>a</td><td>b</td><td>{long}</td>", "<th>c</th><td colspan='2'>d</td>")
+    assert made.table["class"] == ["of-prose"] and made.table["role"] == "table"
+    named = [cell.get("data-column") for cell in made.select("tr > *")]
+    assert named == [None] * 4 + ["Why", "What"] + [None] * 2
+    roles = [cell["role"] for cell in made.select("tr > *")]
+    assert roles == ["cell", *["columnheader"] * 2, *["cell"] * 3, "rowheader", "cell"]
+    two = table(f"<td>a</td><td>{long}</td>", head="<tr><th>What</th><th>Why</th></tr>")
+    assert "of-prose" in two.table["class"] and not two.select("[data-column]")
+    assert not table("<td>a</td><td>b</td><td>c</td>").select("[role], .of-prose")
+    assert not table(head="").select("[role]") and not table(f"<td>{long}</td>", head="").select(
+        "[role]"
+    )
+
+
+def test_code_that_was_put_aside_is_as_it_was():
+    listing = (
+        "<span></span><span class='k'>def</span> f(x):\n"
+        "<details class='rest'><summary></summary><span class='s'>\"a\"</span>\n</details>b"
+    )
+    made = page(f"<pre>{listing}</pre><pre>plain</pre><div><p>a</p></div>")
+    before, text = str(made), made.get_text()
+    aside = course_site.put_code_aside(made)
+    assert made.get_text() == text and not made.select("pre :not(.rest)")
+    assert made.select_one("pre > .rest").get_text() == '"a"\n'
+    course_site.put_code_back(aside)
+    assert str(made) == before
+
+
+def test_formulas_on_a_line_of_their_own_can_be_scrolled_by_key():
+    made = page(
+        r"<div class='math notranslate'>\[x = 1, \qquad y = 2\]</div>"
+        r"<p><span class='math notranslate'>\(z\)</span></p>"
+    )
+    formulas.set_formulas([made])
+    keys = [box.get("tabindex") for box in made.select("mjx-container")]
+    assert keys == ["0", "0", None]
 
 
 # -- Search ------------------------------------------------------------------------------------
