@@ -42,7 +42,7 @@ from lab_page import mount_lab, write_lab
 from left_out import read_source
 from notes import add_notes, read_terms
 from page_weight import bundle_styles, calm_theme, ease_images, names_in_use
-from reading import ease_reading, shorten_exported_code
+from reading import ease_reading, shorten_exported_code, words_of
 from sphinx.ext.mathjax import html_visit_displaymath, html_visit_math
 from sphinx.util import logging
 
@@ -152,7 +152,7 @@ def say_what_it_holds(soup: BeautifulSoup) -> None:
         if most(cell, "data-panels") > 2:
             cell["class"] = [*cell["class"], "many-panels"]
     for caption in soup.select("figcaption"):
-        if SIDES.search(caption.get_text()) and most(caption.parent, "data-rows") > 1:
+        if SIDES.search(words_of(caption)) and most(caption.parent, "data-rows") > 1:
             caption["class"] = [*caption.get("class", []), "names-sides"]
 
 

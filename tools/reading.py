@@ -229,7 +229,7 @@ def mark_tables_of_prose(soup: BeautifulSoup) -> None:
         if not table.select_one("thead tr"):
             continue
         head, *rows = (row.find_all(["td", "th"]) for row in table.find_all("tr"))
-        lengths = [len(one_line(cell.get_text())) for cells in rows for cell in cells]
+        lengths = [len(words_of(cell)) for cells in rows for cell in cells]
         if max(lengths, default=0) < LONG_CELL:
             continue
         table["class"] = [*table.get("class", []), "of-prose"]
@@ -240,7 +240,7 @@ def mark_tables_of_prose(soup: BeautifulSoup) -> None:
         for cells in rows:
             if len(cells) == len(head) > 2:  # of two columns the second needs no name
                 for above, cell in list(zip(head, cells, strict=True))[1:]:
-                    cell["data-column"] = one_line(above.get_text())
+                    cell["data-column"] = words_of(above)
 
 
 def ease_reading(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSoup]) -> None:

@@ -242,9 +242,19 @@ def test_cells_of_a_table_of_paragraphs_know_their_columns():
     two = table(f"<td>a</td><td>{long}</td>", head="<tr><th>What</th><th>Why</th></tr>")
     assert "of-prose" in two.table["class"] and not two.select("[data-column]")
     assert not table("<td>a</td><td>b</td><td>c</td>").select("[role], .of-prose")
-    assert not table(head="").select("[role]") and not table(f"<td>{long}</td>", head="").select(
-        "[role]"
-    )
+    for rows in ([], [f"<td>{long}</td>"]):
+        assert not table(*rows, head="").select("[role]"), "no names, no columns"
+    formula = rf"<span class='math notranslate'>\({'x + ' * 100}x\)</span>"
+    assert not table(f"<td>a</td><td>b</td><td>{formula}</td>").select(".of-prose"), "TeX is none"
+
+
+def test_a_bracket_in_a_caption_is_no_side():
+    formula = r"<span class='math notranslate'>\(\left(x\right)\)</span>"
+    for words, names in (("On the left", True), (formula, False)):
+        made = page(f'<figure><img data-live="a" data-rows="2" data-panels="2">'
+                    f"<figcaption>{words}</figcaption></figure>")  # fmt: skip
+        course_site.say_what_it_holds(made)
+        assert bool(made.select("figcaption.names-sides")) == names
 
 
 def test_code_that_was_put_aside_is_as_it_was():
