@@ -25,7 +25,7 @@ ALIVE = [
     for name in PAGES
     if (page := SITE / f"{name}.html").exists() and "data-live=" in page.read_text(encoding="utf-8")
 ]
-each_page = pytest.mark.parametrize("name", PAGES)
+DESK = {"width": 1280, "height": 2400}
 
 # Sections out of view are not laid out; where a test looks at all of a page, they must be.
 LAY_OUT_ALL = "section { content-visibility: visible !important }"
@@ -56,28 +56,60 @@ THIN_OUT = """() => {
         if (count[token.className] > 2) token.replaceWith(...token.childNodes);
     }
 }"""
-# What it takes longest for is the contrast of each text with what lies behind it. Texts whose
-# element and three around it are alike in kind, class and own style have the same: two of each
-# are looked at.
+# What it takes longest for is the contrast of each text with what lies behind it. Texts of one
+# look (colour, size, weight) before the same backgrounds have the same: two of each are looked at.
 MARK_KINDS_OF_TEXT = """() => {
-    const kind = (part) => part && part.tagName +
-        ["class", "style", "role", "data-theme"].map((name) => part.getAttribute(name)).join();
+    const looks = (part, ...names) => names.map((name) => getComputedStyle(part)[name]).join();
+    const behind = new Map([[null, ""]]);
+    const backgrounds = (part) => {
+        if (!behind.has(part)) {
+            const own = looks(part, "backgroundColor", "backgroundImage", "opacity", "filter");
+            const clear = own === "rgba(0, 0, 0, 0),none,1,none";
+            behind.set(part, backgrounds(part.parentElement) + (clear ? "" : ` ${own}`));
+        }
+        return behind.get(part);
+    };
     const count = {};
     for (const part of document.querySelectorAll("body *")) {
         const own = [...part.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-        if (!own && !part.matches("input, select, textarea")) continue;
-        let key = "";
-        for (let i = 0, at = part; i < 4; i++, at = at?.parentElement) key += `${kind(at)} `;
-        count[key] = (count[key] ?? 0) + 1;
-        part.toggleAttribute("data-a-kind-of-text", count[key] <= 2);
+        const text = (own || part.matches("input, select, textarea")) && part.checkVisibility();
+        const key = text && backgrounds(part)
+            + looks(part, "color", "fontSize", "fontWeight", "textShadow", "position");
+        if (text) count[key] = (count[key] ?? 0) + 1;
+        part.toggleAttribute("data-a-kind-of-text", text && count[key] <= 2);
     }
+    axe.configure({rules: [{id: "color-contrast", selector: "[data-a-kind-of-text]"}]});
     return document.querySelectorAll("[data-a-kind-of-text]").length;
 }"""
 MOUNT = "() => window.mountLiveFigures?.()"  # all at once: else only those in view are alive
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 FOCUSED = "document.activeElement"
 
-
+TOO_WIDE = """() => {
+    const folds = [...document.querySelectorAll("article details:not([open])")];
+    const hidden = [...document.querySelectorAll(".toggle-hidden")];
+    const unfold = (open) => {
+        for (const fold of folds) fold.open = open;
+        for (const part of hidden) part.classList.toggle("toggle-hidden", !open);
+    };
+    unfold(true);
+    const found = [...document.querySelectorAll("article mjx-container")].filter((formula) => {
+        const around = formula.closest("div.math mjx-container, p, li, dd, td, th, figcaption")
+            ?? formula.closest("div");
+        const room = around.getBoundingClientRect(), drawn = formula.querySelector("mjx-math");
+        return !formula.closest("table") && drawn.getBoundingClientRect().right > room.right + 1;
+    }).map((formula) => formula.textContent);
+    unfold(false);
+    return found;
+}"""
+# A static picture: letters of gmu.LETTERS points in a picture that is 768 pixels wide.
+PICTURE = """(image) => ({
+    letters: (9 * 96 / 72) * (image.getBoundingClientRect().width / 768),
+    scrolls: [image.closest(".sideways")].every((box) =>
+        box.scrollWidth > box.clientWidth + 20 && box.tabIndex === 0),
+    hint: getComputedStyle(image.closest("figure").querySelector("figcaption"), "::before").content,
+})"""
+BROKEN = "[...document.images].filter((i) => i.complete && !i.naturalWidth).map((i) => i.src)"
 STATE_OF_FOCUS = """() => {
     const part = document.activeElement, style = getComputedStyle(part);
     return {
@@ -109,17 +141,18 @@ class Watch:
         self.troubles.append(f"{kind}: {what}")
 
 
-@pytest.fixture(scope="module")
-def desktop(chromium):
-    """Windows of a desktop, by colour scheme; pages share their cache."""
-    size = {"width": 1280, "height": 2400}
-    contexts = {
-        theme: chromium.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce")
-        for theme in ("light", "dark")
-    }
-    yield contexts
-    for context in contexts.values():
-        context.close()
+@pytest.fixture(scope="module", params=PAGES)
+def page(request, chromium, site):
+    """A page with all its figures alive, for the tests that look at all of it, one after the other.
+
+    `page.watch` has noted what went wrong.
+    """
+    tab = chromium.new_page(viewport=DESK, color_scheme="light", reduced_motion="reduce")
+    tab.watch = Watch(tab, (site, "data:", "blob:"))
+    tab.goto(f"{site}/{request.param}.html")
+    tab.evaluate(MOUNT)
+    yield tab
+    tab.close()
 
 
 @pytest.fixture
@@ -135,36 +168,87 @@ def axe_violations(tab, within: str = "body", colours_only: bool = False) -> lis
     tab.evaluate(THIN_OUT)
     tab.evaluate(AXE)
     assert tab.evaluate(MARK_KINDS_OF_TEXT)
-    texts = f"{{include: [['{within} [data-a-kind-of-text]']]}}"
-    colours = (texts, "runOnly: ['color-contrast']")
     # Of the rules that axe leaves off by default, WCAG 2.2 AA needs the size of targets.
-    others = "rules: {'target-size': {enabled: true}, 'color-contrast': {enabled: false}}"
-    found = []
-    for where, rules in [colours] if colours_only else [colours, (f"'{within}'", others)]:
-        options = f"{{resultTypes: ['violations'], preload: false, {rules}}}"
-        found += tab.evaluate(f"axe.run({where}, {options})")["violations"]
+    every = "rules: {'target-size': {enabled: true}}"
+    rules = "runOnly: ['color-contrast']" if colours_only else every
+    options = f"{{resultTypes: ['violations'], preload: false, {rules}}}"
+    found = tab.evaluate(f"axe.run('{within}', {options})")["violations"]
     return [f"{v['id']}: {[n['html'][:120] for n in v['nodes'][:3]]}" for v in found]
 
 
-@each_page
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_page_is_quiet_and_accessible(desktop, site, name, theme):
-    """By day from a server, by night from the disk: where a page comes from does not change its
-    colours, nor they what it asks for."""
-    tab, root = desktop[theme].new_page(), site if theme == "light" else SITE.as_uri()
-    watch = Watch(tab, (root, "data:", "blob:"))
-    tab.goto(f"{root}/{name}.html")
-    assert tab.evaluate("document.documentElement.dataset.theme") == theme
-    tab.evaluate(MOUNT)
-    figures = tab.locator(".live-figure:not([data-lab])").count()
-    assert figures == tab.locator("img[data-live]").count()
+class TestEachPage:
+    """The page's figures are alive; the tests come in this order, for axe's thins the page out."""
+
+    def test_it_is_quiet(self, page):
+        figures = page.locator(".live-figure:not([data-lab])").count()
+        assert figures == page.locator("img[data-live]").count()
+        page.evaluate(SCROLL_THROUGH)
+        assert not page.evaluate("violations")
+        assert not page.watch.troubles
+        assert not page.evaluate(BROKEN)
+
+    def test_every_control_of_its_figures_is_reached(self, page):
+        """With Tab alone, each in turn, seen, and left again; arrows do what a slider promises."""
+        controls = "[data-param], canvas[tabindex], button"
+        wanted = page.locator(f".live-figure:not([data-lab]) :is({controls})")
+        reached, count = 0, wanted.count()
+        if count:
+            wanted.first.scroll_into_view_if_needed()
+            wanted.first.focus()
+        for _ in range(600 if count else 0):
+            state = page.evaluate(STATE_OF_FOCUS)
+            if state["live"]:
+                reached += 1
+                assert state["ring"] and state["visible"], f"focus is not seen on {state['html']}"
+            if reached == count:
+                break
+            page.keyboard.press("Tab")
+        assert reached == count, "a control cannot be reached, or not be left"
+
+    def test_a_phone_need_not_scroll_sideways(self, page):
+        page.add_style_tag(content=LAY_OUT_ALL)
+        page.set_viewport_size({"width": 360, "height": 800})
+        settled(page)
+        wide = """[...document.querySelectorAll("article *")].filter((part) =>
+            part.getBoundingClientRect().right > innerWidth + 1 &&
+            !part.closest("pre, .math, .output, .pst-scrollable-table-container, .sideways"))
+            .slice(0, 3).map((part) => part.outerHTML.slice(0, 120))"""
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, page.evaluate(wide)
+        widths = """[...document.querySelectorAll('.live-figure canvas')]
+            .filter((canvas) => canvas.checkVisibility()).map((canvas) => canvas.offsetWidth)"""
+        assert all(100 <= width <= 360 for width in page.evaluate(widths))
+        page.set_viewport_size({"width": 390, "height": 844})
+        settled(page)
+        assert not page.evaluate(TOO_WIDE), "formulas, less those in tables, which scroll"
+        for picture in page.locator("article img.fills:visible").all():
+            picture.scroll_into_view_if_needed()
+            wait_until(page, lambda picture=picture: picture.evaluate(PICTURE)["scrolls"])
+            shown = picture.evaluate(PICTURE)
+            assert shown["letters"] >= 9, "the smallest letters of a picture, in the page's pixels"
+            assert "swipe" in shown["hint"], shown
+        page.set_viewport_size(DESK)
+
+    def test_axe_finds_nothing_by_day(self, page):
+        assert page.evaluate("document.documentElement.dataset.theme") == "light"
+        assert not axe_violations(page)
+
+    def test_axe_finds_nothing_by_night(self, page):
+        page.emulate_media(color_scheme="dark")
+        wait_until(page, lambda: page.evaluate("document.documentElement.dataset.theme") == "dark")
+        assert not axe_violations(page, colours_only=True)
+        assert not page.watch.troubles
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in ALIVE])
+def test_pages_without_figures_are_quiet_from_the_disk(chromium, name):
+    """(test_live_pages.py opens those with figures from there.)"""
+    tab = chromium.new_page(color_scheme="dark")
+    watch = Watch(tab, (SITE.as_uri(), "data:", "blob:"))
+    tab.goto((SITE / f"{name}.html").as_uri())
+    assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
     tab.evaluate(SCROLL_THROUGH)
-    assert not tab.evaluate("violations")
-    assert not watch.troubles
-    broken = "[...document.images].filter((i) => i.complete && !i.naturalWidth).map((i) => i.src)"
-    assert not tab.evaluate(broken)
-    # The two differ in their colours only.
-    assert not axe_violations(tab, colours_only=theme == "dark")
+    assert not tab.evaluate("violations") and not watch.troubles
+    assert not tab.evaluate(BROKEN)
     tab.close()
 
 
@@ -200,49 +284,6 @@ def test_policy_is_in_force(open_page):
     assert tab.evaluate("window.stranger") is None
     wait_until(tab, lambda: len(tab.evaluate("violations")) >= 3)
     assert len(tab.evaluate("violations")) == 3, "the script, the other host, and eval"
-
-
-TOO_WIDE = """() => {
-    for (const fold of document.querySelectorAll("article details")) fold.open = true;
-    for (const part of document.querySelectorAll(".toggle-hidden")) {
-        part.classList.remove("toggle-hidden");
-    }
-    return [...document.querySelectorAll("article mjx-container")].filter((formula) => {
-        const around = formula.closest("div.math mjx-container, p, li, dd, td, th, figcaption")
-            ?? formula.closest("div");
-        const room = around.getBoundingClientRect(), drawn = formula.querySelector("mjx-math");
-        return !formula.closest("table") && drawn.getBoundingClientRect().right > room.right + 1;
-    }).map((formula) => formula.textContent);
-}"""
-# Static pictures: letters of gmu.LETTERS points in a picture that is 768 pixels wide.
-PICTURES = """[...document.querySelectorAll("article img.fills")].filter((i) => i.checkVisibility())
-    .map((image) => ({
-        letters: (9 * 96 / 72) * (image.getBoundingClientRect().width / 768),
-        scrolls: [image.closest(".sideways")].every((box) =>
-            box.scrollWidth > box.clientWidth + 20 && box.tabIndex === 0),
-        hint: getComputedStyle(image.closest("figure").querySelector("figcaption"), "::before")
-            .content,
-    }))"""
-
-
-@each_page
-def test_a_phone_need_not_scroll_sideways(open_page, name):
-    tab = open_page(name, viewport={"width": 360, "height": 800})
-    tab.evaluate(MOUNT)
-    tab.add_style_tag(content=LAY_OUT_ALL)
-    wide = """[...document.querySelectorAll("article *")].filter((part) =>
-        part.getBoundingClientRect().right > innerWidth + 1 &&
-        !part.closest("pre, .math, .output, .pst-scrollable-table-container, .sideways"))
-        .slice(0, 3).map((part) => part.outerHTML.slice(0, 120))"""
-    assert tab.evaluate("document.documentElement.scrollWidth") <= 360, tab.evaluate(wide)
-    widths = """[...document.querySelectorAll('.live-figure canvas')]
-        .filter((canvas) => canvas.checkVisibility()).map((canvas) => canvas.offsetWidth)"""
-    assert all(100 <= width <= 360 for width in tab.evaluate(widths))
-    tab.set_viewport_size({"width": 390, "height": 844})
-    assert not tab.evaluate(TOO_WIDE), "formulas, less those in tables, which scroll"
-    for shown in tab.evaluate(PICTURES):
-        assert shown["letters"] >= 9, "the smallest letters of a picture, in the page's pixels"
-        assert shown["scrolls"] and "swipe" in shown["hint"], shown
 
 
 class TestReading:
@@ -350,28 +391,6 @@ class TestKeyboard:
         controls = ["search-button", "theme-switch", "sidebar-toggle", "2_transforms_1d"]
         for control in [*controls, "Download this page"]:
             assert control in all_html, f"not reached: {control}"
-
-    @pytest.mark.parametrize("name", ALIVE)
-    def test_every_control_of_a_live_figure_is_reached(self, open_page, name):
-        """With Tab alone, each in turn, seen, and left again; arrows do what a slider promises."""
-        tab = open_page(name)
-        tab.evaluate(MOUNT)
-        wanted = tab.locator(
-            ".live-figure [data-param], .live-figure canvas[tabindex], .live-figure button"
-        )
-        first, count = wanted.first.element_handle(), wanted.count()
-        first.scroll_into_view_if_needed()
-        first.focus()
-        reached = 0
-        for _ in range(600):
-            state = tab.evaluate(STATE_OF_FOCUS)
-            if state["live"]:
-                reached += 1
-                assert state["ring"] and state["visible"], f"focus is not seen on {state['html']}"
-            if reached == count:
-                break
-            tab.keyboard.press("Tab")
-        assert reached == wanted.count(), "a control cannot be reached, or not be left"
 
 
 class TestCircumstances:
