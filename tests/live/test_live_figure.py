@@ -212,8 +212,20 @@ FIGURES = {
     "training": checkpoints,
 }
 # What stands on the canvases of a page, or of a part of it.
-PICTURES = """(root) =>
-    [...(root ?? document).querySelectorAll("canvas")].map((c) => c.toDataURL()).join()"""
+# A number for each picture: another picture has another one.
+PICTURES = """(root) => [...(root ?? document).querySelectorAll("canvas")].map((canvas) => {
+    const { width, height } = canvas;
+    if (!width || !height) return "empty";
+    const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(0, 0, width, height);
+    let one = 1, other = 0;
+    for (const pixel of new Uint32Array(data.buffer)) {
+        one = Math.imul(one ^ pixel, 16777619);
+        other = (Math.imul(other, 31) + pixel) | 0;
+    }
+    return `${width} x ${height}: ${one} ${other}`;
+}).join()"""
 
 
 @pytest.fixture(scope="module", params=FIGURES)
