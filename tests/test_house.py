@@ -386,10 +386,11 @@ class TestRepositoryAddress:
         tests = ["chapters/test_structure.py", "tools/test_export.py", "test_house.py"]
         tests = [f"tests/{name}" for name in tests]
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
-        chosen = ["-k", "not Repository and not lint or agrees_everywhere"]
+        # (What modules import, and how they open files, holds no address.)
+        chosen = "not Repository and not lint and not import and not encoding or agrees_everywhere"
         ran = subprocess.run(
-            [*command, *chosen], cwd=copy, capture_output=True, encoding="utf-8",
-            env=os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+            [*command, "-k", chosen], cwd=copy, capture_output=True, encoding="utf-8",
+            env=os.environ | {"PYTHONPATH": str(copy)},
         )  # fmt: skip
         assert ran.returncode == 0, ran.stdout[-3000:]
 
