@@ -437,10 +437,13 @@ def test_terms_are_noted_once_and_where_a_note_may_stand(name):
     links = html.select("a.note")
     assert len(links) >= 5 and len({link["href"] for link in links}) == len(links)
     meanings = {dt["id"]: dt.find_next_sibling("dd").p for dt in soup("glossary").select("dt[id]")}
+    named = [tag for tag in html.find_all(id=True) if tag["id"].startswith("note-")]
+    notes_by_id = {note["id"]: note for note in named}
+    assert len(notes_by_id) == len(named) == len(links)
     for link in links:
         path, _, term = link["href"].partition("#")
         assert path == "../glossary.html"
-        (note,) = html.select(f"[id='{link['aria-describedby']}']")
+        note = notes_by_id[link["aria-describedby"]]
         assert note.has_attr("hidden") and note.get_text() == meanings[term].get_text()
         assert not note.select("a, [id]")
         for kind in ("a", "h1", "h2", "h3", "code", "button", "summary", "figure", "strong"):
