@@ -177,8 +177,13 @@ def test_ci_runs_the_readers_commands():
     workflow = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8"))
     steps = [step for step in workflow["jobs"]["book"]["steps"] if "run" in step]
     assert [step["run"] for step in steps if "if" not in step] == ["make book", "make test"]
-    (publish,) = [step for step in steps if "if" in step]
+    publish, release = [step for step in steps if "if" in step]
     assert publish["run"].endswith("tools/book.py --publish") and "push" in publish["if"]
+    assert release["run"] == "make pdf archive" and "release" in release["if"]
+
+
+# The jobs that may write: at which event, and what.
+PUBLISHERS = {"publish": ("push", {"pages", "id-token"}), "attach": ("release", {"contents"})}
 
 
 def test_ci_has_few_permissions_and_pinned_actions():
@@ -190,9 +195,11 @@ def test_ci_has_few_permissions_and_pinned_actions():
         writes = {what for what, access in job["permissions"].items() if access == "write"}
         if writes:
             # Who may publish runs nothing of the book, and nothing for a pull request.
-            assert name == "publish" and writes == {"pages", "id-token"}
-            assert not any("run" in step or "checkout" in str(step) for step in job["steps"])
-            assert "github.event_name == 'push'" in job["if"] and job["needs"] == "book"
+            event, allowed = PUBLISHERS[name]
+            assert writes == allowed and "checkout" not in str(job["steps"])
+            commands = [step["run"] for step in job["steps"] if "run" in step]
+            assert all(command.startswith("gh release upload ") for command in commands)
+            assert f"github.event_name == '{event}'" in job["if"] and job["needs"] == "book"
         for step in job["steps"]:
             if "uses" in step:
                 assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"]), step["uses"]
