@@ -88,7 +88,15 @@ def _generator(generator: torch.Generator | None, seed: int | None) -> torch.Gen
     return generator
 
 
-def _points(x, name: str, dim: int | None = 2, nan_ok: bool = False) -> Tensor:
+def _points(
+    x,
+    name: str,
+    dim: int | None = 2,
+    *,
+    inf_ok: bool = False,
+    nan_ok: bool = False,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
     """``x`` as a floating tensor (n, D), n >= 1; torch keeps its device and its gradient."""
     if isinstance(x, Tensor):
         tensor = x
@@ -106,9 +114,18 @@ def _points(x, name: str, dim: int | None = 2, nan_ok: bool = False) -> Tensor:
         raise TypeError(f"{name} must hold real numbers, got {tensor.dtype}")
     if not tensor.is_floating_point():
         tensor = tensor.to(torch.get_default_dtype())
-    if not nan_ok and not _traced(tensor) and tensor.isnan().any():
-        rows = int(tensor.isnan().any(dim=1).sum())
-        raise ValueError(f"{name} must not hold NaN, got NaN in {rows} of {len(tensor)} rows")
+    tensor = tensor.to(dtype or tensor.dtype)
+    if _traced(tensor):
+        return tensor
+    for what, bad, allowed in (
+        ("NaN", tensor.isnan(), nan_ok),
+        ("infinity", tensor.isinf(), inf_ok),
+    ):
+        if not allowed and bad.any():
+            rows = int(bad.any(dim=1).sum())
+            raise ValueError(
+                f"{name} must not hold {what}, got {what} in {rows} of {len(tensor)} rows"
+            )
     return tensor
 
 
@@ -308,7 +325,8 @@ def ring_log_prob(
     """Return the exact log-density of the ring.
 
     Args:
-        x: Points (n, 2), any floating type and device; gradients flow through.
+        x: Points (n, 2), any floating type and device; gradients flow through. At infinity the
+            log-density is -inf.
         n_modes: Number of modes, at least 1.
         radius: Radius of the ring, or one per point, (n,) or (n, 1): then it is log p(x | R).
         cluster_std: Standard deviation of each mode in each coordinate, positive.
@@ -323,7 +341,7 @@ def ring_log_prob(
         >>> print(round(ring_log_prob(torch.tensor([[3.0, 0.0]])).item(), 4))
         -1.1447
     """
-    x = _points(x, "x")
+    x = _points(x, "x", inf_ok=True)
     return _mode_terms(x, n_modes, radius, cluster_std).logsumexp(dim=1) - math.log(n_modes)
 
 
@@ -366,7 +384,7 @@ def ring_posterior(
     """Return p(mode | x) by Bayes' rule, exactly.
 
     Args:
-        x: Points (n, 2).
+        x: Points (n, 2), finite.
         n_modes, radius, cluster_std: As in ``ring_log_prob``.
 
     Returns:
@@ -452,7 +470,7 @@ def make_loader(
     """Make a shuffling loader over points. Every point comes once an epoch.
 
     Args:
-        data: Points (n, D), array or tensor.
+        data: Points (n, D), array or tensor, finite in float32.
         batch_size: Points in a batch, from 1 to n; the last batch may be smaller.
         seed: Seed in [0, 2**31) of the shuffling; 0 if neither is given.
         generator: A CPU generator for the shuffling instead.
@@ -465,7 +483,7 @@ def make_loader(
         >>> [len(x) for (x,) in make_loader(data, 256)]
         [256, 256, 256, 232]
     """
-    return _loader([_points(data, "data", None).float()], batch_size, generator, seed)
+    return _loader([_points(data, "data", None, dtype=torch.float32)], batch_size, generator, seed)
 
 
 def make_conditional_loader_onehot(
@@ -480,7 +498,7 @@ def make_conditional_loader_onehot(
     """Make a shuffling loader over points and one-hot labels.
 
     Args:
-        data: Points (n, D).
+        data: Points (n, D), finite.
         labels: Class indices (n,), integers in [0, n_classes).
         batch_size: Points in a batch, from 1 to n; the last batch may be smaller.
         n_classes: Number of classes, at least 1.
@@ -495,7 +513,7 @@ def make_conditional_loader_onehot(
         >>> x.shape, y.shape
         (torch.Size([256, 2]), torch.Size([256, 8]))
     """
-    x = _points(data, "data", None).float()
+    x = _points(data, "data", None, dtype=torch.float32)
     n_classes = _integer("n_classes", n_classes, 1)
     labels = _labels(labels, len(x), n_classes).to(x.device)
     y = torch.nn.functional.one_hot(labels, n_classes).float()
@@ -515,7 +533,7 @@ def make_conditional_loader_radius(
     the plane exists there. A flow trained on these pairs chases an NLL with no lower bound.
 
     Args:
-        data: Points (n, D).
+        data: Points (n, D), finite.
         batch_size: Points in a batch, from 1 to n; the last batch may be smaller.
         seed, generator: As in ``make_loader``.
 
@@ -528,7 +546,7 @@ def make_conditional_loader_radius(
         >>> bool(torch.allclose(r[:, 0], x.norm(dim=1)))
         True
     """
-    x = _points(data, "data", None).float()
+    x = _points(data, "data", None, dtype=torch.float32)
     return _loader([x, x.norm(dim=1, keepdim=True)], batch_size, generator, seed)
 
 
@@ -558,7 +576,7 @@ def compute_diversity_metric(samples) -> float:
     the held-out NLL, ``mode_shares`` and ``beyond_sigma_share`` beside it.
 
     Args:
-        samples: Points (n, D).
+        samples: Points (n, D), finite.
 
     Returns:
         The mean variance, in squared units of the data.
@@ -584,7 +602,7 @@ def nearest_mode(samples, n_modes: int = 8, radius: float = 3.0) -> Tensor:
     """Return the index of the nearest mode centre, measured in data space.
 
     Args:
-        samples: Points (n, 2).
+        samples: Points (n, 2), finite.
         n_modes: Number of modes, at least 1.
         radius: Radius of the ring.
 
@@ -602,7 +620,7 @@ def mode_shares(samples, n_modes: int = 8, radius: float = 3.0) -> Tensor:
     """Return the share of samples nearest to each mode; 1 / n_modes each for the true ring.
 
     Args:
-        samples: Points (n, 2).
+        samples: Points (n, 2), finite.
         n_modes: Number of modes, at least 1.
         radius: Radius of the ring.
 
@@ -632,7 +650,7 @@ def beyond_sigma_share(
     between the modes scores more.
 
     Args:
-        samples: Points (n, 2).
+        samples: Points (n, 2), finite.
         n_sigma: Distance in units of ``cluster_std``, zero or positive.
         n_modes: Number of modes, at least 1.
         radius: Radius of the ring.
@@ -1167,7 +1185,7 @@ def scatter_modes(
         >>> ax = scatter_modes(ax, *create_ring_gaussians(200), extent=RING_EXTENT)
         >>> plt.close(fig)
     """
-    x = _numpy(_points(x, "x", nan_ok=True))
+    x = _numpy(_points(x, "x", inf_ok=True, nan_ok=True))
     if labels is not None:
         if colors is not None:
             raise ValueError("give either labels or colors, not both")
@@ -1257,7 +1275,7 @@ def layer_grid(
         ['base z', 'after layer 1', 'after layer 2: x']
         >>> plt.close(axes[0].figure)
     """
-    steps = [_points(step, f"steps[{i}]", nan_ok=True) for i, step in enumerate(steps)]
+    steps = [_points(step, f"steps[{i}]", inf_ok=True, nan_ok=True) for i, step in enumerate(steps)]
     if not steps:
         raise ValueError("steps must hold at least one set of points, got none")
     if titles is None:
@@ -1306,7 +1324,7 @@ def scatter_stretch(
         'mean 0.00, std 0.71'
         >>> plt.close(fig)
     """
-    x = _points(x, "x", nan_ok=True)
+    x = _points(x, "x", inf_ok=True, nan_ok=True)
     value = torch.as_tensor(log_abs_det).detach()
     if tuple(value.shape) != (len(x),):
         raise ValueError(

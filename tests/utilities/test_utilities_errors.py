@@ -114,6 +114,41 @@ CASES = [
 ]
 
 
+TAKE_FINITE_POINTS = {
+    "ring_posterior": ("x", gmu.ring_posterior),
+    "make_loader": ("data", lambda x: gmu.make_loader(x, 1)),
+    "make_conditional_loader_onehot": (
+        "data",
+        lambda x: gmu.make_conditional_loader_onehot(x, [0, 0], 1, 1),
+    ),
+    "make_conditional_loader_radius": (
+        "data",
+        lambda x: gmu.make_conditional_loader_radius(x, 1),
+    ),
+    "compute_diversity_metric": ("samples", gmu.compute_diversity_metric),
+    "nearest_mode": ("samples", gmu.nearest_mode),
+    "mode_shares": ("samples", gmu.mode_shares),
+    "beyond_sigma_share": ("samples", gmu.beyond_sigma_share),
+}
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("kind", [np.asarray, torch.tensor, list])
+@pytest.mark.parametrize("function", TAKE_FINITE_POINTS)
+def test_points_that_are_not_finite_are_refused(function, kind, value):
+    name, call = TAKE_FINITE_POINTS[function]
+    what = "NaN" if math.isnan(value) else "infinity"
+    with pytest.raises(
+        ValueError, match=f"^{name} must not hold {what}, got {what} in 1 of 2 rows"
+    ):
+        call(kind([[0.0, 1.0], [value, value]]))
+
+
+def test_points_for_a_loader_must_be_finite_in_its_type():
+    with pytest.raises(ValueError, match="data must not hold infinity, got infinity in 1 of 2"):
+        gmu.make_loader(np.array([[0.0, 1.0], [1e300, 0.0]]), 1)
+
+
 @pytest.mark.parametrize(("call", "error", "message"), CASES)
 def test_errors_name_the_argument(call, error, message):
     whole = rf"(?<![A-Za-z_])(?:{message})(?![A-Za-z_])"  # "label" is not in "labels"
