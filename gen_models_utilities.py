@@ -73,6 +73,39 @@ def _number(name: str, value, *, positive: bool) -> float:
     return float(value)
 
 
+def _device(device) -> torch.device | None:
+    """A device that this machine has; None stays None."""
+    if device is None:
+        return None
+    if isinstance(device, bool) or not isinstance(device, (str, torch.device, int)):
+        raise TypeError(
+            "device must be a string such as 'cpu', a torch.device, an index or None, "
+            f"got {device!r}"
+        )
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, ImportError, ValueError):  # each kind has its own
+        here = ["cpu", "meta"]
+        if torch.accelerator.is_available():
+            kind = torch.accelerator.current_accelerator().type
+            here += [f"{kind}:{i}" for i in range(torch.accelerator.device_count())]
+        raise ValueError(
+            f"device must be one that this machine has ({', '.join(here)}), got {device!r}"
+        ) from None
+    return found
+
+
+def _dtype(dtype) -> torch.dtype | None:
+    """A type that points can have; None stays None."""
+    if dtype is not None and not isinstance(dtype, torch.dtype):
+        raise TypeError(f"dtype must be a torch.dtype such as torch.float32, got {dtype!r}")
+    allowed = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+    if dtype is not None and dtype not in allowed:
+        raise ValueError(f"dtype must be one of {', '.join(map(str, allowed))}, got {dtype}")
+    return dtype
+
+
 def _seed(seed) -> int:
     return _integer("seed", seed, 0, HELD_OUT_OFFSET - 1)
 
@@ -191,7 +224,7 @@ def sample_ring(
     n_modes: int = 8,
     radius: float | Tensor = 3.0,
     cluster_std: float = 0.25,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = torch.float32,
 ) -> tuple[Tensor, Tensor]:
     """Draw points from the ring, as torch tensors: fresh data for a training step.
 
@@ -205,7 +238,7 @@ def sample_ring(
         n_modes: Number of modes, at least 1.
         radius: Radius of the ring, or one radius per point, shape (n,) or (n, 1).
         cluster_std: Standard deviation of each mode in each coordinate, positive.
-        dtype: Floating type of the points.
+        dtype: Floating type of the points; None for torch's default.
 
     Returns:
         Points (n, 2) and the index of the mode each came from (n,), int64.
@@ -227,7 +260,8 @@ def sample_ring(
             "sample_ring needs a generator, for example torch.Generator().manual_seed(0)"
         )
     generator = _generator(generator, None)
-    home = generator.device
+    home, device = generator.device, _device(device)
+    dtype = _dtype(dtype) or torch.get_default_dtype()
     labels = torch.randint(n_modes, (n,), generator=generator, device=home)
     noise = torch.randn(n, 2, generator=generator, device=home, dtype=dtype)
     x = _radius(radius, n, noise) * _directions(n_modes, noise)[labels] + cluster_std * noise
@@ -282,7 +316,7 @@ def held_out_ring(
     n_modes: int = 8,
     radius: float | Tensor = 3.0,
     cluster_std: float = 0.25,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = torch.float32,
 ) -> tuple[Tensor, Tensor]:
     """Draw points to judge a model on, from seeds that no training set can use.
 
@@ -671,6 +705,7 @@ def beyond_sigma_share(
 
 def _home(function, dtype, device) -> tuple[torch.dtype, torch.device]:
     """Where to evaluate ``function``: as asked, else like the module whose method it is."""
+    dtype, device = _dtype(dtype), _device(device)
     while isinstance(function, functools.partial):
         function = function.func
     module = function if isinstance(function, torch.nn.Module) else None
@@ -678,22 +713,22 @@ def _home(function, dtype, device) -> tuple[torch.dtype, torch.device]:
     if isinstance(module, torch.nn.Module):
         for tensor in (*module.parameters(), *module.buffers()):
             if tensor.is_floating_point():
-                return dtype or tensor.dtype, torch.device(device or tensor.device)
-    return dtype or torch.get_default_dtype(), torch.device(device or "cpu")
+                return dtype or tensor.dtype, device or tensor.device
+    return dtype or torch.get_default_dtype(), device or torch.device("cpu")
 
 
-def _extent(extent) -> tuple[float, ...]:
+def _extent(extent, name: str = "extent") -> tuple[float, ...]:
     try:
-        values = tuple(float(value) for value in extent)
-    except (TypeError, ValueError):
+        values = () if isinstance(extent, str) else tuple(float(value) for value in extent)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         values = ()
     pairs = list(zip(values[::2], values[1::2], strict=False))
     if len(values) not in (2, 4) or not all(math.isfinite(v) for v in values):
         raise ValueError(
-            f"extent must be (low, high) or (x1_low, x1_high, x2_low, x2_high), got {extent!r}"
+            f"{name} must be (low, high) or (x1_low, x1_high, x2_low, x2_high), got {extent!r}"
         )
     if any(low >= high for low, high in pairs):
-        raise ValueError(f"extent must have every low below its high, got {extent!r}")
+        raise ValueError(f"{name} must have every low below its high, got {extent!r}")
     return values
 
 
@@ -1013,6 +1048,17 @@ def mode_colors(labels) -> np.ndarray:
     return to_rgba_array(MODE_COLORS)[_labels(labels, labels.size).cpu().numpy() % len(MODE_COLORS)]
 
 
+def _axes(ax) -> Axes:
+    """What can be drawn on."""
+    if not isinstance(ax, Axes):
+        several = ": take one of them" if isinstance(ax, np.ndarray) else ""
+        raise TypeError(
+            "ax must be Axes of matplotlib, as plt.subplots()[1] is, "
+            f"got {type(ax).__name__}{several}"
+        )
+    return ax
+
+
 def _frame(ax: Axes, extent) -> Axes:
     ax.set_aspect("equal")
     for axis in (ax.xaxis, ax.yaxis):  # the same spacing both ways, as the scales are the same
@@ -1022,10 +1068,10 @@ def _frame(ax: Axes, extent) -> Axes:
     return ax
 
 
-def _extent_2d(extent) -> tuple[float, ...]:
-    extent = _extent(extent)
+def _extent_2d(extent, name: str = "extent") -> tuple[float, ...]:
+    extent = _extent(extent, name)
     if len(extent) != 4:
-        raise ValueError(f"extent must be (x1_low, x1_high, x2_low, x2_high), got {extent!r}")
+        raise ValueError(f"{name} must be (x1_low, x1_high, x2_low, x2_high), got {extent!r}")
     return extent
 
 
@@ -1062,7 +1108,7 @@ def density_heatmap(
         >>> ax = density_heatmap(ax, ring_log_prob, n=50)
         >>> plt.close(fig)
     """
-    extent = _extent_2d(extent)
+    ax, extent = _axes(ax), _extent_2d(extent)
     density = np.ma.masked_invalid(_on_grid(log_prob, extent, n, dtype, device).exp().numpy())
     if vmax is None:  # a scale from 0 to 0 would be none
         vmax = float(density.max()) if density.count() and density.max() > 0 else 1.0
@@ -1125,7 +1171,8 @@ def grid_warp(
         26
         >>> plt.close(fig)
     """
-    extent = _extent_2d(extent)
+    ax, extent = _axes(ax), _extent_2d(extent)
+    view = None if view is None else _extent_2d(view, "view")
     n_lines, n_points = _integer("n_lines", n_lines, 2), _integer("n_points", n_points, 2)
     dtype, device = _home(transform, dtype, device)
     kind = {"dtype": dtype, "device": device}
@@ -1146,7 +1193,7 @@ def grid_warp(
     ax.grid(False)
     if title is not None:
         ax.set_title(title)
-    return _frame(ax, None if view is None else _extent_2d(view))
+    return _frame(ax, view)
 
 
 def scatter_modes(
@@ -1185,7 +1232,8 @@ def scatter_modes(
         >>> ax = scatter_modes(ax, *create_ring_gaussians(200), extent=RING_EXTENT)
         >>> plt.close(fig)
     """
-    x = _numpy(_points(x, "x", inf_ok=True, nan_ok=True))
+    ax, x = _axes(ax), _numpy(_points(x, "x", inf_ok=True, nan_ok=True))
+    extent = None if extent is None else _extent_2d(extent)
     if labels is not None:
         if colors is not None:
             raise ValueError("give either labels or colors, not both")
@@ -1203,7 +1251,7 @@ def scatter_modes(
     )
     if title is not None:
         ax.set_title(title)
-    return _frame(ax, None if extent is None else _extent_2d(extent))
+    return _frame(ax, extent)
 
 
 def _rgba(colors, n: int) -> np.ndarray:
@@ -1324,7 +1372,7 @@ def scatter_stretch(
         'mean 0.00, std 0.71'
         >>> plt.close(fig)
     """
-    x = _points(x, "x", inf_ok=True, nan_ok=True)
+    ax, x = _axes(ax), _points(x, "x", inf_ok=True, nan_ok=True)
     value = torch.as_tensor(log_abs_det).detach()
     if tuple(value.shape) != (len(x),):
         raise ValueError(
@@ -1423,6 +1471,7 @@ def training_curves(
         raise ValueError("curves must hold at least one curve, got none")
     if ax is None:
         ax = plt.subplots(figsize=(8, 3.6), layout="constrained")[1]
+    ax = _axes(ax)
     for i, (name, (steps, values)) in enumerate(curves.items()):
         if len(steps) != len(values):
             raise ValueError(
@@ -1528,7 +1577,7 @@ def samples_and_density(
         >>> ax = samples_and_density(ax, z, {"density": normal.log_prob}, (-4, 4))
         >>> plt.close(fig)
     """
-    values = _numpy(samples)
+    ax, values = _axes(ax), _numpy(samples)
     if values.ndim != 1 or values.size == 0:
         raise ValueError(f"samples must have shape (m,) with m >= 1, got {values.shape}")
     if np.isnan(values).any():
@@ -1675,7 +1724,7 @@ def run_dots(
         >>> [label.get_text() for label in ax.get_yticklabels()]
         ['plain', 'better']
     """
-    color = color or BLUE
+    ax, color = _axes(ax), color or BLUE
     # fmin turns what is no number into infinity: a run that broke stands at the edge.
     arms = {name: np.fmin(np.asarray(values, dtype=float), np.inf) for name, values in runs.items()}
     own = {name: float(np.fmin(value, np.inf)) for name, value in (own or {}).items()}

@@ -1,5 +1,6 @@
 """gen_models_utilities given wrong arguments: an error that names the argument, never a result."""
 
+import inspect
 import math
 import re
 import string
@@ -11,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import flows
 import gen_models_utilities as gmu
 
 DATA = np.zeros((6, 2), dtype=np.float32)
@@ -154,6 +156,187 @@ def test_errors_name_the_argument(call, error, message):
     whole = rf"(?<![A-Za-z_])(?:{message})(?![A-Za-z_])"  # "label" is not in "labels"
     with pytest.raises(error, match=whole):
         call()
+
+
+# -------------------------------------------------------------------------- every public function
+
+
+def density(x):
+    return torch.zeros(len(x))
+
+
+def sheet():
+    return {"ax": ax()}
+
+
+SAMPLES = {"samples": X}
+RING = {"n_modes": 8, "radius": 3.0}
+LOADER = {"data": DATA, "batch_size": 2, "seed": 1}
+# name: makes arguments that the function takes, one for each of its parameters
+EXAMPLES = {
+    "ring_centers": lambda: RING,
+    "sample_ring": lambda: {
+        "n": 4, "generator": gen(), "device": None, **RING, "cluster_std": 0.25,
+        "dtype": torch.float32,
+    },
+    "create_ring_gaussians": lambda: {
+        "n_samples": 4, **RING, "cluster_std": 0.25, "seed": None, "generator": gen(),
+    },
+    "held_out_ring": lambda: {
+        "n": 4, "seed": 0, "device": None, **RING, "cluster_std": 0.25, "dtype": torch.float32,
+    },
+    "ring_log_prob": lambda: {"x": X, **RING, "cluster_std": 0.25},
+    "ring_gap": lambda: {"log_prob": density, "n": 4, "radius": 3.0},
+    "ring_posterior": lambda: {"x": X, **RING, "cluster_std": 0.25},
+    "ring_entropy": lambda: {**RING, "cluster_std": 0.25},
+    "ring_conditional_entropy": lambda: {"cluster_std": 0.25},
+    "make_loader": lambda: {**LOADER, "generator": None},
+    "make_conditional_loader_onehot": lambda: {
+        **LOADER, "labels": LABELS, "n_classes": 8, "generator": None,
+    },
+    "make_conditional_loader_radius": lambda: {**LOADER, "generator": None},
+    "compute_diversity_metric": lambda: SAMPLES,
+    "nearest_mode": lambda: {**SAMPLES, **RING},
+    "mode_shares": lambda: {**SAMPLES, **RING},
+    "beyond_sigma_share": lambda: {**SAMPLES, "n_sigma": 3.0, **RING, "cluster_std": 0.25},
+    "integrate_density": lambda: {
+        "log_prob": density, "extent": (0, 1, 0, 1), "n": 3, "dtype": None, "device": None,
+    },
+    "style": dict,
+    "mode_colors": lambda: {"labels": LABELS},
+    "density_heatmap": lambda: {
+        **sheet(), "log_prob": density, "extent": (0, 1, 0, 1), "n": 3, "vmax": 1.0,
+        "colorbar": False, "title": "a", "dtype": None, "device": None,
+    },
+    "grid_warp": lambda: {
+        **sheet(), "transform": lambda z: z, "extent": (0, 1, 0, 1), "n_lines": 2, "n_points": 2,
+        "view": None, "title": "a", "linewidth": 1.0, "alpha": 0.5, "dtype": None, "device": None,
+    },
+    "scatter_modes": lambda: {
+        **sheet(), "x": DATA, "labels": LABELS, "colors": None, "extent": None, "size": 5.0,
+        "alpha": 0.5, "label": "a", "title": "a",
+    },
+    "layer_grid": lambda: {
+        "steps": [DATA, DATA], "labels": LABELS, "titles": ["a", "b"], "colors": None,
+        "extent": None, "n_cols": 2, "size": 4.0, "alpha": 0.5,
+    },
+    "scatter_stretch": lambda: {
+        **sheet(), "x": X, "log_abs_det": torch.zeros(4), "extent": None, "size": 4.0,
+    },
+    "map_views": lambda: {
+        "transforms": {"a": flows.Linear(torch.eye(2))}, "log_prob": lambda _, x: density(x),
+        "z": X, "extent": (-1, 1, -1, 1),
+    },
+    "training_curves": lambda: {
+        "curves": {"a": ([0, 1], [2.0, 1.0])}, "entropy": 0.5, **sheet(), "top": 3.0,
+        "entropy_label": "a", "title": "a",
+    },
+    "curve_gallery": lambda: {
+        "functions": {"a": torch.tanh}, "extent": (-1, 1), "n_cols": 1, "n": 3, "xlabel": "a",
+        "ylabel": "a",
+    },
+    "samples_and_density": lambda: {
+        **sheet(), "samples": X[:, 0], "log_probs": {"a": density}, "extent": (-1, 1), "bins": 3,
+        "n": 3, "title": "a",
+    },
+    "plot_conditional_samples_discrete": lambda: {
+        "samples_by_label": {0: DATA}, "data": DATA, "labels": LABELS, "title": "a",
+    },
+    "plot_conditional_samples_continuous": lambda: {
+        "samples_by_value": {1.0: DATA}, "data": DATA, "title": "a", "value_name": "radius",
+    },
+    "run_dots": lambda: {
+        **sheet(), "runs": {"a": [1.0, 2.0]}, "own": {"a": 1.0}, "color": "red", "xlabel": "a",
+        "limit": 2.0,
+    },
+    "sliders": lambda: {"function": lambda scale: None, "scale": (0.0, 1.0, 0.1, 0.5)},
+    "trained": lambda: {"name": "a", "value": 1.0, "unit": "nats", "digits": 4},
+}  # fmt: skip
+PUBLIC = {
+    name: function
+    for name, function in vars(gmu).items()
+    if inspect.isfunction(function) and function.__module__ == gmu.__name__ and name[0] != "_"
+}
+
+
+def having(parameter):
+    """Names of the public functions with a parameter."""
+    return [n for n, f in PUBLIC.items() if parameter in inspect.signature(f).parameters]
+
+
+def call(name, **changed):
+    return PUBLIC[name](**{**EXAMPLES[name](), **changed})
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_function_has_an_example(name):
+    wanted = {
+        parameter.name
+        for parameter in inspect.signature(PUBLIC[name]).parameters.values()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    }
+    given = set(EXAMPLES[name]())
+    assert given == wanted or (name == "sliders" and given == wanted | {"scale"})
+    call(name)
+
+
+@pytest.mark.parametrize("value", [True, 3.5, object(), [], math.nan, torch.zeros(1)])
+@pytest.mark.parametrize("name", having("device"))
+def test_what_names_no_device_is_refused(name, value):
+    with pytest.raises(TypeError, match="^device must be a string such as 'cpu', a torch.device,"):
+        call(name, device=value)
+
+
+ABSENT = ["nowhere", "", "fpga", "cuda:99", torch.device("cuda:99"), -1, 99, 10**30]
+
+
+@pytest.mark.parametrize("value", ABSENT, ids=str)
+@pytest.mark.parametrize("name", having("device"))
+def test_a_device_that_is_not_there_is_refused(name, value):
+    wanted = rf"^device must be one that this machine has \(cpu, meta.*got {re.escape(repr(value))}"
+    with pytest.raises(ValueError, match=wanted):
+        call(name, device=value)
+
+
+def test_devices_that_are_there_are_listed(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match=r"has \(cpu, meta, cuda:0, cuda:1\), got 'fpga'"):
+        gmu.held_out_ring(4, device="fpga")
+
+
+@pytest.mark.parametrize("value", ["meta", torch.device("meta")])
+@pytest.mark.parametrize("name", having("device"))
+def test_the_device_is_where_points_are(name, value):
+    """Those that are returned, or those that a function is given."""
+    arguments, seen = EXAMPLES[name](), []
+
+    def spied(function):
+        def spy(x):
+            seen.append(x)
+            return function(torch.zeros(x.shape))
+
+        return spy
+
+    arguments |= {key: spied(f) for key, f in arguments.items() if inspect.isfunction(f)}
+    made = PUBLIC[name](**{**arguments, "device": value})
+    seen += made if isinstance(made, tuple) else []
+    assert seen and all(x.device.type == "meta" for x in seen)
+
+
+@pytest.mark.parametrize("value", [None, "ax", 0, object(), "figure", "array"], ids=str)
+@pytest.mark.parametrize("name", having("ax"))
+def test_what_is_no_axes_is_refused(name, value):
+    if value == "figure":
+        value = plt.figure()
+    if value == "array":
+        value = plt.subplots(1, 2)[1]
+    if value is None and inspect.signature(PUBLIC[name]).parameters["ax"].default is None:
+        assert isinstance(call(name, ax=value), plt.Axes)
+        return
+    with pytest.raises(TypeError, match=f"^ax must be Axes .* got {type(value).__name__}"):
+        call(name, ax=value)
 
 
 # ------------------------------------------------------------------------------------ fuzzing
