@@ -55,22 +55,81 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 HELD_OUT_OFFSET = 2**31
 
 
-def _integer(name: str, value, minimum: int, maximum: float = math.inf) -> int:
+MOST = 10**8  # points in one call: beyond it a computer runs out of memory, not into an error
+SIDE = 10**4  # modes, classes, bars, lines or cells along one axis
+
+
+def _integer(name: str, value, minimum: int, maximum: int = MOST) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if not minimum <= value <= maximum:
-        limit = f"at least {minimum}" if maximum == math.inf else f"in [{minimum}, {maximum}]"
+        limit = f"in [{minimum}, {maximum}]"
+        if value < minimum and maximum in (MOST, SIDE):
+            limit = f"at least {minimum}"
         raise ValueError(f"{name} must be {limit}, got {value}")
     return int(value)
 
 
-def _number(name: str, value, *, positive: bool) -> float:
+def _real(name: str, value, *, finite: bool = True) -> float:
+    """A number; a tensor or an array that holds a single one will do."""
+    if isinstance(value, (Tensor, np.ndarray)) and math.prod(value.shape) == 1:
+        value = None if isinstance(value, Tensor) and value.is_meta else value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if finite and not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, got {value}")
+    return number
+
+
+def _number(name: str, value, *, positive: bool) -> float:
+    number = _real(name, value, finite=False)
     allowed = "positive" if positive else "zero or positive"
-    if not math.isfinite(value) or value < 0 or (positive and value == 0):
+    if not math.isfinite(number) or number < 0 or (positive and number == 0):
         raise ValueError(f"{name} must be finite and {allowed}, got {value}")
-    return float(value)
+    if number > 1e100 or (positive and number < 1e-100):  # its square must be a number too
+        raise ValueError(f"{name} must be between 1e-100 and 1e100, got {value}")
+    return number
+
+
+def _alpha(alpha) -> float:
+    alpha = _number("alpha", alpha, positive=False)
+    if alpha > 1:
+        raise ValueError(f"alpha must be in [0, 1], got {alpha}")
+    return alpha
+
+
+def _texts(*, none_ok: bool = False, **texts) -> None:
+    """What is written into a figure or a message: strings."""
+    for name, value in texts.items():
+        if not (isinstance(value, str) or (none_ok and value is None)):
+            raise TypeError(f"{name} must be a string, got {value!r}")
+
+
+def _callable(name: str, value) -> Callable:
+    if not callable(value):
+        raise TypeError(f"{name} must be a function, got {value!r}")
+    return value
+
+
+def _mapping(name: str, value, what: str, *, empty_ok: bool = False) -> Mapping:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a mapping, got {value!r}")
+    if not (value or empty_ok):
+        raise ValueError(f"{name} must hold at least one {what}, got none")
+    return value
+
+
+def _sequence(name: str, value) -> list:
+    try:
+        if not isinstance(value, (str, Mapping)):
+            return list(value)
+    except TypeError:
+        pass
+    raise TypeError(f"{name} must be a sequence, got {value!r}")
 
 
 def _device(device) -> torch.device | None:
@@ -121,6 +180,37 @@ def _generator(generator: torch.Generator | None, seed: int | None) -> torch.Gen
     return generator
 
 
+def _tensor(x, name: str) -> Tensor:
+    """``x`` as a tensor of real numbers, of its own type."""
+    if not isinstance(x, Tensor):
+        try:
+            x = torch.as_tensor(np.asarray(x))
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(f"{name} must be an array or a tensor of numbers: {error}") from None
+    if x.dtype == torch.bool or x.is_complex():
+        raise TypeError(f"{name} must hold real numbers, got {x.dtype}")
+    return x
+
+
+def _series(x, name: str) -> np.ndarray:
+    """Numbers (m,)."""
+    values = _numpy(_tensor(x, name))
+    if values.ndim != 1:
+        raise ValueError(f"{name} must have shape (m,), got {values.shape}")
+    return values
+
+
+def _returned(value, name: str, shape: tuple[int, ...]) -> Tensor:
+    """What a user's function made of points, if it is as many as were asked for."""
+    value = _tensor(value, f"what {name} returns")
+    if tuple(value.shape) != shape:
+        wanted = "one number a point, shape" if len(shape) == 1 else "points of shape"
+        raise ValueError(f"{name} must return {wanted} {shape}, got {tuple(value.shape)}")
+    if value.is_meta:
+        raise ValueError(f"{name} must return numbers, got a tensor on the device meta")
+    return value
+
+
 def _points(
     x,
     name: str,
@@ -131,20 +221,12 @@ def _points(
     dtype: torch.dtype | None = None,
 ) -> Tensor:
     """``x`` as a floating tensor (n, D), n >= 1; torch keeps its device and its gradient."""
-    if isinstance(x, Tensor):
-        tensor = x
-    else:
-        try:
-            tensor = torch.as_tensor(np.asarray(x))
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise TypeError(f"{name} must be an array or a tensor of numbers: {error}") from None
+    tensor = _tensor(x, name)
     expected = f"(n, {'D' if dim is None else dim})"
     if tensor.ndim != 2 or (dim is not None and tensor.shape[1] != dim) or tensor.numel() == 0:
         raise ValueError(
             f"{name} must have shape {expected} with n >= 1, got {tuple(tensor.shape)}"
         )
-    if tensor.dtype == torch.bool or tensor.is_complex():
-        raise TypeError(f"{name} must hold real numbers, got {tensor.dtype}")
     if not tensor.is_floating_point():
         tensor = tensor.to(torch.get_default_dtype())
     tensor = tensor.to(dtype or tensor.dtype)
@@ -163,20 +245,23 @@ def _points(
 
 
 def _traced(tensor: Tensor) -> bool:
-    """While torch traces a function into a graph there are no numbers to check."""
+    """While torch traces a function into a graph, and on meta, there are no numbers to check."""
     kinds = {type(tensor), type(torch.empty(()))}  # while tracing, a new tensor is a stand-in
-    return torch.compiler.is_compiling() or bool(kinds - {Tensor, torch.nn.Parameter})
+    stands_in = tensor.is_meta or bool(kinds - {Tensor, torch.nn.Parameter})
+    return torch.compiler.is_compiling() or stands_in
 
 
 def _radius(radius, n: int, like: Tensor) -> float | Tensor:
     """A radius as a float, or one radius per point as a column (n, 1)."""
     if isinstance(radius, Tensor) and _traced(radius):
         return radius.to(like).reshape(-1, 1)
-    if not isinstance(radius, (Tensor, np.ndarray)):
-        return _number("radius", radius, positive=False)
-    radius = torch.as_tensor(radius).to(like)
-    if radius.ndim == 0:
-        return _number("radius", radius.item(), positive=False)
+    most = torch.finfo(like.dtype).max / 10
+    if not isinstance(radius, (Tensor, np.ndarray)) or radius.ndim == 0:
+        number = _number("radius", radius, positive=False)
+        if number > most:
+            raise ValueError(f"radius must be at most {most:g} in {like.dtype}, got {radius}")
+        return number
+    radius = _tensor(radius, "radius").to(like)
     if tuple(radius.shape) not in {(n,), (n, 1)}:
         raise ValueError(f"radius must be a number or have shape ({n},), got {tuple(radius.shape)}")
     if not (radius.isfinite() & (radius >= 0)).all():
@@ -185,7 +270,10 @@ def _radius(radius, n: int, like: Tensor) -> float | Tensor:
 
 
 def _numpy(x) -> np.ndarray:
-    return x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
+    if not isinstance(x, Tensor):
+        return np.asarray(x)
+    x = x.detach().cpu()
+    return (x.float() if x.dtype == torch.bfloat16 else x).numpy()  # (which numpy does not know)
 
 
 # ---------------------------------------------------------------------- 2. the ring: samples
@@ -213,7 +301,7 @@ def ring_centers(n_modes: int = 8, radius: float = 3.0) -> Tensor:
     """
     radius = _number("radius", radius, positive=False)
     like = torch.empty(0, dtype=torch.float64)
-    return radius * _directions(_integer("n_modes", n_modes, 1), like)
+    return radius * _directions(_integer("n_modes", n_modes, 1, SIDE), like)
 
 
 def sample_ring(
@@ -253,7 +341,7 @@ def sample_ring(
         (torch.Size([5, 2]), torch.Size([5]))
     """
     n = _integer("n", n, 1)
-    n_modes = _integer("n_modes", n_modes, 1)
+    n_modes = _integer("n_modes", n_modes, 1, SIDE)
     cluster_std = _number("cluster_std", cluster_std, positive=True)
     if generator is None:
         raise TypeError(
@@ -262,9 +350,13 @@ def sample_ring(
     generator = _generator(generator, None)
     home, device = generator.device, _device(device)
     dtype = _dtype(dtype) or torch.get_default_dtype()
+    like = torch.empty(0, device=home, dtype=dtype)
+    radius = _radius(radius, n, like)
+    if cluster_std > (most := torch.finfo(dtype).max / 10):
+        raise ValueError(f"cluster_std must be at most {most:g} in {dtype}, got {cluster_std}")
     labels = torch.randint(n_modes, (n,), generator=generator, device=home)
     noise = torch.randn(n, 2, generator=generator, device=home, dtype=dtype)
-    x = _radius(radius, n, noise) * _directions(n_modes, noise)[labels] + cluster_std * noise
+    x = radius * _directions(n_modes, noise)[labels] + cluster_std * noise
     device = home if device is None else device
     return x.to(device), labels.to(device)
 
@@ -344,7 +436,7 @@ def held_out_ring(
 
 def _mode_terms(x: Tensor, n_modes: int, radius, cluster_std: float) -> Tensor:
     """log p(x | mode) for every mode, (n, n_modes)."""
-    n_modes = _integer("n_modes", n_modes, 1)
+    n_modes = _integer("n_modes", n_modes, 1, SIDE)
     variance = _number("cluster_std", cluster_std, positive=True) ** 2
     radius = _radius(radius, len(x), x)
     if isinstance(radius, Tensor):
@@ -401,13 +493,10 @@ def ring_gap(log_prob: Callable[[Tensor], Tensor], n: int = 20_000, radius: floa
         >>> abs(ring_gap(ring_log_prob)) < 1e-5
         True
     """
+    log_prob = _callable("log_prob", log_prob)
     x, _ = held_out_ring(n, radius=radius)
     dtype, device = _home(log_prob, None, None)
-    log_q = log_prob(x.to(device=device, dtype=dtype))
-    if log_q.shape != (len(x),):
-        raise ValueError(
-            f"log_prob must return one number a point, shape ({len(x)},), got {tuple(log_q.shape)}"
-        )
+    log_q = _returned(log_prob(x.to(device=device, dtype=dtype)), "log_prob", (len(x),))
     log_p = ring_log_prob(x.double(), radius=radius)
     return (log_p - log_q.cpu().double()).mean().item()
 
@@ -548,7 +637,7 @@ def make_conditional_loader_onehot(
         (torch.Size([256, 2]), torch.Size([256, 8]))
     """
     x = _points(data, "data", None, dtype=torch.float32)
-    n_classes = _integer("n_classes", n_classes, 1)
+    n_classes = _integer("n_classes", n_classes, 1, SIDE)
     labels = _labels(labels, len(x), n_classes).to(x.device)
     y = torch.nn.functional.one_hot(labels, n_classes).float()
     return _loader([x, y], batch_size, generator, seed)
@@ -585,14 +674,14 @@ def make_conditional_loader_radius(
 
 
 def _labels(labels, n: int, n_classes: int | None = None) -> Tensor:
-    labels = labels if isinstance(labels, Tensor) else torch.as_tensor(np.asarray(labels))
+    labels = _tensor(labels, "labels")
     if tuple(labels.shape) != (n,):
         raise ValueError(f"labels must have shape ({n},), got {tuple(labels.shape)}")
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+    if labels.is_floating_point():
         raise TypeError(f"labels must be integers, got {labels.dtype}")
     labels = labels.long()
     top = math.inf if n_classes is None else n_classes - 1
-    if labels.min() < 0 or labels.max() > top:
+    if n and (labels.min() < 0 or labels.max() > top):
         bad = int(labels.min() if labels.min() < 0 else labels.max())
         limit = "at least 0" if n_classes is None else f"in [0, {n_classes - 1}]"
         raise ValueError(f"labels must be {limit}, got {bad}")
@@ -741,22 +830,19 @@ def _in_chunks(function: Callable, points: Tensor, size: int = 2**15) -> Tensor:
 
 
 @torch.no_grad()
-def _on_grid(log_prob: Callable, extent, n: int, dtype, device) -> Tensor:
+def _on_grid(
+    log_prob: Callable, extent, n: int, dtype=None, device=None, name: str = "log_prob"
+) -> Tensor:
     """Log-density at the cell centres, float64 on the CPU: (n,), or (n, n) with rows along x2."""
-    n = _integer("n", n, 1)
-    dtype, device = _home(log_prob, dtype, device)
+    n = _integer("n", n, 1, MOST if len(extent) == 2 else SIDE)
+    dtype, device = _home(_callable(name, log_prob), dtype, device)
     if len(extent) == 2:
         points = _cell_centers(*extent, n, dtype=dtype, device=device)
     else:
         x1 = _cell_centers(*extent[:2], n, dtype=dtype, device=device)
         x2 = _cell_centers(*extent[2:], n, dtype=dtype, device=device)
         points = torch.cartesian_prod(x2, x1).flip(1)  # (n * n, 2), x1 runs fastest
-    values = _in_chunks(log_prob, points)
-    if tuple(values.shape) != (len(points),):
-        raise ValueError(
-            f"log_prob must return one value a point, shape ({len(points)},), "
-            f"got {tuple(values.shape)}"
-        )
+    values = _in_chunks(lambda x: _returned(log_prob(x), name, (len(x),)), points)
     values = values.double().cpu()
     return values if len(extent) == 2 else values.reshape(n, n)
 
@@ -1044,8 +1130,20 @@ def mode_colors(labels) -> np.ndarray:
         >>> mode_colors([0, 1, 0]).shape
         (3, 4)
     """
-    labels = _numpy(labels)
-    return to_rgba_array(MODE_COLORS)[_labels(labels, labels.size).cpu().numpy() % len(MODE_COLORS)]
+    labels = _tensor(labels, "labels")
+    return to_rgba_array(MODE_COLORS)[_numpy(_labels(labels, labels.numel())) % len(MODE_COLORS)]
+
+
+@contextlib.contextmanager
+def _all_or_none() -> Iterator[None]:
+    """Close the figures that were made inside if there is an error."""
+    before = set(plt.get_fignums())
+    try:
+        yield
+    except BaseException:
+        for number in set(plt.get_fignums()) - before:
+            plt.close(number)
+        raise
 
 
 def _axes(ax) -> Axes:
@@ -1109,6 +1207,10 @@ def density_heatmap(
         >>> plt.close(fig)
     """
     ax, extent = _axes(ax), _extent_2d(extent)
+    _texts(none_ok=True, title=title)
+    if not isinstance(colorbar, (bool, np.bool_)):
+        raise TypeError(f"colorbar must be True or False, got {colorbar!r}")
+    vmax = None if vmax is None else _number("vmax", vmax, positive=True)
     density = np.ma.masked_invalid(_on_grid(log_prob, extent, n, dtype, device).exp().numpy())
     if vmax is None:  # a scale from 0 to 0 would be none
         vmax = float(density.max()) if density.count() and density.max() > 0 else 1.0
@@ -1118,7 +1220,7 @@ def density_heatmap(
         origin="lower",
         cmap="Blues",
         vmin=0.0,
-        vmax=_number("vmax", vmax, positive=True),
+        vmax=vmax,
         interpolation="bilinear",
     )
     ax.grid(False)
@@ -1173,23 +1275,24 @@ def grid_warp(
     """
     ax, extent = _axes(ax), _extent_2d(extent)
     view = None if view is None else _extent_2d(view, "view")
-    n_lines, n_points = _integer("n_lines", n_lines, 2), _integer("n_points", n_points, 2)
-    dtype, device = _home(transform, dtype, device)
+    n_lines = _integer("n_lines", n_lines, 2, SIDE)
+    n_points = _integer("n_points", n_points, 2, SIDE)
+    look = {"linewidth": _number("linewidth", linewidth, positive=False), "alpha": _alpha(alpha)}
+    _texts(none_ok=True, title=title)
+    dtype, device = _home(_callable("transform", transform), dtype, device)
     kind = {"dtype": dtype, "device": device}
     along = [torch.linspace(*extent[i : i + 2], n_points, **kind) for i in (0, 2)]
     levels = [torch.linspace(*extent[i : i + 2], n_lines, **kind) for i in (0, 2)]
     blue = torch.cartesian_prod(levels[1], along[0]).flip(1)  # one line: z2 fixed, z1 runs
     orange = torch.cartesian_prod(levels[0], along[1])  # one line: z1 fixed, z2 runs
+    lines = []
     for points, color in ((blue, BLUE), (orange, ORANGE)):
         value = transform(points)
-        value = value[0] if isinstance(value, tuple) else value
-        if tuple(value.shape) != tuple(points.shape):
-            raise ValueError(
-                f"transform must return points of shape {tuple(points.shape)}, "
-                f"got {tuple(value.shape)}"
-            )
-        for line in _numpy(value).reshape(n_lines, n_points, 2):
-            ax.plot(line[:, 0], line[:, 1], color=color, linewidth=linewidth, alpha=alpha)
+        value = value[0] if isinstance(value, tuple) and value else value
+        value = _numpy(_returned(value, "transform", tuple(points.shape)))
+        lines += [(line, color) for line in value.reshape(n_lines, n_points, 2)]
+    for line, color in lines:
+        ax.plot(line[:, 0], line[:, 1], color=color, **look)
     ax.grid(False)
     if title is not None:
         ax.set_title(title)
@@ -1239,12 +1342,14 @@ def scatter_modes(
             raise ValueError("give either labels or colors, not both")
         _labels(labels, len(x))
         colors = mode_colors(labels)
+    _texts(none_ok=True, label=label, title=title)
+    colors = _rgba(BLUE if colors is None else colors, len(x))
     ax.scatter(
         x[:, 0],
         x[:, 1],
-        s=size,
-        c=_rgba(BLUE if colors is None else colors, len(x)),
-        alpha=alpha,
+        s=_number("size", size, positive=False),
+        c=colors,
+        alpha=_alpha(alpha),
         linewidths=0,
         label=label,
         rasterized=True,
@@ -1254,20 +1359,20 @@ def scatter_modes(
     return _frame(ax, extent)
 
 
-def _rgba(colors, n: int) -> np.ndarray:
+def _rgba(colors, n: int, name: str = "colors") -> np.ndarray:
     """One colour, or n of them, as (1, 4) or (n, 4): four numbers are never four values."""
     try:
         made = to_rgba_array(_numpy(colors) if isinstance(colors, Tensor) else colors)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"colors must be one colour or one a point: {error}") from None
+        raise ValueError(f"{name} must be one colour or one a point: {error}") from None
     if len(made) not in (1, n):
-        raise ValueError(f"colors must be one colour or one a point ({n}), got {len(made)}")
+        raise ValueError(f"{name} must be one colour or one a point ({n}), got {len(made)}")
     return made
 
 
 def _panels(n: int, n_cols: int, size: float, ratio: float = 1.0, **kwargs) -> np.ndarray:
     """n axes (n,) in a grid; the places left over are removed."""
-    n_cols = min(_integer("n_cols", n_cols, 1), n)
+    n_cols = min(n_cols, n)
     n_rows = -(-n // n_cols)
     fig, axes = plt.subplots(
         n_rows,
@@ -1284,6 +1389,7 @@ def _panels(n: int, n_cols: int, size: float, ratio: float = 1.0, **kwargs) -> n
     return axes.flatten()[:n]
 
 
+@_all_or_none()
 def layer_grid(
     steps: Sequence,
     labels=None,
@@ -1323,15 +1429,20 @@ def layer_grid(
         ['base z', 'after layer 1', 'after layer 2: x']
         >>> plt.close(axes[0].figure)
     """
-    steps = [_points(step, f"steps[{i}]", inf_ok=True, nan_ok=True) for i, step in enumerate(steps)]
+    steps = [
+        _points(step, f"steps[{i}]", inf_ok=True, nan_ok=True)
+        for i, step in enumerate(_sequence("steps", steps))
+    ]
     if not steps:
         raise ValueError("steps must hold at least one set of points, got none")
     if titles is None:
         last = len(steps) - 1
         titles = ["base z"] + [f"after layer {i}" for i in range(1, last + 1)]
         titles[-1] += ": x" if last else ""
+    titles, n_cols = _sequence("titles", titles), _integer("n_cols", n_cols, 1, SIDE)
     if len(titles) != len(steps):
         raise ValueError(f"titles must have one entry a step ({len(steps)}), got {len(titles)}")
+    _texts(none_ok=True, **{f"titles[{i}]": title for i, title in enumerate(titles)})
     if extent is None:
         values = np.concatenate([_numpy(step).ravel() for step in steps])
         sizes = np.abs(values[np.isfinite(values)])
@@ -1373,11 +1484,12 @@ def scatter_stretch(
         >>> plt.close(fig)
     """
     ax, x = _axes(ax), _points(x, "x", inf_ok=True, nan_ok=True)
-    value = torch.as_tensor(log_abs_det).detach()
+    value = _tensor(log_abs_det, "log_abs_det").detach()
     if tuple(value.shape) != (len(x),):
         raise ValueError(
             f"log_abs_det must have shape ({len(x)},), one value a point, got {tuple(value.shape)}"
         )
+    value = value if value.is_floating_point() else value.to(torch.get_default_dtype())
     title = f"mean {value.mean():.2f}, std {value.std():.2f}".replace("-0.00", "0.00")
     colors = STRETCH((_numpy(value.clamp(-2, 2)) + 2) / 4)
     title = title.replace("-", "−")
@@ -1387,6 +1499,7 @@ def scatter_stretch(
     return ax
 
 
+@_all_or_none()
 def map_views(
     transforms: Mapping,
     log_prob: Callable,
@@ -1400,7 +1513,7 @@ def map_views(
     Args:
         transforms: Title -> transform, whose ``decode(z)`` returns ``(x, log_abs_det)``.
         log_prob: Function of a transform and x (n, 2), returns log-densities (n,).
-        z: Latent points (n, 2), decoded for the last panel.
+        z: Latent points (n, 2), finite, decoded for the last panel.
         extent: Region shown in every panel.
 
     Returns:
@@ -1420,9 +1533,10 @@ def map_views(
         >>> plt.close(axes[0, 0].figure)
     """
     extent = _extent_2d(extent)
-    if not transforms:
-        raise ValueError("transforms must hold at least one transform, got none")
-    n = len(transforms)
+    n = len(_mapping("transforms", transforms, "transform"))
+    log_prob, z = _callable("log_prob", log_prob), _points(z, "z")
+    for name, transform in transforms.items():
+        _callable(f"transforms[{name!r}].decode", getattr(transform, "decode", None))
     _, axes = plt.subplots(n, 3, figsize=(8.4, 2.55 * n), squeeze=False, layout="constrained")
     for row, (name, transform) in zip(axes, transforms.items(), strict=True):
         density_heatmap(row[0], functools.partial(log_prob, transform), extent, title=name)
@@ -1434,6 +1548,7 @@ def map_views(
     return axes
 
 
+@_all_or_none()
 def training_curves(
     curves: Mapping[str, tuple],
     entropy: float | None = None,
@@ -1467,26 +1582,37 @@ def training_curves(
         ['training', 'entropy H(X) = 2.145']
         >>> plt.close(ax.figure)
     """
-    if not curves:
-        raise ValueError("curves must hold at least one curve, got none")
-    if ax is None:
-        ax = plt.subplots(figsize=(8, 3.6), layout="constrained")[1]
-    ax = _axes(ax)
-    for i, (name, (steps, values)) in enumerate(curves.items()):
+    pairs = []
+    for name, pair in _mapping("curves", curves, "curve").items():
+        pair = _sequence(f"curves[{name!r}]", pair)
+        if len(pair) != 2:
+            raise ValueError(f"curves[{name!r}] must be (steps, values), got {len(pair)} of them")
+        steps, values = (_series(part, f"curves[{name!r}]") for part in pair)
         if len(steps) != len(values):
             raise ValueError(
                 f"curves[{name!r}] must have as many steps as values, "
                 f"got {len(steps)} and {len(values)}"
             )
+        pairs.append((name, steps, values))
+    _texts(entropy_label=entropy_label)
+    _texts(none_ok=True, title=title)
+    ax = None if ax is None else _axes(ax)
+    entropy = None if entropy is None else _real("entropy", entropy)
+    known = [] if entropy is None else [entropy]
+    if top is not None:
+        known += [v for line in getattr(ax, "lines", ()) for v in _numpy(line.get_ydata()).ravel()]
+        known += [value for _, _, values in pairs for value in values]
+        lowest = min((value for value in known if math.isfinite(value)), default=-math.inf)
+        if not lowest < _real("top", top, finite=False) < math.inf:
+            raise ValueError(f"top must be a number above the lowest value, {lowest:g}, got {top}")
+    if ax is None:
+        ax = plt.subplots(figsize=(8, 3.6), layout="constrained")[1]
+    for i, (name, steps, values) in enumerate(pairs):
         ax.plot(steps, values, color=CURVE_COLORS[i % len(CURVE_COLORS)], label=name)
     if entropy is not None:
         label = f"{entropy_label} = {entropy:.3f}"
         ax.axhline(entropy, color="black", linestyle="--", linewidth=1.2, label=label)
     if top is not None:
-        values = [value for line in ax.lines for value in _numpy(line.get_ydata()).ravel()]
-        lowest = min((value for value in values if math.isfinite(value)), default=-math.inf)
-        if not lowest < top < math.inf:
-            raise ValueError(f"top must be a number above the lowest value, {lowest:g}, got {top}")
         ax.set_ylim(top=top)
     ax.set(xlabel="training step", ylabel="NLL (nats)")
     if title is not None:
@@ -1495,6 +1621,7 @@ def training_curves(
     return ax
 
 
+@_all_or_none()
 @torch.no_grad()
 def curve_gallery(
     functions: Mapping[str, Callable],
@@ -1527,15 +1654,18 @@ def curve_gallery(
         (2,)
         >>> plt.close(axes[0].figure)
     """
-    if not functions:
-        raise ValueError("functions must hold at least one function, got none")
+    for name, function in _mapping("functions", functions, "function").items():
+        _callable(f"functions[{name!r}]", function)
+    n, n_cols = _integer("n", n, 2), _integer("n_cols", n_cols, 1, SIDE)
+    _texts(xlabel=xlabel, ylabel=ylabel)
     low, high = _extent(extent)[:2]
     axes = _panels(len(functions), n_cols, 8 / n_cols, 0.9)
     for ax, (name, function) in zip(axes, functions.items(), strict=True):
         dtype, home = _home(function, None, None)
-        z = torch.linspace(low, high, _integer("n", n, 2), dtype=dtype, device=home)
+        z = torch.linspace(low, high, n, dtype=dtype, device=home)
         x = function(z)
-        x = x[0] if isinstance(x, tuple) else x
+        x = x[0] if isinstance(x, tuple) and x else x
+        x = _returned(x, f"functions[{name!r}]", (n,))
         ax.plot([low, high], [low, high], color=GRAY, linestyle="--", linewidth=1)
         ax.plot(_numpy(z), _numpy(x), color=BLUE, linewidth=2)
         ax.set(title=name, xlabel=xlabel, ylabel=ylabel)
@@ -1577,22 +1707,28 @@ def samples_and_density(
         >>> ax = samples_and_density(ax, z, {"density": normal.log_prob}, (-4, 4))
         >>> plt.close(fig)
     """
-    ax, values = _axes(ax), _numpy(samples)
-    if values.ndim != 1 or values.size == 0:
-        raise ValueError(f"samples must have shape (m,) with m >= 1, got {values.shape}")
+    ax, values = _axes(ax), _series(samples, "samples")
+    if not values.size:
+        raise ValueError("samples must hold at least one number, got none")
+    _texts(none_ok=True, title=title)
     if np.isnan(values).any():
         raise ValueError(
             f"samples must not hold NaN, got NaN in {np.isnan(values).sum()} of {values.size}"
         )
     low, high = _extent(_range(values) if extent is None else extent)[:2]
-    edges = np.linspace(low, high, _integer("bins", bins, 1) + 1)
+    edges = np.linspace(low, high, _integer("bins", bins, 1, SIDE) + 1)
+    n = _integer("n", n, 1)
+    log_probs = {} if log_probs is None else log_probs
+    densities = {
+        name: _on_grid(log_prob, (low, high), n, name=f"log_probs[{name!r}]").exp()
+        for name, log_prob in _mapping("log_probs", log_probs, "density", empty_ok=True).items()
+    }
     # Weights, and not density=True: what lies outside the range must not raise the bars inside.
     finite = values[np.isfinite(values)]
     weights = np.full(finite.size, len(edges[1:]) / (values.size * (high - low)))
     bars = {"color": LIGHT_GRAY, "edgecolor": LIGHT_GRAY, "linewidth": 0.3}  # no slits between them
     ax.hist(finite, edges, weights=weights, label="samples", **bars)
-    for i, (name, log_prob) in enumerate((log_probs or {}).items()):
-        density = _on_grid(log_prob, (low, high), n, None, None).exp()
+    for i, (name, density) in enumerate(densities.items()):
         x = _cell_centers(low, high, n)
         ax.plot(x, density, color=CURVE_COLORS[i % len(CURVE_COLORS)], label=name)
     ax.set(xlabel="x", ylabel="density", xlim=(low, high))
@@ -1612,6 +1748,7 @@ def _range(values: np.ndarray) -> tuple[float, float]:
     return low - around, high + around
 
 
+@_all_or_none()
 def plot_conditional_samples_discrete(
     samples_by_label: Mapping[int, np.ndarray],
     data,
@@ -1636,14 +1773,16 @@ def plot_conditional_samples_discrete(
         >>> plot_conditional_samples_discrete(samples, data, labels, title="The ring")
         >>> plt.close()
     """
-    if not samples_by_label:
-        raise ValueError("samples_by_label must hold at least one label, got none")
+    for label, samples in _mapping("samples_by_label", samples_by_label, "label").items():
+        _integer("a label of samples_by_label", label, 0)
+        _points(samples, f"samples_by_label[{label!r}]", inf_ok=True, nan_ok=True)
+    data = _points(data, "data", inf_ok=True, nan_ok=True)
+    _texts(title=title)
     axes = _panels(2, 2, 4.0, 1.05, sharex=True, sharey=True)
     scatter_modes(axes[0], data, labels, title="data")
     scatter_modes(axes[1], data, colors=LIGHT_GRAY, alpha=0.5, size=3, title="samples by label")
     for label, samples in samples_by_label.items():
-        color = mode_colors([_integer("a label of samples_by_label", label, 0)])
-        scatter_modes(axes[1], samples, colors=color, size=8)
+        scatter_modes(axes[1], samples, colors=mode_colors([label]), size=8)
         points = _numpy(samples)
         points = points[np.isfinite(points).all(axis=1)]
         if not len(points):
@@ -1656,6 +1795,7 @@ def plot_conditional_samples_discrete(
     axes[0].figure.suptitle(title)
 
 
+@_all_or_none()
 def plot_conditional_samples_continuous(
     samples_by_value: Mapping[float, np.ndarray],
     data,
@@ -1681,8 +1821,11 @@ def plot_conditional_samples_continuous(
         >>> plot_conditional_samples_continuous(rings, data, title="Rings", value_name="radius")
         >>> plt.close()
     """
-    if not samples_by_value:
-        raise ValueError("samples_by_value must hold at least one value, got none")
+    for value, samples in _mapping("samples_by_value", samples_by_value, "value").items():
+        _real("a value of samples_by_value", value)
+        _points(samples, f"samples_by_value[{value!r}]", inf_ok=True, nan_ok=True)
+    data = _points(data, "data", inf_ok=True, nan_ok=True)
+    _texts(title=title, value_name=value_name)
     axes = _panels(len(samples_by_value), 3, 8 / 3, 1.1, sharex=True, sharey=True)
     for ax, (value, samples) in zip(axes, samples_by_value.items(), strict=True):
         scatter_modes(ax, data, colors=LIGHT_GRAY, alpha=0.5, size=3)
@@ -1724,12 +1867,19 @@ def run_dots(
         >>> [label.get_text() for label in ax.get_yticklabels()]
         ['plain', 'better']
     """
-    ax, color = _axes(ax), color or BLUE
+    ax, color = _axes(ax), BLUE if color is None else color
+    _rgba(color, 1, "color")
+    _texts(xlabel=xlabel)
+    limit = None if limit is None else _real("limit", limit)
     # fmin turns what is no number into infinity: a run that broke stands at the edge.
-    arms = {name: np.fmin(np.asarray(values, dtype=float), np.inf) for name, values in runs.items()}
-    own = {name: float(np.fmin(value, np.inf)) for name, value in (own or {}).items()}
-    if not arms:
-        raise ValueError("runs must hold at least one arm, got none")
+    arms = {
+        name: np.fmin(_series(values, f"runs[{name!r}]").astype(float), np.inf)
+        for name, values in _mapping("runs", runs, "arm").items()
+    }
+    own = {
+        name: float(np.fmin(_real(f"own[{name!r}]", value, finite=False), np.inf))
+        for name, value in _mapping("own", {} if own is None else own, "run", empty_ok=True).items()
+    }
     if unknown := sorted(set(own) - set(arms)):
         raise ValueError(f"own must name arms of runs, got {', '.join(unknown)}")
     if empty := [name for name, values in arms.items() if not values.size]:
@@ -1765,6 +1915,7 @@ def sliders(function: Callable, **controls) -> None:
             box. A widget is used as it is.
 
     Raises:
+        TypeError: A control that is none of these.
         ValueError: A tuple of another length, out of order, or with a start outside its range.
 
     Example:
@@ -1772,6 +1923,7 @@ def sliders(function: Callable, **controls) -> None:
         Traceback (most recent call last):
         ValueError: scale must have low < high, a positive step and a start between, got ...
     """
+    function = _callable("function", function)
     for name, control in controls.items():
         _check_control(name, control)
     try:
@@ -1796,8 +1948,13 @@ def sliders(function: Callable, **controls) -> None:
             made[name] = widgets.Dropdown(options=control, value=control[0], **text)
         elif isinstance(control, bool):
             made[name] = widgets.Checkbox(value=control, **text)
-        else:
+        elif isinstance(control, (widgets.Widget, widgets.fixed)):
             made[name] = control
+        else:
+            raise TypeError(
+                f"{name} must be (low, high, step, start), a list, True or False, or a widget, "
+                f"got {control!r}"
+            )
     widgets.interact(function, **made)
 
 
@@ -1838,5 +1995,6 @@ def trained(name: str, value: float, unit: str = "", digits: int = 4) -> None:
     """
     if not isinstance(name, str) or not name:
         raise TypeError(f"name must be a non-empty string, got {name!r}")
-    value, digits = float(value), _integer("digits", digits, 0)
+    _texts(unit=unit)
+    value, digits = _real("value", value, finite=False), _integer("digits", digits, 0, 100)
     print(f"{name} ≈ {value:.{digits}f}" + (f" {unit}" if unit else ""))

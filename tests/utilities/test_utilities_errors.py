@@ -4,6 +4,7 @@ import inspect
 import math
 import re
 import string
+import time
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -112,6 +113,31 @@ CASES = [
     (lambda: gmu.sliders(print, a=(0, 1, 0.1, 2)), ValueError, "start between"),
     (lambda: gmu.sliders(print, a=[]), ValueError, "empty list"),
     (lambda: gmu.trained("", 1.0), TypeError, "name"),
+    (lambda: gmu.held_out_ring(10**8 + 1), ValueError, r"n must be in \[1, 100000000\]"),
+    (lambda: gmu.ring_centers(10**4 + 1), ValueError, r"n_modes must be in \[1, 10000\]"),
+    (lambda: gmu.ring_entropy(cluster_std=1e-101), ValueError, "cluster_std .* 1e-100 and 1e100"),
+    (lambda: gmu.ring_entropy(cluster_std=2e100), ValueError, "cluster_std .* 1e-100 and 1e100"),
+    (
+        lambda: gmu.sample_ring(4, gen(), radius=1e4, dtype=torch.float16),
+        ValueError,
+        "radius must be at most 6550.4 in torch.float16, got 10000.0",
+    ),
+    (
+        lambda: gmu.sample_ring(4, gen(), cluster_std=1e39),
+        ValueError,
+        "cluster_std must be at most 3.* in torch.float32, got 1e.39",
+    ),
+    (lambda: gmu.ring_gap(lambda x: [0.0]), ValueError, r"log_prob must return .* got \(1,\)"),
+    (lambda: gmu.ring_gap(lambda x: "a"), TypeError, "what log_prob returns must be an array"),
+    (
+        lambda: gmu.integrate_density(lambda x: x[:, 0], (0, 1, 0, 1), 3, device="meta"),
+        ValueError,
+        "log_prob must return numbers, got a tensor on the device meta",
+    ),
+    (lambda: gmu.sample_ring(4, gen(), dtype=torch.int64), ValueError, "dtype must be one of"),
+    (lambda: gmu.sample_ring(4, gen(), dtype="float32"), TypeError, "dtype must be a torch.dtype"),
+    (lambda: gmu.scatter_modes(ax(), X, alpha=1.5), ValueError, r"alpha must be in \[0, 1\]"),
+    (lambda: gmu.training_curves({"a": [1, 2, 3]}), ValueError, r"curves.* must be .steps, values"),
     (lambda: gmu.trained("a", 1.0, digits=-1), ValueError, "digits"),
 ]
 
@@ -337,6 +363,72 @@ def test_what_is_no_axes_is_refused(name, value):
         return
     with pytest.raises(TypeError, match=f"^ax must be Axes .* got {type(value).__name__}"):
         call(name, ax=value)
+
+
+def test_points_and_pictures_of_every_type():
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        assert gmu.sample_ring(4, gen(), dtype=dtype)[0].dtype == dtype
+        assert len(call("grid_warp", dtype=dtype).lines) == 4
+
+
+JUNK = {
+    "none": lambda: None,
+    "text": lambda: "a",
+    "list": list,
+    "mapping": dict,
+    "object": object,
+    "true": lambda: True,
+    "huge": lambda: 10**18,
+    "beyond floats": lambda: 10**400,
+    "large": lambda: 1e300,
+    "negative": lambda: -1,
+    "negative float": lambda: -0.5,
+    "nan": lambda: math.nan,
+    "infinity": lambda: math.inf,
+    "tensor of nan": lambda: torch.full((4, 2), math.nan),
+    "integers": lambda: torch.arange(6),
+    "no points": lambda: torch.zeros(0, 2),
+    "scalar tensor": lambda: torch.tensor(math.nan),
+    "complex": lambda: torch.zeros(4, 2, dtype=torch.complex64),
+    "nothing returned": lambda: lambda *arguments: None,
+    "pair of junk": lambda: {"a": (None, object())},
+    "junk in a mapping": lambda: {"a": None},
+    "junk in a list": lambda: [None, object()],
+}
+
+
+def drawn(arguments):
+    """What a call could leave behind: figures, what is drawn on the axes, numbers drawn."""
+    axes, generator = arguments.get("ax"), arguments.get("generator")
+    return (
+        plt.get_fignums(),
+        axes and [len(axes.get_children()), axes.get_title(), axes.get_xlim(), axes.get_ylim()],
+        generator and generator.get_state().tolist(),
+    )
+
+
+@pytest.mark.filterwarnings("ignore")  # of matplotlib, about what it can draw only in part
+@pytest.mark.parametrize(
+    ("name", "argument"), [(name, argument) for name in EXAMPLES for argument in EXAMPLES[name]()]
+)
+def test_junk_is_taken_or_refused_by_its_name(name, argument):
+    """In time, and a call that is refused has changed nothing."""
+    # (Other points than there are labels may be called a fault of the labels.)
+    wanted = f"{argument}|labels" if argument in ("x", "data") else argument
+    for label, make in JUNK.items():
+        arguments, junk = EXAMPLES[name](), make()
+        before = drawn({**arguments, argument: None})
+        start = time.process_time()
+        try:
+            PUBLIC[name](**{**arguments, argument: junk})
+        except (ValueError, TypeError) as error:
+            assert re.search(rf"(?<![A-Za-z_])({wanted})(?![A-Za-z_])", str(error)), (label, error)
+            assert "NoneType' object" not in str(error) and "INTERNAL" not in str(error), label
+            assert drawn({**arguments, argument: None}) == before, label
+        except Exception as error:
+            raise AssertionError(f"{name}({argument}: {label}) gave {error!r}") from error
+        assert time.process_time() - start < 2, label
+        plt.close("all")
 
 
 # ------------------------------------------------------------------------------------ fuzzing

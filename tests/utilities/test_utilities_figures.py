@@ -350,7 +350,7 @@ def test_what_is_set_for_a_warped_grid():
     assert {(line.get_linewidth(), line.get_alpha()) for line in ax.lines} == {(2.5, 0.25)}
     assert len(ax.lines) == 4
     for bad in ({"n_lines": 1}, {"n_points": 1}, {"view": (0, 1)}, {"extent": (0, 1)}):
-        with pytest.raises(ValueError, match=next(iter(bad)).replace("view", "extent")):
+        with pytest.raises(ValueError, match=next(iter(bad))):
             gmu.grid_warp(ax, bend, **bad)
 
 
