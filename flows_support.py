@@ -19,6 +19,29 @@ from torch.utils.weak import WeakTensorKeyDictionary
 # ----------------------------------------------------------------------- points, numbers and shapes
 
 
+def to_look_at(value: Tensor) -> Tensor | None:
+    """The tensor whose numbers a check may look at.
+
+    Args:
+        value: Any tensor. Inside `torch.func` (vmap, grad, jacrev, ...) it stands for a batch.
+
+    Returns:
+        The tensor itself, or the whole batch; None while torch traces a function into a graph, and
+        on the device meta: there are no numbers.
+
+    Example:
+        >>> to_look_at(torch.zeros(2, device="meta")) is None
+        True
+    """
+    if torch.compiler.is_compiling():
+        return None
+    functorch = torch._C._functorch  # has no public name; torch's own code asks it the same
+    while functorch.is_functorch_wrapped_tensor(value):
+        value = functorch.get_unwrapped(value)
+    kinds = {type(value), type(torch.empty(()))}  # while tracing, a new tensor is a stand-in
+    return None if value.is_meta or kinds - {Tensor, nn.Parameter} else value
+
+
 def check_domain(name: str, value: Tensor, low: float, high: float) -> None:
     """Raise if any entry of `value` lies outside the open interval (low, high).
 
@@ -39,13 +62,7 @@ def check_domain(name: str, value: Tensor, low: float, high: float) -> None:
         Traceback (most recent call last):
         ValueError: x must lie strictly between -1.0 and 1.0, but 1 of 2 values do not (first: 1.5)
     """
-    if torch.compiler.is_compiling():
-        return
-    functorch = torch._C._functorch  # has no public name; torch's own code asks it the same
-    while functorch.is_functorch_wrapped_tensor(value):
-        value = functorch.get_unwrapped(value)
-    kinds = {type(value), type(torch.empty(()))}  # while tracing, a new tensor is a stand-in
-    if kinds - {Tensor, nn.Parameter}:
+    if (value := to_look_at(value)) is None:
         return
     outside = ~((value > low) & (value < high))  # NaN counts as outside
     if outside.any():
@@ -285,7 +302,8 @@ def fit_inputs(flow: nn.Module, name: str, points: Tensor, context: Tensor | Non
         name: What to call the points in a message.
         points: Shape (n, D).
         context: Shape (n, C), or (C,) for one context shared by all points; None if C = 0. Class
-            numbers are not a context: `F.one_hot(labels, C).float()` is.
+            numbers are not a context: `F.one_hot(labels, C).float()` is. For n = C points, a
+            vector of whole numbers from 0 to C - 1 with one above 1 counts as class numbers.
 
     Returns:
         The context, shape (n, C), with the dtype and device of the points; None if C = 0.
@@ -293,7 +311,8 @@ def fit_inputs(flow: nn.Module, name: str, points: Tensor, context: Tensor | Non
     Raises:
         TypeError: If the points are no floating-point tensor, or of another dtype than the flow;
             if a context of one dimension holds integers, or a context is complex.
-        ValueError: If a shape is wrong, or a context is missing or not wanted.
+        ValueError: If a shape is wrong, a context is missing or not wanted, or it looks like one
+            class number a point.
 
     Example:
         >>> from flows import RealNVP
@@ -322,6 +341,16 @@ def fit_inputs(flow: nn.Module, name: str, points: Tensor, context: Tensor | Non
     # A vector of integers may be one class number a point that happens to have the length C.
     if context.is_complex() or (context.ndim == 1 and not context.is_floating_point()):
         raise TypeError(f"context must be floating-point, not {context.dtype}: {advice}")
+    # And so may one of floats, if it has whole numbers above 1: a one-hot context has none.
+    alike = context.ndim == 1 and not torch.compiler.is_compiling() and n == context_dim
+    if alike and (values := to_look_at(context)) is not None:
+        numbers = (values == values.round()) & (values >= 0) & (values < context_dim)
+        if numbers.all() and (values > 1).any():
+            raise ValueError(
+                f"context must not look like {n} class numbers, one for each of {n} points, but "
+                f"is {values.tolist()}: {advice}; one context that all points share is "
+                f"context.expand({n}, {context_dim})"
+            )
     return context.to(points).expand(n, -1)
 
 

@@ -455,6 +455,56 @@ def test_contexts(shape, n, context_dim):
             made.log_prob(x, context)
 
 
+@pytest.mark.parametrize("use", ["log_prob", "encode", "decode"])
+@pytest.mark.parametrize("labels", [(0.0, 2.0, 1.0), (2.0, 2.0, 2.0), (0.0, 0.0, 2.0)])
+def test_class_numbers_as_floats_are_no_shared_context(labels, use):
+    """As many as the flow has classes, they have the shape of one context for all points."""
+    made, context = flow(context_dim=3), t(*labels)
+    with pytest.raises(ValueError, match=r"^context must not look like 3 class numbers.*one_hot"):
+        getattr(made, use)(torch.zeros(3, 2), context)
+    with pytest.raises(ValueError, match=r"is context\.expand\(3, 3\)"):
+        made.sample(3, context)
+    with pytest.raises(ValueError, match="class numbers"):
+        torch.func.vmap(lambda c: made.log_prob(torch.zeros(3, 2), c))(context[None])
+
+
+@pytest.mark.parametrize(
+    "values", [(0.0, 0.0, 1.0), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 2.0, 0.5), (0.0, 1.0, 3.0),
+               (0.0, 2.0, -1.0), (0.0, 2.0, NAN)],
+)  # fmt: skip
+def test_what_can_be_no_class_numbers_is_shared(values):
+    made, x, context = flow(context_dim=3), torch.zeros(3, 2), t(*values)
+    shared = made.log_prob(x, context)
+    assert torch.equal(shared.nan_to_num(), made.log_prob(x, context.expand(3, 3)).nan_to_num())
+
+
+def test_class_numbers_are_a_context_where_they_are_no_one_per_point():
+    made, context = flow(context_dim=3), t(0.0, 2.0, 1.0)
+    for n in (1, 2, 4):
+        assert made.log_prob(torch.zeros(n, 2), context).shape == (n,)
+    assert made.log_prob(torch.zeros(3, 2), context.expand(3, 3)).shape == (3,)
+
+
+def test_a_context_without_numbers_is_not_looked_at():
+    made = flow(context_dim=3).to("meta")
+    x, context = torch.zeros(3, 2, device="meta"), torch.zeros(3, device="meta")
+    assert made.log_prob(x, context).shape == (3,)
+    compiled = torch.export.export(
+        Density(flow(context_dim=3)), (torch.zeros(4, 2), torch.zeros(3)),
+        dynamic_shapes=({0: torch.export.Dim("n")}, None),
+    ).module()  # fmt: skip
+    assert compiled(torch.zeros(3, 2), t(0.0, 2.0, 1.0)).shape == (3,)
+
+
+class Density(torch.nn.Module):
+    def __init__(self, flow):
+        super().__init__()
+        self.flow = flow
+
+    def forward(self, x, context):
+        return self.flow.log_prob(x, context)
+
+
 ONE_D = {
     "Tanh": (lambda v: flows.Tanh(scale=v), lambda v: v > 0),
     "Affine": (lambda v: flows.Affine(scale=v), lambda v: v != 0),
