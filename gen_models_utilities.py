@@ -232,12 +232,12 @@ def _points(
     tensor = tensor.to(dtype or tensor.dtype)
     if _traced(tensor):
         return tensor
-    for what, bad, allowed in (
-        ("NaN", tensor.isnan(), nan_ok),
-        ("infinity", tensor.isinf(), inf_ok),
+    for what, is_bad, allowed in (
+        ("NaN", torch.isnan, nan_ok),
+        ("infinity", torch.isinf, inf_ok),
     ):
-        if not allowed and bad.any():
-            rows = int(bad.any(dim=1).sum())
+        if not allowed and is_bad(tensor).any():
+            rows = int(is_bad(tensor).any(dim=1).sum())
             raise ValueError(
                 f"{name} must not hold {what}, got {what} in {rows} of {len(tensor)} rows"
             )
@@ -1200,6 +1200,9 @@ def density_heatmap(
 
     Returns:
         The axes.
+
+    Raises:
+        TypeError, ValueError: An argument that is not as listed above.
 
     Example:
         >>> fig, ax = plt.subplots()
