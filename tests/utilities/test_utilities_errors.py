@@ -351,6 +351,18 @@ def test_the_device_is_where_points_are(name, value):
     assert seen and all(x.device.type == "meta" for x in seen)
 
 
+@pytest.mark.parametrize(("device", "seen"), [(None, "cpu"), ("meta", "meta")])
+def test_a_device_that_is_asked_for_goes_before_that_of_a_module(device, seen):
+    class Flat(torch.nn.Linear):
+        def log_prob(self, x):
+            devices.append((x.device.type, x.dtype))
+            return torch.zeros(len(x))
+
+    devices, flat = [], Flat(2, 2).double()
+    assert gmu.integrate_density(flat.log_prob, (0, 1, 0, 1), 3, device=device) == 1.0
+    assert devices == [(seen, torch.float64)]
+
+
 @pytest.mark.parametrize("value", [None, "ax", 0, object(), "figure", "array"], ids=str)
 @pytest.mark.parametrize("name", having("ax"))
 def test_what_is_no_axes_is_refused(name, value):
