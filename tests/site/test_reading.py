@@ -2,6 +2,7 @@
 
 import json
 import re
+import statistics
 import zipfile
 from collections import Counter
 from functools import cache
@@ -19,6 +20,7 @@ import repository
 import short_form
 from bs4 import BeautifulSoup
 from PIL import Image
+from samples import code_lines
 from solutions import TARGET
 from sphinx_external_toc.parsing import parse_toc_yaml
 from test_site_tools import page
@@ -43,6 +45,17 @@ def cells(name: str, tag: str = "") -> list:
 
 
 # -- Code --------------------------------------------------------------------------------------
+
+
+def test_what_is_not_folded_is_mostly_short():
+    folded = {"hide-input", "remove-input", "remove-cell", "setup"}
+    shown = [
+        code_lines(cell.source)
+        for name in CHAPTERS
+        for cell in cells(name)
+        if not folded & set(cell.metadata.get("tags", []))
+    ]
+    assert statistics.median(shown) <= 8
 
 
 @each_chapter
