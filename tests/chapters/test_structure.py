@@ -4,6 +4,7 @@ import base64
 import copy
 import io
 import re
+from urllib.parse import parse_qsl
 
 import execute
 import nbformat
@@ -232,6 +233,26 @@ def test_captions_call_sliders_by_their_labels(path):
                 name = re.compile(rf"\b{re.escape(control['name'])}\b")
                 unseen = control["name"] not in words and not name.search(control["label"])
                 assert not (unseen and name.search(figure["caption"])), (number, control["name"])
+
+
+def test_links_set_figures_to_what_they_can_show(path):
+    """Each chapter has some; a name or a value that the figure does not know would do nothing."""
+    found, specs = live_page.figures(read(path)), {}
+    for _, cell in code_cells(path):
+        for output in cell.outputs:
+            if execute.WIDGET_VIEW in output.get("data", {}):
+                name = cell.metadata["mystnb"]["figure"]["name"]
+                params = found[live_page.picture_name(output.data)]["spec"]["params"]
+                specs[name] = {control["name"]: control for control in params}
+    links = re.findall(r"\]\(#(fig-[\w-]+)\?([^)]*)\)", prose(path))
+    assert links, "a link of the text sets a figure"
+    for name, state in links:
+        for key, value in parse_qsl(state.removesuffix("&play"), strict_parsing=True):
+            control = specs[name][key]
+            if control["kind"] == "menu":
+                assert value in control["options"], (name, key, value)
+            else:
+                assert control["min"] <= float(value) <= control["max"], (name, key, value)
 
 
 def test_no_machine_paths_or_addresses(path):

@@ -19,6 +19,15 @@ PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
 LANDING, CHAPTERS = PAGES[0], [name for name in PAGES if name.startswith("chapters/")]
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 STYLE = "(part, name) => getComputedStyle(part)[name]"
+# How many rings or shadows there are around a part.
+RINGS = """(part) => {
+    let count = 0;
+    for (let at = part; at && at !== document.body; at = at.parentElement) {
+        const { outlineStyle, boxShadow } = getComputedStyle(at);
+        count += outlineStyle !== "none" || boxShadow !== "none";
+    }
+    return count;
+}"""
 
 
 @pytest.fixture
@@ -407,6 +416,11 @@ class TestSearch:
             ).last
             begins = box.bounding_box()["x"] + float(box.evaluate(STYLE, "paddingLeft")[:-2])
             assert lens.bounding_box()["x"] + lens.bounding_box()["width"] <= begins
+            box.blur()
+            unfocused = box.evaluate(RINGS)
+            box.focus()
+            assert box.evaluate(RINGS) == unfocused + 1, "one ring says where one types"
+            box.blur()
             tab.keyboard.press("Control+k")
 
     @pytest.mark.parametrize(
@@ -530,6 +544,10 @@ class TestPaper:
         for pre in tab.locator("div.cell_input pre:visible").all():
             assert pre.evaluate("(p) => p.scrollWidth <= p.clientWidth + 1")
             assert pre.evaluate(STYLE, "whiteSpace").startswith("pre-wrap")
+        short, long = "div.cell_input:not(.long-code):visible", ".long-code:visible"
+        assert tab.locator(short).first.evaluate(STYLE, "breakInside") == "avoid"
+        assert tab.locator(long).first.evaluate(STYLE, "breakInside") == "auto"
+        assert tab.locator(f"{long} pre").first.evaluate(STYLE, "boxDecorationBreak") == "clone"
         for part in (".toggle-button", "details.fold", "details.rest > summary", ".copybtn"):
             for found_part in tab.locator(part).all():
                 assert not found_part.is_visible(), part

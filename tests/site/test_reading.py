@@ -131,6 +131,24 @@ def test_folded_code_names_what_it_is(name):
 # -- Text --------------------------------------------------------------------------------------
 
 
+def test_the_course_begins_with_the_sand():
+    """What else flows compete with comes after the formula, under a heading of its own."""
+    html = soup(CHAPTERS[0])
+    headings = [heading.get_text() for heading in html.select("article h2")]
+    sand, other = headings[0], next(h for h in headings if h.startswith("Another way"))
+    assert "picture" in sand.lower() and headings.index(other) > 3
+    for section in html.select("article section > section:has(> h2)"):
+        if (title := section.h2.get_text()) == other:
+            break
+        assert not re.search(r"\b(?:VAE|ELBO)\b", section.get_text()), title
+
+
+def test_who_knows_flows_is_sent_to_the_questions_themselves():
+    paragraph = next(p for p in soup(DOCUMENTS[0]).select("p") if "get wrong" in p.get_text())
+    assert len(links := paragraph.select("a")) == 3
+    assert all("#" in link["href"] for link in links)
+
+
 @each_document
 def test_no_line_can_begin_with_the_mark_after_a_formula(name):
     for formula in soup(name).select("article span.math"):
