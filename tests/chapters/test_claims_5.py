@@ -10,11 +10,13 @@ import hero
 import nbformat
 import pytest
 import torch
+from claims import borders
 
 import flows
 import gen_models_utilities as gmu
 from classroom import variants
 from experiments import evidence
+from experiments.studies import recipe as recipe_study
 from experiments.studies import recompute
 
 CHAPTER = execute.ROOT / "chapters" / "5_training.ipynb"
@@ -189,6 +191,35 @@ def test_what_is_said_of_the_precautions():
         assert arm == "both" or abs(runs.effect(arm, "both").median) < 0.005
     bad = {arm: int((runs.values(arm) > 0.2).sum()) for arm in runs.arms}
     assert sum(bad.values()) == 1 and bad["both"] == bad["go back"] == 0
+
+
+def test_other_rates_near_the_recipes_end_well_too(monkeypatch):
+    """ "With one a little higher, and with twice this rate, all stored runs ended well too"."""
+    direction, safety = evidence("direction"), evidence("safety")
+    assert 1 < direction.rate("encode") / flows.RING_RECIPE["lr"] < 1.5
+    asked = []
+    monkeypatch.setattr(recipe_study, "train_seeds", lambda *_, lr, **more: asked.append(lr) or [])
+    recipe_study.run_safety(safety.arm("both")["settings"], [0])
+    assert asked == [2 * flows.RING_RECIPE["lr"]]
+    own = evidence("recipe")
+    for runs, arm in ((direction, "encode"), (safety, "both"), (own, "recipe")):
+        assert runs.n >= 21 and runs.spread(arm)[1] < 0.1, (runs.name, arm)
+        assert abs(runs.median(arm) - own.median("recipe")) < 0.015
+
+
+# --------------------------------------------------------------------- which regions touch, in z
+
+
+def test_most_of_the_border_is_between_neighbours_and_some_of_it_is_short():
+    seen = borders(hero.trained_flow())
+    beside = torch.tensor([seen[k, (k + 1) % 8].item() for k in range(8)])
+    assert beside.sum() > 0.75 * seen.sum() / 2, "of all borders"
+    assert beside.max() > 2.5 * beside.min(), "some are much longer than others"
+    plain = borders(
+        flows.Flow([flows.Linear(torch.eye(2))], dim=2)
+    )  # the ring's own eight wedges, as a control
+    wedges = torch.tensor([plain[k, (k + 1) % 8].item() for k in range(8)])
+    assert wedges.sum() > 0.95 * plain.sum() / 2 and wedges.max() < 1.6 * wedges.min()
 
 
 # ------------------------------------------------------------------ memory that grows, on the page
