@@ -26,7 +26,7 @@ if "google.colab" in sys.modules:
 """
 TIME = re.compile(
     r"Time:\W+about (\d+) minutes of reading, (?:about )?(\d+) s on one CPU core, "
-    r"(?:about )?(\d+) s on a GPU"
+    r"(?:about )?(\d+) s on a GPU \((?:an estimate|seen on an? \w+)"
 )
 INTERACTIVE = {"interactive", "nbval-ignore-output", "remove-cell"}
 ANSWER = {"answer", "remove-cell"}  # a stub to fill in: in the notebook only
