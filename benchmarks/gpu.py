@@ -165,7 +165,7 @@ def show(found: dict) -> str:
     }
     lines = [
         "# On a GPU", "",
-        f"{found['device']}, torch {found['torch']}; joined from three calls on one machine.",
+        f"{found['device']}, torch {found['torch']}; joined from calls on machines of this kind.",
         "Written by `benchmarks/gpu.py`.",
         "", "| one ring | runs | median s | times the first | median gap, nats |",
         "|---|---|---|---|---|",
@@ -174,6 +174,10 @@ def show(found: dict) -> str:
         seconds, gap_ = rings[name]["seconds"], rings[name]["gap"]
         runs = len(rings[name]["runs"])
         lines.append(f"| {words} | {runs} | {seconds:.1f} | {seconds / alone:.1f} | {gap_:.3f} |")
+    if earlier := found.get("earlier_rings"):
+        times = " and ".join(f"{run['reference'] / run['replay']:.1f}" for run in earlier)
+        lines += ["", f"On other days the reference took {times} times as long as the first row:",
+                  "not recorded, a step waits for the machine's processor."]  # fmt: skip
     lines += ["", "| rings trained together | s | s a ring |", "|---|---|---|"]
     for n, row in found["together"].items():
         lines.append(f"| {n} | {row['seconds']:.1f} | {row['a_ring']:.2f} |")

@@ -315,6 +315,33 @@ PROSE = (".md", ".ipynb", ".txt", ".toml", ".yml")
 IMAGINED = {"chapters/11_your_subject.ipynb", "tests/chapters/test_claims_11.py"}  # of a reader
 
 
+def unnamed(readme: str, names: set[str]) -> set[str]:
+    """The names that no row of README's table of the top level lists; folders end in a slash."""
+    table = readme.partition("## What is where")[2].partition("\n## ")[0]
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| `")]
+    assert all(len(row) == 4 and len(row[2].split()) >= 3 for row in rows), "what is it for?"
+    listed = {name for row in rows for name in re.findall("`([^`]+)`", row[1])}
+    assert not (gone := listed - names), f"README's table lists what is not there: {gone}"
+    return names - listed
+
+
+def test_the_readme_says_of_all_at_the_top_level_why_it_is_there():
+    files = [path.relative_to(ROOT).parts for path in tracked_files()]
+    names = {parts[0] + "/" * (len(parts) > 1) for parts in files}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not (left_out := unnamed(readme, names)), f"README's table lacks {left_out}"
+    assert unnamed(readme, names | {"new/", "new.md"}) == {"new/", "new.md"}
+
+
+def test_each_folder_of_tests_is_named_like_a_part_or_readme_says_what_it_is_for():
+    folders = {path.relative_to(ROOT).parts[1] for path in tracked_files()
+               if path.relative_to(ROOT).parts[0] == "tests"
+               and len(path.relative_to(ROOT).parts) > 2}  # fmt: skip
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for folder in folders:
+        assert (ROOT / folder).is_dir() or f"`tests/{folder}/`" in readme, folder
+
+
 def test_paths_in_prose_lead_somewhere(texts):
     """Of files and folders below the top level; what they are followed by may be left out."""
     files = [path.relative_to(ROOT) for path in tracked_files()]

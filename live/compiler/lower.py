@@ -21,7 +21,7 @@ from .expr import Expr, Expressions
 from .grid import Grid
 from .program import Program
 from .tensors import HEAVY, Tensors, Value, is_long
-from .trace import operation, overload
+from .trace import asks_for_a_value, operation, overload
 
 HANDLERS = {}
 # Where and how a tensor is stored: without meaning here. The dtype of a result is the graph's.
@@ -75,6 +75,7 @@ class Lowering:
         if s.is_Symbol:
             if s.name not in self.sizes:
                 if self.node is None or self.node.op != "placeholder":
+                    self.refuse_number_of(s)
                     what = "a number of elements that depends on values, as in x[condition],"
                     self.fail(what, "torch.where(condition, x, other), which keeps the shape")
                 wish = "NMPQ"[len(self.sizes)] if len(self.sizes) < 4 else "N"
@@ -97,6 +98,13 @@ class Lowering:
         if name in FORMULAS:
             return FORMULAS[name](x, *parts)
         self.fail(f"the size {s}", "sizes that are sums and products of N")
+
+    def refuse_number_of(self, symbol) -> None:
+        """Say so, if a symbol stands for a number that was taken out of a tensor."""
+        for node in self.node.graph.nodes if self.node is not None else ():
+            number = getattr(node.meta.get("val"), "node", None)
+            if operation(node) == "_local_scalar_dense" and number.expr == symbol:
+                raise asks_for_a_value(node.meta.get("line", ""))
 
     @property
     def shape(self):

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 import flows
+import gen_models_utilities as gmu
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,3 +60,16 @@ def run_solution(chapter: str, label: str, **names) -> dict:
     torch.manual_seed(0)
     exec(solutions(chapter)[label], space)
     return space
+
+
+def borders(flow: flows.Flow, reach: float = 2.5, n: int = 401) -> torch.Tensor:
+    """(8, 8): how often two neighbours on a grid in z end at two modes, both ways together."""
+    side = torch.linspace(-reach, reach, n)
+    z = torch.cartesian_prod(side, side)
+    with torch.no_grad():
+        mode = gmu.nearest_mode(flow.decode(z)[0])
+    mode = torch.where(z.norm(dim=1) < reach, mode, 8).reshape(n, n)  # 8: out of reach
+    counts = torch.zeros(9, 9, dtype=torch.long)
+    for a, b in ((mode[1:], mode[:-1]), (mode[:, 1:], mode[:, :-1])):
+        counts += torch.bincount(9 * a.flatten() + b.flatten(), minlength=81).view(9, 9)
+    return ((counts + counts.T) * (1 - torch.eye(9, dtype=torch.long)))[:8, :8]

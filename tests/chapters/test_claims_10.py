@@ -82,7 +82,7 @@ def test_the_chapter_shows_these_exhibits():
 
 @pytest.mark.parametrize("title", EXHIBITS)
 def test_the_check_fails_on_the_bug_and_holds_for_the_mend(title, museum):
-    said = museum[1][title]
+    said = museum[1][title].replace("\n    ", " ")  # long lines go on in the next
     complaint = re.search(rf"^(?!mended|right).*: Wrong: .*{EXHIBITS[title]}", said, re.MULTILINE)
     assert complaint, said
     held = [line for line in said.splitlines() if line.endswith("the law holds")]

@@ -3,16 +3,20 @@
 import base64
 import json
 import math
+from statistics import median
 
 import execute
 import hero
 import nbformat
 import pytest
 import torch
+from claims import borders
 
 import flows
 import gen_models_utilities as gmu
+from classroom import variants
 from experiments import evidence
+from experiments.studies import recipe as recipe_study
 from experiments.studies import recompute
 
 CHAPTER = execute.ROOT / "chapters" / "5_training.ipynb"
@@ -189,6 +193,35 @@ def test_what_is_said_of_the_precautions():
     assert sum(bad.values()) == 1 and bad["both"] == bad["go back"] == 0
 
 
+def test_other_rates_near_the_recipes_end_well_too(monkeypatch):
+    """ "With one a little higher, and with twice this rate, all stored runs ended well too"."""
+    direction, safety = evidence("direction"), evidence("safety")
+    assert 1 < direction.rate("encode") / flows.RING_RECIPE["lr"] < 1.5
+    asked = []
+    monkeypatch.setattr(recipe_study, "train_seeds", lambda *_, lr, **more: asked.append(lr) or [])
+    recipe_study.run_safety(safety.arm("both")["settings"], [0])
+    assert asked == [2 * flows.RING_RECIPE["lr"]]
+    own = evidence("recipe")
+    for runs, arm in ((direction, "encode"), (safety, "both"), (own, "recipe")):
+        assert runs.n >= 21 and runs.spread(arm)[1] < 0.1, (runs.name, arm)
+        assert abs(runs.median(arm) - own.median("recipe")) < 0.015
+
+
+# --------------------------------------------------------------------- which regions touch, in z
+
+
+def test_most_of_the_border_is_between_neighbours_and_some_of_it_is_short():
+    seen = borders(hero.trained_flow())
+    beside = torch.tensor([seen[k, (k + 1) % 8].item() for k in range(8)])
+    assert beside.sum() > 0.75 * seen.sum() / 2, "of all borders"
+    assert beside.max() > 2.5 * beside.min(), "some are much longer than others"
+    plain = borders(
+        flows.Flow([flows.Linear(torch.eye(2))], dim=2)
+    )  # the ring's own eight wedges, as a control
+    wedges = torch.tensor([plain[k, (k + 1) % 8].item() for k in range(8)])
+    assert wedges.sum() > 0.95 * plain.sum() / 2 and wedges.max() < 1.6 * wedges.min()
+
+
 # ------------------------------------------------------------------ memory that grows, on the page
 
 
@@ -329,3 +362,67 @@ def test_what_recomputation_saves_and_costs():
     assert deep[2] < 2 * deep[0]  # "less than one more step"
     whole, _, stretches = [runs.median(f"100 couplings, {w}", "mib") for w in recompute.PIECES]
     assert stretches < whole / 2  # "less than half"
+
+
+def test_forgotten_in_each_layer_held_more_than_stretches():
+    """ "Stretches save most": the medians at each depth; at the deepest, every process."""
+    runs = evidence("recompute")
+    kept, each, stretches = recompute.PIECES
+    for depth in recompute.DEPTHS:
+        sizes = {way: runs.median(f"{depth} couplings, {way}", "mib") for way in recompute.PIECES}
+        assert sizes[stretches] < sizes[each] < sizes[kept], (depth, sizes)
+    deepest = max(recompute.DEPTHS)
+    held = {w: runs.spread(f"{deepest} couplings, {w}", "mib") for w in recompute.PIECES}
+    assert held[stretches][1] < held[each][0] and held[each][1] < held[kept][0]
+
+
+# -------------------------------------------------------------------------------------- temperature
+
+
+@pytest.fixture(scope="module")
+def cooled():
+    """Temperature -> samples of the page's flow, for several seeds of base points."""
+    flow = hero.trained_flow()
+
+    def at(temperature: float) -> list[torch.Tensor]:
+        draws = [torch.Generator().manual_seed(seed) for seed in range(4)]
+        with torch.no_grad():
+            return [flow.sample(20_000, generator=g, temperature=temperature) for g in draws]
+
+    return {temperature: at(temperature) for temperature in (1.0, 0.9, 0.8, 0.5, 0.1, 0.0)}
+
+
+def test_a_little_below_1_the_far_tails_go_and_some_of_the_strays(cooled):
+    outer = gmu.ring_centers().norm(dim=1).max() + 3 * 0.25
+
+    def far(x):
+        return (x.norm(dim=1) > outer).double().mean().item()
+
+    for whole, cooler, cool in zip(cooled[1.0], cooled[0.9], cooled[0.8], strict=True):
+        assert far(whole) > 2 * far(cooler) and far(cooler) > 1.5 * far(cool), "the far tails go"
+        strays = [gmu.beyond_sigma_share(x, 3) for x in (whole, cooler, cool)]
+        assert strays[0] > 1.1 * strays[1] > 1.21 * strays[2] > 0.01, "some of them, not all"
+        smallest = gmu.mode_shares(cool).min()
+        assert smallest > 0.08, "and the modes are nearly even still"
+
+
+def test_further_down_modes_become_uneven_and_some_vanish(cooled):
+    for whole, half, low, frozen in zip(
+        cooled[1.0], cooled[0.5], cooled[0.1], cooled[0.0], strict=True
+    ):
+        shares = [gmu.mode_shares(x) for x in (whole, half, low)]
+        assert shares[0].min() > 0.1 > 0.08 > shares[1].min() and shares[1].max() > 0.15
+        assert (shares[2] < 0.01).sum() >= 2, "some vanish"
+        assert (frozen == frozen[0]).all()
+
+
+def test_other_flows_cool_alike():
+    """The stored runs of the sheet: eight rings, four trainings each."""
+    smaller = []
+    for ring in variants.evidence("temperature")["rings"].values():
+        whole, cool, half = (ring[f"temperature {t}"] for t in (1.0, 0.8, 0.5))
+        pairs = zip(whole["strays"], cool["strays"], strict=True)
+        assert all(cooler < warm for warm, cooler in pairs)
+        shares = zip(whole["smallest_share"], half["smallest_share"], strict=True)
+        smaller += [low / high for high, low in shares]
+    assert len(smaller) >= 20 and max(smaller) < 0.9 and median(smaller) < 0.5

@@ -9,6 +9,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from claims import borders
 from samples import needs_solutions, normal
 from scipy.stats import norm
 
@@ -16,7 +17,7 @@ import flows
 import gen_models_utilities as gmu
 from experiments import SweepError, evidence
 from experiments.studies import bridges, continuous, sensor
-from experiments.studies.common import ring
+from experiments.studies.common import fit, real_nvp, ring
 
 CHAPTER = Path(__file__).resolve().parents[2] / "chapters" / "7_outlook.ipynb"
 CELLS = nbformat.read(CHAPTER, as_version=4).cells
@@ -184,6 +185,18 @@ def test_a_pass_costs_by_what_it_holds_not_by_its_height():
         inside = true > 1e-30
         cost = ((true * (true / flow).log())[inside].sum() * 1e-4).item()
         assert abs(cost + math.log(1 - q)) < 1e-6
+
+
+def test_some_neighbours_share_a_long_border_in_latent_space_and_others_next_to_none():
+    """The exercise "another route": no neat pie, whatever the seed."""
+    settings = stored("bridges").arm("8 couplings")["settings"]
+    make_flow = real_nvp(**(flows.RING_SHAPE | {"n_layers": settings["n_layers"]}))
+    training = flows.RING_RECIPE | {"steps": settings["steps"], "lr": settings["lr"]}
+    for flow in fit(make_flow, ring, [0], **training):
+        seen = borders(flow)
+        beside = [seen[k, (k + 1) % 8].item() for k in range(8)]
+        assert min(beside) < 0.2 * max(beside), beside
+        assert sum(beside) > 0.5 * seen.sum() / 2
 
 
 def test_the_page_trains_the_flow_of_the_bridges_as_the_stored_runs_did(monkeypatch):

@@ -12,6 +12,7 @@ from experiments.studies import mixing
 
 CHAPTER = "8_sharper_couplings"
 SPLINE, SAME, DEEP = "spline, 4 couplings", "affine, 4 couplings", "affine, 16 couplings"
+SHORT = "spline, 4 couplings, short"
 
 
 def positive(n, seed, low=1e-3, high=1e3):
@@ -121,6 +122,33 @@ def test_what_the_bend_brings():
     assert {
         arm: runs.arm(arm)["settings"]["steps"] for arm in (SPLINE, SAME, DEEP)
     } == dict.fromkeys((SPLINE, SAME, DEEP), flows.RING_RECIPE["steps"])
+
+
+def test_every_stored_run_gains_by_splines():
+    """ "Every one gains", "in every run", "fewer points stray", "the pass is lower as well"."""
+    runs = evidence("splines")
+    for control in (SAME, DEEP):
+        for number in ("gap", "strays_3", "lowest_log_p"):
+            effect = runs.effect(SPLINE, control, number)
+            assert effect.less == effect.n == runs.n, (control, number, str(effect))
+        assert runs.effect(SPLINE, control, "lowest_log_p").high < 0
+    for key in ("lr", "steps", "batch_size"):  # from the first line to the third these stay
+        assert runs.arm(SPLINE)["settings"][key] == runs.arm(SAME)["settings"][key]
+
+
+def test_the_short_training_is_below_both_affine_ones():
+    runs = evidence("splines")
+    assert runs.median(SHORT) < min(runs.median(SAME), runs.median(DEEP))
+    short, whole = (runs.arm(arm)["settings"]["steps"] for arm in (SHORT, SPLINE))
+    assert 0.45 < short / whole < 0.55  # "about half of the steps"
+    assert short == flows.SPLINE_RECIPE["steps"]  # "as this page does"
+
+
+def test_more_points_stray_than_the_true_ring_has_and_more_steps_come_nearer():
+    runs, true = evidence("splines"), math.exp(-4.5)
+    assert all(runs.spread(arm, "strays_3")[0] > true for arm in runs.arms)
+    effect = runs.effect(SPLINE, SHORT, "strays_3")
+    assert effect.high < 0 and effect.less == effect.n
 
 
 # --------------------------------------------------------------------------- the bridge-mass meter

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 import torch
-from claims import defined, run_solution, solutions
+from claims import cells, defined, run_solution, solutions
 from samples import needs_solutions
 from test_laws import TRANSFORMS, build, log_prob, normal, planar, radial, vector
 from torch import nn
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 import flows
 import flows_support
+import live
 
 CHAPTER = "9_planar_radial"
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
@@ -496,3 +497,49 @@ def test_one_ripple_makes_a_row_of_ridges_and_one_cut_two(double):
         log_p = flows.standard_normal_log_prob(z).sum(dim=1) - log_abs_det
         peaks[name] = ((log_p[1:-1] > log_p[:-2]) & (log_p[1:-1] > log_p[2:])).sum().item()
     assert peaks["cut"] == 2 and peaks["ripple"] >= 4
+
+
+# ------------------------------------------------------------- the figures of folded planes
+
+
+@pytest.fixture
+def scenes(double):
+    """What the cells of the two figures define."""
+    space = {name: getattr(flows, name) for name in flows.__all__}
+    space |= {name: getattr(live, name) for name in ("fold", "line", "panel", "points")}
+    space |= {"torch": torch, "w": torch.tensor([1.5, 0.5]), "w_side": torch.tensor([-0.5, 1.5])}
+    space["center"] = torch.tensor([0.8, -0.5])
+    for name in ("w = torch", "w_side = torch", "center = torch"):
+        assert any(name in cell.source for cell in cells(CHAPTER)), name
+    for name in ("def window", "def found", "def planar_scene", "def radial_scene"):
+        (cell,) = [cell for cell in cells(CHAPTER) if name in cell.source]
+        exec(cell.source, space)
+    return space
+
+
+def crossings_of(curve, level: float) -> int:
+    """How often a curve crosses a level on a long, fine line."""
+    line = torch.linspace(-50, 50, 400_001)
+    miss = curve(line) - level
+    return int((miss[:-1] * miss[1:] < 0).sum())
+
+
+@pytest.mark.parametrize("px", [-3.0, 0.25, 3.0])
+@pytest.mark.parametrize("py", [-2.95, 0.1])
+@pytest.mark.parametrize("kappa", [-3.0, -2.5, -0.5, 3.0])
+def test_no_pre_image_of_a_planar_map_is_missed(scenes, kappa, px, py):
+    given = (torch.tensor(v) for v in (kappa, 0.0, px, py))
+    shown, t = scenes["planar_scene"](*given), 1.5 * px + 0.5 * py
+    assert shown["n"] == crossings_of(lambda s: s + kappa * torch.tanh(s), t) >= 1
+    assert bool(shown["outside"]) == bool((shown["roots"].abs() > 3.4).any())
+
+
+@pytest.mark.parametrize("point", [(-2.95, -3.0), (1.05, -0.3), (3.0, 3.0)])
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 3.0])
+@pytest.mark.parametrize("beta", [-4.0, -3.0, -0.5, 4.0])
+def test_no_pre_image_of_a_radial_map_is_missed(scenes, alpha, beta, point):
+    given = (torch.tensor(v) for v in (alpha, beta, *point))
+    shown = scenes["radial_scene"](*given)
+    rho = (torch.tensor(point) - scenes["center"]).norm()
+    assert shown["n"] == crossings_of(lambda d: d + beta * d / (alpha + d.abs()), rho) >= 1
+    assert bool(shown["outside"]) == bool((shown["roots"].abs() > 3.4).any())

@@ -1,7 +1,8 @@
 """No number stands in the prose that nobody computed.
 
 Scanned are the chapters' Markdown, captions and alt texts, README.md, CONTRIBUTING.md, intro.md,
-and of instructor.md what its authors wrote (its tables are made from the specs).
+glossary.md, lab.md, and of instructor.md what its authors wrote (its tables are made from the
+specs). Not how_fast.md: a program writes it, from what was measured (benchmarks/field_page.py).
 A number in them passes if one of these holds:
 
 - it is no statement of its own: part of a formula, of code, of a heading, of a link, a cross
@@ -24,6 +25,7 @@ number that lacks one; give it a reason that a reader would accept. An entry tha
 any more fails too: delete it.
 """
 
+import math
 import re
 import sys
 import tomllib
@@ -41,7 +43,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = Path(__file__).with_name("prose_numbers.toml")
 SANITIZE = Path(__file__).with_name("nbval_sanitize.cfg")
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "intro.md", "instructor.md")]
+NAMES = ("README", "CONTRIBUTING", "intro", "instructor", "glossary", "lab")
+PAGES = [ROOT / f"{name}.md" for name in NAMES]
 
 SMALL = "zero one two three four five six seven eight nine ten eleven twelve".split()
 LARGE = """thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty
@@ -282,6 +285,23 @@ def test_every_allowed_number_has_a_reason_and_is_there():
         assert len(entry.reason.split()) >= 4, f"{entry.text}: why?"
         used = any(entry.allows(path, n) for path, numbers in found.items() for n in numbers)
         assert used, f"nothing needs this entry any more, delete it: {entry}"
+
+
+def test_the_numbers_of_glossary_and_lab():
+    """What their entries say of them; the lab's page is asked by the code, as nothing prints it."""
+    glossary, lab = (
+        (ROOT / f"{name}.md").read_text(encoding="utf-8") for name in ("glossary", "lab")
+    )
+    (bits,) = re.findall(r"One nat is .*?, about ([\d.]+), bits", glossary, flags=re.DOTALL)
+    assert bits == f"{1 / math.log(2):.2f}"
+    code = (ROOT / "lab" / "js" / "lab.js").read_text(encoding="utf-8")
+    (rare,) = re.findall(
+        r"rare = there\.slice\(\)\.sort\(\)\[Math\.floor\(there\.length / (\d+)\)\]", code
+    )
+    (share,) = re.findall(r"A perfect flow has ([\d.]+) % of them", lab)
+    assert float(share) == 100 / int(rare) and int(rare) == 1000
+    links = re.findall(r"\[Train on (\d+) points\]\(#flow-lab\?\S*\bpoints=(\d+)&", lab)
+    assert links and all(said == set_ for said, set_ in links)
 
 
 # ---------------------------------------------------------------------------- the scan, on samples

@@ -1,19 +1,21 @@
 """Each chapter is built like the others, and its stored outputs are those of a clean run."""
 
-import ast
 import base64
 import copy
 import io
 import re
+from urllib.parse import parse_qsl
 
 import execute
-import export
 import nbformat
 import numpy as np
 import pytest
 from PIL import Image
 from repository import address
+from samples import code_lines
 from solutions import TARGET
+
+import live.page.site as live_page
 
 SETUP = f"""\
 # In Colab this fetches the course's own modules and replaces no package; elsewhere it does nothing.
@@ -24,7 +26,7 @@ if "google.colab" in sys.modules:
 """
 TIME = re.compile(
     r"Time:\W+about (\d+) minutes of reading, (?:about )?(\d+) s on one CPU core, "
-    r"(?:about )?(\d+) s on a GPU"
+    r"(?:about )?(\d+) s on a GPU \((?:an estimate|seen on an? \w+)"
 )
 INTERACTIVE = {"interactive", "nbval-ignore-output", "remove-cell"}
 ANSWER = {"answer", "remove-cell"}  # a stub to fill in: in the notebook only
@@ -38,7 +40,8 @@ TAUGHT = {
     r"\b[Bb]ayes' rule": 6,
     r"\bbug museum": 10,
 }
-LONGEST_CELL = 25
+LONGEST_CELL = 25  # lines of code
+LONGEST_LINE = 100  # letters that an output has room for beside the table of contents
 SLOWEST_CHAPTER = 60  # seconds
 
 CHAPTERS = execute.chapters()
@@ -197,27 +200,59 @@ def test_live_figures_have_a_picture_for_readers_without_javascript(path):
                 assert "image/png" in output.data, f"cell {number}"
 
 
-def code_lines(source: str) -> int:
-    """Lines of code: docstrings, comments and blank lines do not count."""
-    tree = export.parse(source, "cell")
-    lines = {
-        number
-        for number, line in enumerate(source.splitlines(), 1)
-        if line.strip() and not line.strip().startswith("#")
-    }
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            text = body[0].value
-            if isinstance(text, ast.Constant) and isinstance(text.value, str):
-                lines -= set(range(text.lineno, text.end_lineno + 1))
-    return len(lines)
-
-
 def test_cells_are_short(path):
     for number, cell in code_cells(path):
         count = code_lines(cell.source)
         assert count <= LONGEST_CELL, f"cell {number} has {count} lines of code"
+
+
+def test_printed_lines_have_room_on_the_page(path):
+    for number, cell in code_cells(path):
+        seen = [o for o in cell.outputs if execute.WIDGET_VIEW not in o.get("data", {})]
+        for line in printed({"outputs": seen}).splitlines():
+            assert len(line) <= LONGEST_LINE, f"cell {number}: {line}"
+
+
+def test_nothing_is_printed_for_the_tests(path):
+    for number, cell in code_cells(path):
+        keys = re.search(r"measured band|\w/[+-]{1,2}\w", printed(cell))
+        assert not keys, f"cell {number}: {keys[0]}"
+
+
+def test_captions_call_sliders_by_their_labels(path):
+    """A reader sees the label; the parameter's own name, where they differ, is nowhere."""
+    words = {"a", "back", "height"}  # of the language, in captions that mean no slider
+    found = live_page.figures(read(path))
+    for number, cell in code_cells(path):
+        figure = cell.metadata.get("mystnb", {}).get("figure", {})
+        for output in cell.outputs:
+            if execute.WIDGET_VIEW not in output.get("data", {}):
+                continue
+            spec = found[live_page.picture_name(output.data)]["spec"]
+            for control in spec["params"]:
+                name = re.compile(rf"\b{re.escape(control['name'])}\b")
+                unseen = control["name"] not in words and not name.search(control["label"])
+                assert not (unseen and name.search(figure["caption"])), (number, control["name"])
+
+
+def test_links_set_figures_to_what_they_can_show(path):
+    """Each chapter has some; a name or a value that the figure does not know would do nothing."""
+    found, specs = live_page.figures(read(path)), {}
+    for _, cell in code_cells(path):
+        for output in cell.outputs:
+            if execute.WIDGET_VIEW in output.get("data", {}):
+                name = cell.metadata["mystnb"]["figure"]["name"]
+                params = found[live_page.picture_name(output.data)]["spec"]["params"]
+                specs[name] = {control["name"]: control for control in params}
+    links = re.findall(r"\]\(#(fig-[\w-]+)\?([^)]*)\)", prose(path))
+    assert links, "a link of the text sets a figure"
+    for name, state in links:
+        for key, value in parse_qsl(state.removesuffix("&play"), strict_parsing=True):
+            control = specs[name][key]
+            if control["kind"] == "menu":
+                assert value in control["options"], (name, key, value)
+            else:
+                assert control["min"] <= float(value) <= control["max"], (name, key, value)
 
 
 def test_no_machine_paths_or_addresses(path):

@@ -1,10 +1,14 @@
 """Runs for the tests of the engine: workers import them from here."""
 
+import faulthandler
 import math
 import os
 import random
+import sys
 import time
 from pathlib import Path
+
+PATIENCE = 20.0  # seconds that a healthy run may take on a starved machine
 
 
 def note(settings: dict, seeds: list[int]) -> None:
@@ -48,9 +52,10 @@ def dies(settings: dict, seeds: list[int]) -> list[dict]:
 
 
 def hangs(settings: dict, seeds: list[int]) -> list[dict]:
-    """Never comes back for a = 2."""
+    """Never comes back for a = 2; the others have `PATIENCE`, however short the sweep's limit."""
     if settings["a"] == 2:
         time.sleep(10_000)
+    faulthandler.dump_traceback_later(PATIENCE, exit=True, file=sys.__stderr__)
     return train(settings, seeds)
 
 

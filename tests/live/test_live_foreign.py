@@ -5,11 +5,13 @@ layers and losses of torch.nn, and a few that people write into notebooks. None 
 this compiler.
 """
 
+import inspect
 import math
 
 import pytest
 import torch
-from live_runner import largest_error
+from live_advice import CASES as ADVICE
+from live_runner import double, largest_error
 from torch import distributions as D
 from torch import nn
 from torch.distributions import transforms as T
@@ -239,3 +241,24 @@ def test_a_foreign_function_is_right_or_refused(verdicts, name):
 def test_most_foreign_functions_compile(verdicts):
     refused = {name for name, v in verdicts.items() if isinstance(v, CompileError)}
     assert len(refused) <= math.ceil(0.25 * len(CASES)), sorted(refused)
+
+
+@pytest.mark.parametrize("case", ADVICE, ids=lambda case: case.refused.__name__)
+def test_advice_followed_works(node, case):
+    """Refused, with the user's own line; the same function with the advice followed is right."""
+    with pytest.raises(CompileError) as refused:
+        compile(case.refused, *case.given, dynamic=case.dynamic, name="f")
+    assert case.words in refused.value.instead, str(refused.value)
+    lines = inspect.getsource(case.refused).splitlines()
+    wanted = [f"{case.refused.__name__}: {line.strip()}" for line in lines if "# refused" in line]
+    assert [refused.value.line] == (wanted or [""])
+
+    given = case.given if case.twin_given is None else case.twin_given
+    made = compile(case.twin, *given, dynamic=case.dynamic, name="f")
+    exact = case.twin(*(double(value) for value in given))
+    assert largest_error(node.run(made, *given), exact) <= 1e-6
+    # The twin means what the refused one meant.
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        own = case.refused(*(torch.as_tensor(value).clone() for value in case.given))
+    assert largest_error([exact.flatten()], own) <= (2e-3 if own.dtype == torch.float16 else 1e-5)

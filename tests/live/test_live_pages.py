@@ -80,6 +80,30 @@ def test_the_book_has_live_figures():
         assert [entry["set"] for entry in model["reference"]] == wanted
 
 
+# What flows along the lanes of the diagram are the numbers of these sliders.
+SLIDERS_BESIDE_A_PROBE = {("a", "b")}
+
+
+def test_the_sliders_of_a_point_in_the_plane_are_put_away():
+    """One drags the point: its two sliders are for those who want an exact number."""
+    for name, model in STORED.items():
+        away = (model["spec"].get("fold") or {}).get("names", [])
+        for panel in model["spec"]["panels"]:
+            point = tuple(panel["probe"] or ())
+            if all(point) and len(point) == 2 and point not in SLIDERS_BESIDE_A_PROBE:
+                assert set(point) <= set(away), f"{name}: {point}"
+
+
+def test_signed_bars_have_colours_of_their_own():
+    """Else the orange of one panel's curve would mean "negative" in the next."""
+    for name, model in STORED.items():
+        marks = [mark for panel in model["spec"]["panels"] for mark in panel["marks"]]
+        curves = {m["color"] for m in marks if m["kind"] == "line" and m["color"] != "blue"}
+        for mark in marks:
+            if mark["kind"] == "waterfall":
+                assert not curves & {mark["color"], mark["negative"]}, name
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_compiled_scenes_agree_with_torch(path, chromium):
     """Each tensor that a page draws, by summaries, in float64: at the corners of the parameters, at

@@ -19,6 +19,15 @@ PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
 LANDING, CHAPTERS = PAGES[0], [name for name in PAGES if name.startswith("chapters/")]
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 STYLE = "(part, name) => getComputedStyle(part)[name]"
+# How many rings or shadows there are around a part.
+RINGS = """(part) => {
+    let count = 0;
+    for (let at = part; at && at !== document.body; at = at.parentElement) {
+        const { outlineStyle, boxShadow } = getComputedStyle(at);
+        count += outlineStyle !== "none" || boxShadow !== "none";
+    }
+    return count;
+}"""
 
 
 @pytest.fixture
@@ -407,6 +416,11 @@ class TestSearch:
             ).last
             begins = box.bounding_box()["x"] + float(box.evaluate(STYLE, "paddingLeft")[:-2])
             assert lens.bounding_box()["x"] + lens.bounding_box()["width"] <= begins
+            box.blur()
+            unfocused = box.evaluate(RINGS)
+            box.focus()
+            assert box.evaluate(RINGS) == unfocused + 1, "one ring says where one types"
+            box.blur()
             tab.keyboard.press("Control+k")
 
     @pytest.mark.parametrize(
@@ -530,6 +544,13 @@ class TestPaper:
         for pre in tab.locator("div.cell_input pre:visible").all():
             assert pre.evaluate("(p) => p.scrollWidth <= p.clientWidth + 1")
             assert pre.evaluate(STYLE, "whiteSpace").startswith("pre-wrap")
+        short, long = "div.cell_input:not(.long-code):visible", ".long-code:visible"
+        assert tab.locator(short).first.evaluate(STYLE, "breakInside") == "avoid"
+        assert tab.locator(long).first.evaluate(STYLE, "breakInside") == "auto"
+        for inside in tab.locator(f"{long} :is(div, pre)").all():
+            assert inside.evaluate(STYLE, "breakInside") == "auto"
+            assert inside.evaluate(STYLE, "display") in ("block", "none"), "else it moves whole"
+        assert tab.locator(f"{long} pre").first.evaluate(STYLE, "boxDecorationBreak") == "clone"
         for part in (".toggle-button", "details.fold", "details.rest > summary", ".copybtn"):
             for found_part in tab.locator(part).all():
                 assert not found_part.is_visible(), part
@@ -537,6 +558,34 @@ class TestPaper:
         assert rest.bounding_box()["height"] > 20, "a docstring is printed whole"
         shown = tab.locator(".solution section p:visible").count()
         assert bool(shown) == TARGET.exists(), "and solutions are"
+
+    @pytest.mark.parametrize("by", ["keys", "button"])
+    def test_pictures_are_there_before_it_prints(self, open_page, by):
+        """Those that one has not come to yet, too; in the dark the light ones."""
+        tab = open_page(f"{CHAPTERS[1]}.html", color_scheme="dark")
+        tab.evaluate("""() => {
+            const pictures = [...document.querySelectorAll("article img:not(.in-the-dark)")];
+            const there = () => pictures.filter((i) => i.complete && i.naturalWidth).length;
+            window.before = there() < pictures.length;
+            window.print = () => (window.printed = there() === pictures.length);
+        }""")
+        assert tab.evaluate("window.before"), "some are still to be fetched"
+        if by == "keys":
+            tab.keyboard.press("Control+p")
+        else:
+            tab.locator("[data-click=print]").first.evaluate("(button) => button.click()")
+        wait_until(tab, lambda: tab.evaluate("window.printed !== undefined"))
+        assert tab.evaluate("window.printed")
+
+    def test_the_laboratory_is_printed_panel_by_panel(self, open_page):
+        tab = open_page("lab.html", viewport={"width": 680, "height": 900})
+        tab.locator(".lab .live-panel canvas").first.wait_for()
+        tab.emulate_media(media="print")
+        # (A grid that goes overleaf lays its rows upon each other.)
+        assert tab.locator(".lab .live-panels").evaluate(STYLE, "display") == "flex"
+        for panel in tab.locator(".lab .live-panel").all():
+            assert panel.evaluate(STYLE, "display") in ("block", "none")
+            assert panel.evaluate(STYLE, "breakInside") == "avoid"
 
     def test_the_whole_book(self, chromium):
         pages = [CHAPTERS[5], "bibliography"]

@@ -102,6 +102,12 @@ TOO_WIDE = """() => {
     unfold(false);
     return found;
 }"""
+# Live figures in which one can't see what the first control does, without its caption.
+FAR_CONTROLS = """[...document.querySelectorAll(".live-figure:not([data-lab])")].map((figure) => {
+    const top = figure.getBoundingClientRect().top;
+    const first = figure.querySelector("[data-param]").getBoundingClientRect();
+    return first.bottom - top;
+}).filter((needed) => needed > 600)"""
 # A static picture: letters of gmu.LETTERS points in a picture that is 768 pixels wide.
 PICTURE = """(image) => ({
     letters: (9 * 96 / 72) * (image.getBoundingClientRect().width / 768),
@@ -219,6 +225,7 @@ class TestEachPage:
         assert all(100 <= width <= 360 for width in page.evaluate(widths))
         page.set_viewport_size({"width": 390, "height": 844})
         settled(page)
+        assert not page.evaluate(FAR_CONTROLS), "a figure and its first control fit a phone"
         assert not page.evaluate(TOO_WIDE), "formulas, less those in tables, which scroll"
         for picture in page.locator("article img.fills:visible").all():
             picture.scroll_into_view_if_needed()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import statistics
 import zipfile
 from collections import Counter
 from functools import cache
@@ -19,6 +20,7 @@ import repository
 import short_form
 from bs4 import BeautifulSoup
 from PIL import Image
+from samples import code_lines
 from solutions import TARGET
 from sphinx_external_toc.parsing import parse_toc_yaml
 from test_site_tools import page
@@ -43,6 +45,17 @@ def cells(name: str, tag: str = "") -> list:
 
 
 # -- Code --------------------------------------------------------------------------------------
+
+
+def test_what_is_not_folded_is_mostly_short():
+    folded = {"hide-input", "remove-input", "remove-cell", "setup"}
+    shown = [
+        code_lines(cell.source)
+        for name in CHAPTERS
+        for cell in cells(name)
+        if not folded & set(cell.metadata.get("tags", []))
+    ]
+    assert statistics.median(shown) <= 8
 
 
 @each_chapter
@@ -116,6 +129,24 @@ def test_folded_code_names_what_it_is(name):
 
 
 # -- Text --------------------------------------------------------------------------------------
+
+
+def test_the_course_begins_with_the_sand():
+    """What else flows compete with comes after the formula, under a heading of its own."""
+    html = soup(CHAPTERS[0])
+    headings = [heading.get_text() for heading in html.select("article h2")]
+    sand, other = headings[0], next(h for h in headings if h.startswith("Another way"))
+    assert "picture" in sand.lower() and headings.index(other) > 3
+    for section in html.select("article section > section:has(> h2)"):
+        if (title := section.h2.get_text()) == other:
+            break
+        assert not re.search(r"\b(?:VAE|ELBO)\b", section.get_text()), title
+
+
+def test_who_knows_flows_is_sent_to_the_questions_themselves():
+    paragraph = next(p for p in soup(DOCUMENTS[0]).select("p") if "get wrong" in p.get_text())
+    assert len(links := paragraph.select("a")) == 3
+    assert all("#" in link["href"] for link in links)
 
 
 @each_document

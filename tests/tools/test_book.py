@@ -79,6 +79,19 @@ def test_the_second_time_nothing_is_done(root, capfd):
     assert left == [".lock", "html", "site.json"], "nothing but the site stays"
 
 
+@pytest.mark.parametrize(("owner", "warned"), [("example", True), ("you", False)])
+def test_a_site_with_a_placeholder_for_its_address_is_built_with_a_warning(
+    root, capfd, owner, warned
+):
+    settings = f"repository:\n  url: https://github.com/{owner}/course\n"
+    (root / "_config.yml").write_text(settings, encoding="utf-8")
+    code, told = make(root, capfd)
+    assert code == 0 and pages(root) >= {"1_a", "2_b"}
+    for words in ("not to publish", "placeholder", "make repository URL="):
+        assert (words in told) == warned, told
+    assert make(root, capfd) == (0, ""), "said once, when it is built"
+
+
 def test_a_failed_build_stays_failed(root, capfd):
     make(root, capfd)
     change(root, "BAD")

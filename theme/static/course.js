@@ -2,7 +2,23 @@
 document.addEventListener("click", (event) => {
   const action = event.target.closest("[data-click]")?.dataset.click;
   if (action === "fullscreen") window.toggleFullScreen();
-  if (action === "print") window.print();
+  if (action === "print") printAll();
+});
+
+// Pictures are fetched when one comes near them, but paper wants them all, and a browser that is
+// asked to print does not wait. So they are asked for first.
+async function printAll() {
+  const pictures = [...document.querySelectorAll("article img:not(.in-the-dark)")];
+  for (const picture of pictures) picture.loading = "eager";
+  const there = Promise.allSettled(pictures.map((picture) => picture.decode()));
+  await Promise.race([there, new Promise((go) => setTimeout(go, 5000))]); // of a broken network
+  window.print();
+}
+document.addEventListener("keydown", (event) => {
+  const held = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey;
+  if (!held || event.key.toLowerCase() !== "p") return;
+  event.preventDefault();
+  printAll();
 });
 
 // The keyboard need not stop at code and formulas that are not too wide. Those that are fade out
