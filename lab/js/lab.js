@@ -29,6 +29,21 @@ const comparing = (params) => {
     ...those.map((p) => ({ ...p, name: `${p.name}2`, label: `${p.label}, second flow`, value: SECOND[p.name] }))];
 };
 
+// The value of a parameter that a text means, if it means one.
+function meant(p, text) {
+  const model = new PageModel([]);
+  setFromText(model, p, text);
+  return model.get(p.name);
+}
+// What a link asks for that the Lab does not know: parameters, or values of them.
+const BESIDES = { drawn: /^[\w-]*$/, rates: /^(\d+-[\d.e-]+(_|$))*$/, at: /^\d+$/, train: /^$/ };
+function strangeIn(params, text) {
+  return [...new URLSearchParams(text)].filter(([name, value]) => {
+    const p = params.find((q) => q.name === name), taken = p && meant(p, value);
+    return p ? taken === undefined || (p.kind === "int" && taken !== +value) : !BESIDES[name]?.test(value);
+  }).map((pair) => pair.join("="));
+}
+
 // What one may try. `solved` looks at: settings, done, train (mean of the last batches), nll, start
 // (the NLL there), gap, strays, size (number of weights), jumps.
 const MISSIONS = [
@@ -212,7 +227,7 @@ const PLACES = ["data", "density", "samples", "curve", "terms", "density2", "sam
 class Lab {
   // address: of the script of the workers.
   constructor(root, settings, address) {
-    Object.assign(this, { root, settings, address, reach: settings.extent, drawn: [], strokes: [], epoch: 0, failures: 0, looking: false, ready: false, note: "" });
+    Object.assign(this, { root, settings, address, reach: settings.extent, drawn: [], strokes: [], epoch: 0, failures: 0, looking: false, ready: false, note: "", begun: [] });
     this.first = new Run(this, "");
     this.second = null;
     this.params = parametersOf(settings);
@@ -303,7 +318,7 @@ class Lab {
     const size = new ResizeObserver(() => { this.fit = true; this.redraw(); }), clock = setInterval(() => this.watch(), 1000);
     size.observe(root);
     const moved = () => { if (this.read(location.hash)) this.fresh(); };
-    const shown = () => { if (!document.hidden) this.redraw(); };
+    const shown = () => (document.hidden ? this.unseen() : this.seenAgain());
     addEventListener("hashchange", moved);
     document.addEventListener("visibilitychange", shown);
     this.stops = [watchMode(() => this.redraw()), watchDensity(() => { this.fit = true; this.redraw(); }), () => {
@@ -439,12 +454,18 @@ class Lab {
   // A state as text, as in a link.
   take(text) {
     const state = new URLSearchParams(text);
+    const strange = strangeIn(this.params, text).join(", ");
+    this.strange = strange && `The link asks for what the Lab does not know: ${strange}.`;
     this.reading = true;
     for (const p of this.params) {
       this.model.set(p.name, p.value); // what is not named is as at first
       if (state.has(p.name)) setFromText(this.model, p, state.get(p.name));
     }
     this.reading = false;
+    // A mission is under way where all its settings are given.
+    const given = ([name, value]) => this.model.get(name) === meant(this.params.find((p) => p.name === name), value);
+    this.begun = MISSIONS.filter((m) => [...new URLSearchParams(m.state)].every(given));
+    this.showMissions();
     try {
       if (state.has("drawn")) { this.drawn = unpackPoints(state.get("drawn"), this.reach); this.strokes = [this.drawn.length]; }
     } catch { this.drawn = []; }
@@ -459,7 +480,10 @@ class Lab {
     const state = new URLSearchParams(named.map((p) => [p.name, asText(p, this.model.get(p.name))]));
     if (this.model.get("data") === "drawn") state.set("drawn", packPoints(this.drawn, this.reach));
     const { rates, done } = this.first;
-    if (rates?.length > 1) state.set("rates", rates.slice(1).map((r) => r.join("-")).join("_"));
+    if (rates?.length > 1) {
+      state.set("rate", rates[0][1]); // (the menu shows the last one)
+      state.set("rates", rates.slice(1).map((r) => r.join("-")).join("_"));
+    }
     if (done) state.set("at", done);
     return `${location.href.split("#")[0]}#${this.root.id}?${state}`;
   }
@@ -526,7 +550,8 @@ class Lab {
     if (this.second && !vs) this.second.end(); // (it need not compute in vain)
     this.second = vs ? (this.other ??= new Run(this, " the second flow")) : null;
     for (const run of this.runs) run.clear();
-    this.note = "";
+    this.note = this.strange ?? "";
+    this.strange = "";
     for (const [name, box] of Object.entries(this.choices)) box.hidden = name !== "vs" && name !== `${vs}2`;
     this.root.classList.toggle("lab-vs", !!vs);
     for (const k of [5, 6]) this.plots[k].root.hidden = !vs;
@@ -634,6 +659,19 @@ class Lab {
     if (silent && !this.silence) this.say("A worker does not answer. Restart replaces it.");
     this.silence = silent ? silence : 0;
     this.tellState();
+  }
+
+  // Nobody looks from now on.
+  unseen() { this.away = this.running && [Date.now(), this.first.done, this.first.speed]; }
+
+  // Somebody looks again: did the training go on meanwhile?
+  seenAgain() {
+    const { away, first } = this, [since, at, speed] = away || [Infinity], seconds = (Date.now() - since) / 1000;
+    this.away = null;
+    this.redraw();
+    if (!(seconds > 5)) return;
+    const went = !this.running || first.done - at > 0.5 * speed * seconds;
+    this.tell(went ? `Out of sight the training went on, from step ${at} to ${first.done}.` : `This tab slept from step ${first.done} on: it goes on now.`);
   }
 
   // Workers that are gone, or that owe an answer, are replaced.
@@ -758,15 +796,16 @@ class Lab {
 
   showMissions() {
     write(this.missionsText, `Missions: ${this.solved.size} of ${MISSIONS.length} solved`);
-    this.missionMarks.forEach((m, k) => { write(m, this.solved.has(k) ? " ✓ solved" : ""); });
+    this.missionMarks.forEach((m, k) => { write(m, this.solved.has(k) ? " ✓ solved" : this.begun.includes(MISSIONS[k]) ? " · under way" : ""); });
   }
 
   judge() {
     const { done, losses, nll, start, gap, strays, weights, wentBack } = this.first, last = losses.slice(-10).map((l) => l[1]);
     const seen = { settings: this.now(), done, train: last.reduce((a, b) => a + b, 0) / last.length, nll,
       start, gap, strays, size: weights.length, jumps: wentBack.length, drawn: this.drawn.length / 2 };
-    MISSIONS.forEach(({ text, solved }, k) => {
-      if (!done || this.solved.has(k) || !solved(seen)) return;
+    MISSIONS.forEach((mission, k) => {
+      const { text, solved } = mission;
+      if (!done || !this.begun.includes(mission) || this.solved.has(k) || !solved(seen)) return;
       this.solved.add(k);
       try { localStorage.setItem("flow-lab-solved", JSON.stringify([...this.solved])); } catch { /* not kept */ }
       this.showMissions();

@@ -20,6 +20,7 @@ from browser import serve_folder, wait_until
 
 import flows
 from lab import page
+from lab.data import DATA
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 POLICY = (
@@ -622,6 +623,138 @@ def test_the_rate_changes_while_it_runs(tab):
     assert "rates=1-0.1" in lab(tab, "link()") and lab(tab, "first.done") == 1
 
 
+def weights_of(tab):
+    return tab.evaluate(f"Array.from({LAB}.first.weights)")
+
+
+def opened_elsewhere(chromium, link, done):
+    """The weights that a link leads to, in a browser context of its own."""
+    context = chromium.new_context()
+    other = context.new_page()
+    other.goto(link)
+    wait_until(other, lambda: lab(other, "first.done") == done and not lab(other, "running"))
+    weights, again = weights_of(other), lab(other, "link()")
+    context.close()
+    return weights, again
+
+
+def test_a_link_keeps_the_rates_of_a_training_on_its_way(tab, chromium):
+    """Taken after 7 steps with one rate and 5 with another: elsewhere it leads to these weights."""
+    open_lab(tab, f"data=moons&turn=45&{SMALL}", anew=True)
+    for done in range(1, 13):
+        tab.click("text=Step")
+        wait_until(tab, lambda: lab(tab, "first.done") == done)
+        if done == 7:
+            tab.select_option("[data-param=rate]", label="0.1")
+            wait_until(tab, lambda: lab(tab, "first.rates.length") == 2)
+    link, weights = lab(tab, "link()"), weights_of(tab)
+    assert "rate=0.01&" in link and "rates=7-0.1&at=12" in link
+    assert opened_elsewhere(chromium, link, 12) == (weights, link)
+    assert opened_elsewhere(chromium, link.replace("rates=7", "rates=8"), 12)[0] != weights
+
+
+def test_a_rate_changed_in_full_run_counts_from_that_step_on(tab, chromium):
+    """While it trains: as in a training that has these rates from the start."""
+    state = f"data=moons&{SMALL}".replace("steps=500", "steps=6000&schedule=stays")
+    open_lab(tab, state, anew=True)
+    tab.click("text=Train")
+    wait_until(tab, lambda: lab(tab, "first.done") > 50)
+    tab.select_option("[data-param=rate]", label="0.03")
+    wait_until(tab, lambda: lab(tab, "first.rates.length") == 2 and lab(tab, "running"))
+    (zero, before), (step, after) = lab(tab, "first.rates")
+    assert (zero, before, after) == (0, 0.01, 0.03) and step > 50
+    wait_until(tab, lambda: lab(tab, "first.done") > step + 50)
+    tab.click("text=Pause")
+    done, weights, link = tab.evaluate(
+        f"[{LAB}.first.done, Array.from({LAB}.first.weights), {LAB}.link()]"
+    )
+    assert opened_elsewhere(chromium, link, done)[0] == weights
+    assert opened_elsewhere(chromium, link.replace(f"rates={step}-0.03&", ""), done)[0] != weights
+
+
+def test_the_terms_at_the_probe_are_those_of_torch_and_add_up(tab):
+    """To log p as it is exported; each is the log-det of its layer."""
+    open_lab(
+        tab, f"data=ring&{SMALL}".replace("layers=2", "layers=3").replace("turn=none", "turn=45")
+    )
+    tab.click("text=Train")
+    finished(tab)
+    saved = tab.evaluate(f"{LAB}.exported()")
+    flow = flows.RealNVP(2, **saved["shape"])
+    flow.load_state_dict({name: torch.tensor(w) for name, w in saved["weights"].items()})
+    for (x, y), log_p in list(zip(saved["points"], saved["log_p"], strict=True))[:3]:
+        tab.evaluate(f"{LAB}.model.set('px', {x}), {LAB}.model.set('py', {y})")
+        wait_until(tab, lambda: lab(tab, "looking") is False and not lab(tab, "stale"))
+        terms = tab.evaluate(f"Array.from({LAB}.first.shown.terms)")
+        assert lab(tab, "first.shown.labels") == ["log p(z)", "layer 3", "layer 2", "layer 1"]
+        assert abs(sum(terms) - log_p) < 1e-5
+        z, dets = torch.tensor([[x, y]]), []
+        with torch.no_grad():
+            for layer in reversed(flow.layers):
+                z, det = layer.encode(z)
+                dets += [det.item()] if isinstance(layer, flows.AffineCoupling) else []
+        assert terms[1:] == pytest.approx(dets, abs=1e-5) and len(set(terms)) == 4
+        assert terms[0] == pytest.approx(-0.5 * z.square().sum().item() - math.log(2 * math.pi))
+
+
+def test_strays_are_counted(tab):
+    """As one counts them in torch."""
+    trained_small(tab)
+    wait_until(tab, lambda: lab(tab, "looking") is False and not lab(tab, "stale"))
+    samples, held = (
+        torch.tensor(tab.evaluate(f"Array.from({LAB}.{there})")).reshape(-1, 2).double()
+        for there in ("first.shown.samples.at(-1)", "pool")
+    )
+    log_prob = DATA["ring"].log_prob
+    rare = log_prob(held).sort().values[len(held) // 1000]
+    count = (log_prob(samples) < rare).sum().item()
+    assert len(samples) == 800 and len(held) == 1000 and 8 < count < 600
+    assert abs(800 * lab(tab, "first.strays") - count) <= 1  # (one may lie on the limit itself)
+    shown = float(re.search(r"strays ([\d.]+)%", tab.inner_text(".lab-status"))[1])
+    assert abs(shown - 100 * lab(tab, "first.strays")) < 0.051
+
+
+# The tab goes out of sight, or comes back; `away`: seconds that its clock is put on meanwhile.
+SIGHT = """([hidden, away]) => {
+  const now = Date.now();
+  Date.now = () => now + 1000 * away;
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_tab_that_slept_says_so(tab):
+    long = SMALL.replace("steps=500", "steps=6000")
+    open_lab(tab, f"data=moons&{long}", anew=True)
+    tab.click("text=Slow")  # (four steps a second: a sleep is not mistaken, on whatever machine)
+    tab.click("text=Train")
+    wait_until(tab, lambda: lab(tab, "first.speed") > 0)
+    tab.evaluate(SIGHT, [True, 0])
+    at = lab(tab, "first.done")
+    tab.evaluate(SIGHT, [False, 3])
+    assert "slept" not in lab(tab, "note"), "a short look elsewhere is not worth a word"
+    tab.evaluate(SIGHT, [True, 0])
+    tab.evaluate(SIGHT, [False, 3600])
+    slept = re.search(r"This tab slept from step (\d+) on: it goes on now", lab(tab, "note"))
+    assert slept and at <= int(slept[1]) <= lab(tab, "first.done")
+    assert slept[0] in tab.inner_text(".live-spoken") and slept[0] in tab.inner_text(".lab-status")
+    tab.evaluate(SIGHT, [True, 0])
+    there = lab(tab, "first.done")
+    wait_until(tab, lambda: lab(tab, "first.done") > there)
+    tab.evaluate(f"{LAB}.away[1] -= 1000")  # as if a thousand steps had been done out of sight
+    tab.evaluate(SIGHT, [False, 60])
+    went = re.search(
+        r"Out of sight the training went on, from step (-?\d+) to (\d+)", lab(tab, "note")
+    )
+    assert went and int(went[2]) > there
+    tab.click("text=Pause")
+    for hidden, away in ((True, 0), (False, 3600)):
+        tab.evaluate(f"{LAB}.note = ''")
+        tab.evaluate(SIGHT, [hidden, away])
+    assert lab(tab, "note") == "", "what rests does not sleep"
+    tab.goto("about:blank")  # (to its own clock)
+
+
 def test_where_it_started_is_known_to_who_looks_late(tab):
     """On a busy machine many steps are done before the first look at what they make."""
     open_lab(tab, f"data=moons&{SMALL}", anew=True)
@@ -671,6 +804,32 @@ def test_missions_are_not_solved_by_doing_nothing(tab):
         tab.locator(".lab-missions button").nth(k).click()
         wait_until(tab, lambda: lab(tab, "enough === false || !!" + LAB + ".first.held.length"))
     assert "0 of 6" in missions_solved(tab)
+
+
+def test_only_a_mission_under_way_is_solved(tab):
+    """A training that would be good enough for three of them solves the one that was begun."""
+    open_lab(tab, f"data=ring&{SMALL}".replace("waves=none&", ""), anew=True)
+    good = f"""Object.assign({LAB}.first, {{ done: 400, gap: 0, strays: 0, wentBack: [7] }}),
+        {LAB}.judge(), [...{LAB}.solved]"""
+    tab.evaluate(f"localStorage.clear(), {LAB}.solved.clear()")
+    assert tab.evaluate(good) == [] and "under way" not in lab(tab, "root.textContent")
+    tab.click("summary:has-text('Missions')")
+    tab.locator(".lab-missions button").nth(2).click()
+    wait_until(tab, lambda: lab(tab, "ready") and lab(tab, "first.shown !== null"))
+    assert tab.locator(".lab-missions li:has-text('under way')").all_inner_texts() == [
+        tab.locator(".lab-missions li").nth(2).inner_text()
+    ]
+    assert tab.evaluate(good) == [2]
+    assert "Mission solved: Make the bridges vanish" in tab.inner_text(".lab-status")
+    tab.evaluate("localStorage.clear()")
+
+
+def test_a_link_with_what_the_lab_does_not_know_says_so(tab):
+    open_lab(tab, f"data=ring&depth=3&{SMALL}&base=cauchy", anew=True)
+    wait_until(tab, lambda: "Lab does not know: depth=3, base=cauchy." in lab(tab, "note"))
+    assert lab(tab, "now().data") == "ring" and lab(tab, "now().base") == "normal"
+    tab.click("text=Reset")
+    wait_until(tab, lambda: lab(tab, "note") == "")
 
 
 # To play all of them takes a while: so all are played when asked for (LAB_MISSIONS=all), the last
