@@ -107,7 +107,7 @@ class Run {
 
   // Nothing is trained yet.
   clear() {
-    Object.assign(this, { done: 0, losses: [], held: [], wentBack: [], weights: null, kept: null, shown: null, gap: null, strays: null, nll: undefined,
+    Object.assign(this, { done: 0, losses: [], held: [], wentBack: [], weights: null, kept: null, shown: null, gap: null, ledger: null, modes: null, strays: null, nll: undefined,
       untrained: null, start: undefined, finished: false, exploded: false, running: false, speed: 0, rate: undefined, rates: null });
   }
 
@@ -272,6 +272,12 @@ class Lab {
     this.spoken = element("div", "live-spoken", root);
     this.spoken.setAttribute("aria-live", "polite");
     this.panels = element("div", "live-panels", root);
+    const table = element("tbody", "", element("table", "lab-ledger", root));
+    this.ledger = ["Gap, nats", "Weights of the modes"].map((text) => {
+      const row = element("tr", "", table);
+      element("th", "", row, text).scope = "row";
+      return element("td", "", row);
+    });
     this.plots = panelsOf(this.reach).map((p) => new Plot(p, this.panels));
     const words = ["data and their exact density", "probability density of the flow", "samples and a bent grid",
       "training and held-out loss over the steps", "terms of the log-density at the probe",
@@ -731,6 +737,7 @@ class Lab {
     const wanted = { density: ["logProb", this.running ? this.coarse : this.fine], samples: ["samples", SHOWN], across: ["decode", this.across], up: ["decode", this.up] };
     if (run === this.first) wanted.probe = ["encode", Float32Array.of(this.model.get("px"), this.model.get("py"))];
     if (pool?.length) wanted.held = ["logProb", pool];
+    if (this.exact && typeof this.trainData !== "string") wanted.own = ["logProb", this.trainData];
     const made = await viewer.ask({ do: "view", model, weights, wanted });
     const away = this.exact && (await viewer.ask({ do: "exact", name: this.model.get("data"), points: made.samples.at(-1) }));
     // Where it started is known, though the first look may come when many steps are done.
@@ -756,10 +763,25 @@ class Lab {
       for (let i = 0; i < made.held.length; i++) { sum -= made.held[i]; if (this.exact) gap += this.exactThere[i] - made.held[i]; }
       run.nll = sum / made.held.length;
       run.gap = this.exact ? gap / made.held.length : null;
+      // As chapter 5 splits it: what is not learned of the points trained on, and what is not true of others.
+      const others = made.own ? run.nll + made.own.reduce((a, b) => a + b, 0) / made.own.length : 0;
+      run.ledger = this.exact && [run.gap - others, others];
       run.start ??= run.nll;
       if (run.held.at(-1)?.[0] !== done) run.goOn("held", [done, run.nll]);
     }
+    const modes = this.settings.modes[this.model.get("data")];
+    run.modes = modes ? this.share(made.samples.at(-1), modes) : null;
     run.strays = away ? away.reduce((n, p) => n + (p < this.rare), 0) / away.length : null;
+  }
+
+  // Shares of the samples to which each mode is the nearest.
+  share(samples, modes) {
+    const counts = modes.map(() => 0);
+    for (let i = 0; i < samples.length; i += 2) {
+      const far = modes.map(([x, y]) => (samples[i] - x) ** 2 + (samples[i + 1] - y) ** 2);
+      counts[far.indexOf(Math.min(...far))] += 2 / samples.length;
+    }
+    return counts;
   }
 
   // Terms of the log-density at the probe.
@@ -892,7 +914,20 @@ class Lab {
     this.fit = true;
   }
 
+  // The ledger and the weights of the modes, in a table.
+  tellLedger() {
+    const n = formatNumber, [nats, weights] = this.ledger;
+    const tell = (cell, text) => { // of a run
+      const told = this.runs.map(text);
+      write(cell, told.map((t, k) => (k ? `second flow: ${t}` : t)).join("; "));
+      cell.parentElement.hidden = !told.every(Boolean);
+    };
+    tell(nats, ({ ledger, gap }) => ledger && `misfit ${n(ledger[0], 3)} + generalisation ${n(ledger[1], 3)} = ${n(gap, 3)}`);
+    tell(weights, ({ modes }) => modes && `${modes.map((w) => n(100 * w, 1)).join(" ")} % (exact: ${n(100 / modes.length, 1)} each)`);
+  }
+
   tellState() {
+    this.tellLedger();
     if (!this.enough) { write(this.status, "Draw at least ten points in the first picture, or drop a table (CSV) with two columns."); return; }
     const n = formatNumber, { first, second } = this, parts = [`Step ${first.done} of ${this.model.get("steps")}`];
     const known = (run) => {

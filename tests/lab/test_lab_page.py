@@ -20,7 +20,7 @@ from browser import serve_folder, wait_until
 
 import flows
 from lab import page
-from lab.data import DATA
+from lab.data import DATA, MODES
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 POLICY = (
@@ -712,6 +712,44 @@ def test_strays_are_counted(tab):
     assert abs(800 * lab(tab, "first.strays") - count) <= 1  # (one may lie on the limit itself)
     shown = float(re.search(r"strays ([\d.]+)%", tab.inner_text(".lab-status"))[1])
     assert abs(shown - 100 * lab(tab, "first.strays")) < 0.051
+
+
+def numbers(text):
+    return [float(v) for v in re.findall(r"-?\d+\.\d+", text.replace("\u2212", "-"))]
+
+
+def test_the_gap_is_split_and_modes_are_weighed(tab):
+    """As one computes both in torch, from the flow that goes along and the samples shown."""
+    open_lab(tab, f"data=ring&points=50&seed=3&{SMALL}")
+    assert tab.locator(".lab-ledger tr:visible").count() == 2
+    tab.click("text=Train")
+    finished(tab)
+    wait_until(tab, lambda: lab(tab, "looking") is False and not lab(tab, "stale"))
+    saved = tab.evaluate(f"{LAB}.exported()")
+    flow = flows.RealNVP(2, **saved["shape"])
+    flow.load_state_dict({name: torch.tensor(w) for name, w in saved["weights"].items()})
+    own, held, samples = (
+        torch.tensor(tab.evaluate(f"Array.from({LAB}.{there})")).reshape(-1, 2)
+        for there in ("data", "pool", "first.shown.samples.at(-1)")
+    )
+    with torch.no_grad():
+        training, other = (-flow.log_prob(x).mean().item() for x in (own, held))
+    floor = -DATA["ring"].log_prob(held).mean().item()  # the entropy, of the held-out points
+    misfit, rest, gap = numbers(tab.inner_text(".lab-ledger td >> nth=0"))
+    assert len(own) == 50 and misfit == pytest.approx(training - floor, abs=2e-3)
+    assert rest == pytest.approx(other - training, abs=2e-3) and abs(rest) > 0.02
+    assert gap == pytest.approx(misfit + rest, abs=2e-3)
+    assert gap == pytest.approx(lab(tab, "first.gap"), abs=6e-4)
+    *weights, exact = numbers(tab.inner_text(".lab-ledger td >> nth=1"))
+    nearest = torch.cdist(samples, MODES["ring"]).argmin(dim=1).bincount(minlength=8)
+    assert len(weights) == 8 and exact == 12.5 and len(set(weights)) > 3
+    assert weights == pytest.approx((nearest / 8).tolist(), abs=0.051)  # percent of 800
+    open_lab(tab, f"data=moons&vs=layers&layers2=1&{SMALL}")
+    wait_until(tab, lambda: lab(tab, "second.ledger !== null"))
+    text = tab.inner_text(".lab-ledger tr:visible")  # (one row: the moons have no modes)
+    assert "second flow: misfit" in text and text.count("generalisation 0.000") == 2
+    open_lab(tab, f"data=Your+own+drawing&drawn={'abcd' * 60}&{SMALL}")
+    assert tab.locator(".lab-ledger tr:visible").count() == 0, "nobody knows its entropy"
 
 
 # The tab goes out of sight, or comes back; `away`: seconds that its clock is put on meanwhile.
