@@ -19,8 +19,9 @@ import torch
 from browser import serve_folder, wait_until
 
 import flows
+import gen_models_utilities as gmu
 from lab import page
-from lab.data import DATA, MODES
+from lab.data import DATA
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 POLICY = (
@@ -741,15 +742,124 @@ def test_the_gap_is_split_and_modes_are_weighed(tab):
     assert gap == pytest.approx(misfit + rest, abs=2e-3)
     assert gap == pytest.approx(lab(tab, "first.gap"), abs=6e-4)
     *weights, exact = numbers(tab.inner_text(".lab-ledger td >> nth=1"))
-    nearest = torch.cdist(samples, MODES["ring"]).argmin(dim=1).bincount(minlength=8)
     assert len(weights) == 8 and exact == 12.5 and len(set(weights)) > 3
-    assert weights == pytest.approx((nearest / 8).tolist(), abs=0.051)  # percent of 800
+    assert weights == pytest.approx((100 * gmu.mode_shares(samples)).tolist(), abs=0.051)
     open_lab(tab, f"data=moons&vs=layers&layers2=1&{SMALL}")
     wait_until(tab, lambda: lab(tab, "second.ledger !== null"))
     text = tab.inner_text(".lab-ledger tr:visible")  # (one row: the moons have no modes)
     assert "second flow: misfit" in text and text.count("generalisation 0.000") == 2
     open_lab(tab, f"data=Your+own+drawing&drawn={'abcd' * 60}&{SMALL}")
     assert tab.locator(".lab-ledger tr:visible").count() == 0, "nobody knows its entropy"
+
+
+TOUCHED = """window.touched = new Set();
+addEventListener("pointerdown", ({ pointerType, target }) => {
+  if (pointerType === "touch") touched.add(target.closest("button, select, input, summary"));
+}, true);"""
+UNTOUCHED = """() => [...document.querySelectorAll(".lab :is(button, select, input, summary)")]
+    .filter((part) => part.checkVisibility() && !part.disabled && !touched.has(part))
+    .map((part) => part.dataset.param ?? (part.ariaLabel || part.textContent || part.outerHTML))"""
+# Steps that are trained while the page draws so many frames.
+STEPS = f"""async (frames) => {{
+  const before = {LAB}.first.done;
+  for (let k = 0; k < frames; k++) await new Promise((go) => requestAnimationFrame(go));
+  return {LAB}.first.done - before;
+}}"""
+
+
+def test_everything_by_touch(open_tab, tab):
+    complaints = []
+
+    def prepare(phone):
+        phone.add_init_script(TOUCHED)
+        phone.on("pageerror", lambda e: complaints.append(str(e)))
+        phone.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+
+    phone = open_tab(
+        f"{tab.base}#flow-lab?data=ring&vs=layers&{SMALL}".replace("steps=500", "steps=6000"),
+        prepare, has_touch=True, viewport={"width": 390, "height": 800},
+        permissions=["clipboard-read", "clipboard-write"],
+    )  # fmt: skip
+
+    def button(name, k=0):
+        phone.locator(".lab").get_by_role("button", name=name, exact=True).nth(k).tap()
+
+    def saved(name):
+        with phone.expect_download() as download:
+            button(name)
+        return Path(download.value.path()).read_bytes()
+
+    def looked():
+        ready = f"ready && !{LAB}.looking && !{LAB}.stale && !!{LAB}.first.shown"
+        wait_until(phone, lambda: lab(phone, ready))
+
+    looked()
+    for summary in phone.locator(".lab summary").all():
+        summary.tap()
+    button("Train")
+    wait_until(phone, lambda: lab(phone, "first.done") > 0)
+    fast = phone.evaluate(STEPS, 30)
+    button("Slow")
+    wait_until(phone, lambda: phone.evaluate(STEPS, 5) <= 2)  # (the last fast ones have arrived)
+    slow = phone.evaluate(STEPS, 30)
+    assert slow < fast / 5, (slow, fast)
+    button("Pause")
+    button("Slow")
+    assert lab(phone, "buttons.slow.ariaPressed") == "false"
+    there = lab(phone, "first.done")
+    button("Step")
+    wait_until(phone, lambda: lab(phone, "first.done") > there)
+    looked()
+    assert saved("Picture (PNG)")[:4] == b"\x89PNG" and len(saved("Picture (PNG)")) > 10_000
+    assert saved("Samples (CSV)").startswith(b"x1,x2,log_p")
+    weights = json.loads(saved("Save the weights (JSON)"))
+    assert weights["steps"] == lab(phone, "first.done") and weights["shape"]["n_layers"] == 2
+    lab(phone, "film = 1")
+    assert saved("Film of the samples")[:4] == b"\x1a\x45\xdf\xa3"
+    button("Copy link")
+    wait_until(phone, lambda: "link is copied" in phone.inner_text(".lab-status"))
+    assert phone.evaluate("navigator.clipboard.readText()") == lab(phone, "link()")
+    box = phone.locator(".lab-density .live-stage").bounding_box()
+    phone.locator(".lab-density .live-stage").tap(
+        position={"x": box["width"] / 3, "y": box["height"] / 3}
+    )
+    assert lab(phone, "model.get('px')") < 0 < lab(phone, "model.get('py')"), "the probe moved"
+    button("Reset")
+    wait_until(phone, lambda: lab(phone, "first.done") == 0 and lab(phone, "ready"))
+    for control in phone.locator(".lab [data-param]:visible").all():
+        name = control.get_attribute("data-param")
+        before = lab(phone, f"model.get('{name}')")
+        if control.evaluate("c => c.tagName") == "SELECT":
+            control.tap()
+            phone.keyboard.press("Escape")
+            values = control.evaluate("c => c.options.length")
+            chosen = control.evaluate("c => c.selectedIndex")
+            if name in ("data", "vs"):  # (what hides or shows others: last)
+                continue
+            control.select_option(index=(chosen + 1) % values)
+        else:
+            box = control.bounding_box()
+            control.tap(position={"x": 0.6 * box["width"], "y": box["height"] / 2})
+        assert lab(phone, f"model.get('{name}')") != before, name
+    way = phone.get_by_label("Way of the samples through the layers")
+    way.tap(position={"x": 5, "y": 5})
+    assert lab(phone, "model.get('t')") < 0.2
+    for k in range(6):
+        phone.locator(".lab-missions button").nth(k).tap()
+    assert lab(phone, "now().data") == "drawn"  # (of the last one)
+    stage = phone.locator(".lab-data .live-stage")
+    for name, points in (("Spray", 3), ("Pen", 1)):
+        button(name)
+        stage.tap()
+        assert lab(phone, "drawn.length") == 2 * points
+        button("Undo" if name == "Spray" else "Clear")
+        assert lab(phone, "drawn.length") == 0
+    with phone.expect_file_chooser() as chooser:
+        phone.locator(".lab-file").tap()
+    rows = "\n".join(f"{k},{k * k}" for k in range(30)).encode()
+    chooser.value.set_files({"name": "t.csv", "mimeType": "text/csv", "buffer": rows})
+    wait_until(phone, lambda: lab(phone, "drawn.length") == 60)
+    assert not phone.evaluate(UNTOUCHED) and not complaints
 
 
 # The tab goes out of sight, or comes back; `away`: seconds that its clock is put on meanwhile.
