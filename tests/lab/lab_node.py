@@ -93,13 +93,13 @@ const params = parametersOf(SETTINGS);
 params.push(...comparing(params));
 const tasks = {
   // [what the Lab does not know of a link, the settings it leads to]
-  link({ text }) {
+  link({ state }) {
     const model = new PageModel(params);
     for (const p of params) {
-      const given = new URLSearchParams(text).get(p.name);
+      const given = new URLSearchParams(state).get(p.name);
       if (given !== null) setFromText(model, p, given);
     }
-    return [strangeIn(params, text), model.values];
+    return [strangeIn(params, state), model.values];
   },
   missions: () => MISSIONS.map(({ text, state }) => ({ text, state })),
   solved: ({ mission, seen }) => !!MISSIONS[mission].solved(seen),

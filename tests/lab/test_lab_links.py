@@ -37,7 +37,7 @@ def links(*patterns: str) -> dict[str, list[str]]:
 def test_links_ask_for_what_the_lab_knows(seen):
     found = links("*.md", "chapters/*.ipynb")
     assert {"lab.md", "5_training.ipynb"} <= set(found) and sum(map(len, found.values())) > 10
-    strange = {(n, s): seen.run("link", text=s)[0] for n, states in found.items() for s in states}
+    strange = {(n, s): seen.run("link", state=s)[0] for n, states in found.items() for s in states}
     assert not {link: what for link, what in strange.items() if what}
 
 
@@ -51,7 +51,7 @@ def test_links_ask_for_what_the_lab_knows(seen):
 def test_what_the_lab_does_not_know_is_told_of(wrong, seen):
     right = "data=Ring+of+eight&layers=16&waves=none&turn=45&vs=base&base2=four&points=always+new"
     more = "train&at=7&rates=3-0.001_9-1e-4&drawn=ab-_9"
-    strange, settings = seen.run("link", text=f"{right}&{more}&{wrong}")
+    strange, settings = seen.run("link", state=f"{right}&{more}&{wrong}")
     assert strange == ([wrong] if wrong else [])
     assert (settings["data"], settings["turn"], settings["base2"]) == ("ring", 45, "four")
 
@@ -59,14 +59,14 @@ def test_what_the_lab_does_not_know_is_told_of(wrong, seen):
 def test_each_mission_has_a_link_in_a_chapter(seen):
     """One that leads to the very settings that its Start sets."""
     reached = [
-        (state, seen.run("link", text=state)[1])
+        (state, seen.run("link", state=state)[1])
         for states in links("chapters/*.ipynb").values()
         for state in states
     ]
     missions = seen.run("missions")
     assert len(missions) == 6
     for mission in missions:
-        strange, settings = seen.run("link", text=mission["state"])
+        strange, settings = seen.run("link", state=mission["state"])
         assert not strange
         names = re.findall(r"(\w+)=", mission["state"])
         wanted = {name: settings[name] for name in names}
@@ -109,7 +109,7 @@ def test_pressing_train_alone_solves_no_mission(seen):
     assert heart in " ".join(prose(ROOT / "lab.md").split())
     workshop = Workshop()
     for mission, begun in list(enumerate(seen.run("missions")))[1:5]:
-        of = seen.run("link", text=begun["state"])[1]
+        of = seen.run("link", state=begun["state"])[1]
         held, exact = held_out(of["data"], 4000)
         settings = {"batch": of["batch"], "steps": of["steps"], "schedule": bool(of["schedule"])}
         (mean,), jumps, samples = workshop.run(
