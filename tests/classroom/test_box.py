@@ -2,6 +2,7 @@
 
 import time
 
+import boxes
 import numpy as np
 import pytest
 
@@ -13,10 +14,7 @@ SMALL = Limits(cpu=2, wall=20.0, memory=1 << 30)
 
 @pytest.fixture(scope="module")
 def kind() -> Kind:
-    try:
-        return box.find_box()
-    except NoBox as error:
-        pytest.skip(str(error))
+    return boxes.box_or_skip()
 
 
 def answer_of(kind: Kind, code: str, *arguments, limits: Limits = SMALL):
@@ -27,11 +25,34 @@ def answer_of(kind: Kind, code: str, *arguments, limits: Limits = SMALL):
 
 @pytest.mark.parametrize("candidate", KINDS[:2], ids=lambda kind: kind.name)
 def test_walls(candidate):
-    """Both kinds hold where they start at all: what a machine lacks is no fault of the code."""
-    found = box.try_walls(candidate)
-    if len(found) == 1 and " " in found[0]:
-        pytest.skip(f"{candidate.name}: {found[0]}")
-    assert not found
+    """Both kinds hold, and can be asked, where the machine has what they need."""
+    if reason := boxes.lack(candidate):
+        boxes.skip(reason)
+    assert not box.try_walls(candidate)
+
+
+@pytest.mark.parametrize("there", ["the program", "nothing"])
+@pytest.mark.parametrize("required", ["", "required"])
+def test_only_what_the_machine_lacks_is_skipped(monkeypatch, there, required):
+    """A box that is there and does not hold is a failure, whatever it says of itself."""
+    command = lambda python, paths: python if there == "the program" else None  # noqa: E731
+    kinds = (Kind("ill", command),)
+    monkeypatch.setattr(box, "KINDS", kinds)
+    monkeypatch.setattr(boxes, "KINDS", kinds)
+    monkeypatch.setattr(box, "FOUND", {"ill": ["the canary is ill: ['connects']"]})
+    monkeypatch.setenv("CLASSROOM_BOX", required)
+    with pytest.raises(BaseException) as caught:  # (pytest's own are no Exception)
+        boxes.box_or_skip()
+    wanted = NoBox if there == "the program" else pytest.skip.Exception
+    assert caught.type is (pytest.fail.Exception if there == "nothing" and required else wanted)
+
+
+def test_a_kernel_that_refuses_is_a_lack(monkeypatch):
+    """Known from the machine, and not from what the box says."""
+    monkeypatch.setattr(boxes, "PLAIN", {"ill": "echo not permitted >&2; exit 1", "well": "true"})
+    monkeypatch.setattr(boxes, "USER", {"ill": "", "well": ""})
+    found = [boxes.lack(Kind(name, lambda python, paths: python)) for name in ("ill", "well")]
+    assert found == ["ill: not permitted", ""]
 
 
 def test_the_canary_sees_holes():

@@ -11,11 +11,12 @@ from pathlib import Path
 import hand_ins
 import numpy as np
 import pytest
+from boxes import box_or_skip
 from hand_ins import RIGHT, filled, results
 
 from classroom import grade
 from classroom.assign import assign
-from classroom.box import Limits, NoBox, find_box
+from classroom.box import Limits
 from classroom.grade import Grader, similar
 from classroom.sheet import numbers_only, verdict_of
 from classroom.variants import pick, read_secret
@@ -81,18 +82,11 @@ OTHERS = [
 STUDENTS = [*EVIL, *FINE, *OTHERS]
 
 
-def kind_or_skip():
-    try:
-        return find_box()
-    except NoBox as error:
-        pytest.skip(str(error))
-
-
 class Batch:
     """A folder of hand-ins, graded once."""
 
     def __init__(self, folder: Path):
-        self.kind = kind_or_skip()
+        self.kind = box_or_skip()
         self.folder, self.handed, self.out = folder, folder / "in", folder / "out"
         self.roster, self.secret = folder / "roster.csv", folder / "secret.txt"
         lines = "\n".join(f"{name},,{k}@x.org" for k, name in enumerate(STUDENTS))
