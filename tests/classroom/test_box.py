@@ -1,5 +1,7 @@
 """The box: a canary tries its walls, and student code that means ill gets nowhere."""
 
+import contextlib
+import tempfile
 import time
 
 import boxes
@@ -194,6 +196,26 @@ def test_nothing_survives(kind):
     while (left := set(inside) & set(box.processes())) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not left
+
+
+def gone(python: list[str], paths: list[str]) -> list[str]:
+    """The command of a program that is not installed."""
+    return ["/nowhere/program", *python]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [lambda python, paths: None, gone, lambda python, paths: ["false"], box.unshare],
+    ids=["absent", "gone", "ends", "opens"],
+)
+def test_no_folder_of_a_box_is_left(tmp_path, monkeypatch, command):
+    """Neither of one that was open nor of one that did not start."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    seen = []
+    with contextlib.suppress(BoxError), Box(Kind("own", command, own_root=True), SMALL):
+        seen += tmp_path.iterdir()
+    assert (len(seen) == 1) == (command is box.unshare and not boxes.lack(KINDS[1]))
+    assert not list(tmp_path.iterdir())
 
 
 def test_patched_python_changes_nothing_outside(kind):
