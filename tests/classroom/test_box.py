@@ -1,8 +1,10 @@
 """The box: a canary tries its walls, and student code that means ill gets nowhere."""
 
 import contextlib
+import itertools
 import tempfile
 import time
+from pathlib import Path
 
 import boxes
 import numpy as np
@@ -17,6 +19,50 @@ SMALL = Limits(cpu=2, wall=20.0, memory=1 << 30)
 @pytest.fixture(scope="module")
 def kind() -> Kind:
     return boxes.box_or_skip()
+
+
+@pytest.mark.parametrize("name", ["podman", "docker"])
+def test_containers_show_little_and_reach_nothing(monkeypatch, name):
+    """Their canary decides, but what they are asked for is known beforehand."""
+    monkeypatch.setattr(box.shutil, "which", lambda program: f"/usr/bin/{program}")
+    monkeypatch.delenv("CLASSROOM_IMAGE", raising=False)
+    (kind,) = (kind for kind in KINDS if kind.name == name)
+    python, paths = ["/usr/bin/python3", "-I", "worker.py"], box.shown()
+    assert kind.command(python, paths) is None, "without an image there is nothing to run"
+    monkeypatch.setenv("CLASSROOM_IMAGE", "python:3.11")
+    monkeypatch.setenv("CLASSROOM_WORD", "secret")
+    command = kind.command(python, paths)
+    image = command.index("python:3.11")
+    options, inside = command[:image], command[image + 1 :]
+    assert options[:2] == [f"/usr/bin/{name}", "run"] and inside == python[1:]
+    pairs = list(itertools.pairwise(options))
+    wanted = {
+        "--network": "none", "--cap-drop": "ALL", "--security-opt": "no-new-privileges",
+        "--user": f"{box.FIRST_UID}:{box.FIRST_UID}", "--pull": "never", "--memory": "4g",
+        "--pids-limit": "64", "--entrypoint": python[0],
+    }  # fmt: skip
+    assert wanted.items() <= set(pairs) and {"--read-only", "--rm"} <= set(options)
+    assert all(options.count(option) == 1 for option in wanted), "a second one might undo it"
+    assert not [o for o in options if o.startswith(("--privileged", "--mount", "--device", "-v="))]
+    assert len([o for o in options if o in ("-v", "--volume")]) == len(seen := volumes(pairs))
+    assert set(seen.values()) == {"ro"} and set(seen) <= set(paths)
+    hidden = ["classroom/grade.py", "classroom/solutions.json", "classroom/laws.py", "chapters",
+              "tests", "experiments", "course-secret.txt"]  # fmt: skip
+    for path in [*(box.ROOT / what for what in hidden), Path.home() / "x", Path("/etc/passwd")]:
+        assert not {str(path), *map(str, path.parents)} & set(seen), path
+    given = dict(pair.split("=", 1) for option, pair in pairs if option == "--env")
+    assert given == box.plain_environment() and "CLASSROOM_WORD" not in str(command)
+
+
+def volumes(pairs) -> dict[str, str]:
+    """What a container shows: path -> how; it stands where it stood."""
+    found = {}
+    for option, value in pairs:
+        if option == "-v":
+            path, inside, how = value.rsplit(":", 2)
+            assert path == inside
+            found[path] = how
+    return found
 
 
 def answer_of(kind: Kind, code: str, *arguments, limits: Limits = SMALL):
