@@ -26,7 +26,7 @@ USER = {"bubblewrap": "--unshare-user", "unshare": "--map-root-user"}
 def lack(kind: Kind) -> str:
     """What this machine lacks for a kind of box; "" if nothing."""
     if kind.command([], []) is None:
-        return f"{kind.name} is not installed"
+        return f"{kind.name} is not there"
     if kind.name not in PLAIN:
         return ""
     command = PLAIN[kind.name].format(user=USER[kind.name] if os.geteuid() else "")
