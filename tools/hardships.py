@@ -256,7 +256,7 @@ CELLS = [
         with gmu.style():
             fig, ax = plt.subplots(figsize=(3, 2))
             ax.plot([0, 3, 6], [0, 4, 0])
-            ax.scatter([0, 3, 6], [0, 4, 0])
+            ax.imshow([[0, 1], [1, 0]], extent=(0, 6, 0, 4), alpha=0.2, aspect="auto")
             plt.show()"""),
     ("markdown", "", """
         ## Check yourself
