@@ -7,7 +7,6 @@ import base64
 import gzip
 import json
 import math
-import os
 import re
 import statistics
 from importlib.resources import files
@@ -17,6 +16,7 @@ from urllib.parse import unquote_plus
 import pytest
 import torch
 from browser import serve_folder, wait_until
+from lab_node import ALL_MISSIONS
 
 import flows
 import gen_models_utilities as gmu
@@ -980,11 +980,7 @@ def test_a_link_with_what_the_lab_does_not_know_says_so(tab):
     wait_until(tab, lambda: lab(tab, "note") == "")
 
 
-# To play all of them takes a while: so all are played when asked for (LAB_MISSIONS=all), the last
-# one always.
-ALL_MISSIONS = os.environ.get("LAB_MISSIONS") == "all"
-
-
+# (The last one always.)
 @pytest.mark.parametrize("k", range(len(PLAYED)) if ALL_MISSIONS else [len(PLAYED) - 1])
 def test_missions_can_be_solved(k, tab):
     open_lab(tab, "data=ring")
