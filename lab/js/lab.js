@@ -222,7 +222,7 @@ const panelsOf = (reach) => {
   ];
 };
 
-const PLACES = ["data", "density", "samples", "curve", "terms", "density2", "samples2"];
+const PLACES = ["lab-data", "lab-density", "lab-samples", "lab-curve", "lab-terms", "lab-density2", "lab-samples2"];
 
 class Lab {
   // address: of the script of the workers.
@@ -283,7 +283,7 @@ class Lab {
       "training and held-out loss over the steps", "terms of the log-density at the probe",
       "probability density of the second flow", "samples of the second flow and a bent grid"];
     this.plots.forEach((plot, k) => {
-      plot.root.classList.add(`lab-${PLACES[k]}`);
+      plot.root.classList.add(PLACES[k]);
       plot.said = words[k];
       plot.canvas.setAttribute("aria-label", `${plot.spec.title}: ${words[k]}`);
       if (plot.spec.width > 1) plot.root.classList.add("lab-wide");
