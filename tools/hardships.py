@@ -156,7 +156,7 @@ def edition(base: Path) -> str:
     names = set(pages(folder))
     assert {f"chapters/{new.stem}.html", f"chapters/{renamed.stem}.html"} <= names
     assert f"chapters/{last.stem}.html" not in names
-    tested(
+    green(
         folder, "tests/chapters/test_structure.py", "tests/chapters/test_claims_11.py",
         "tests/classroom", "tests/site/test_site.py", "tests/site/test_reading.py",
         "tests/test_house.py", "tests/tools/test_instructor.py", "tests/tools/test_mutants.py",
@@ -193,14 +193,14 @@ def shortest(base: Path) -> str:
     assert {name.split("/")[1][0] for name in found} == {"1", "4", "5"} and len(found) == 3, found
     # (Tests of tests/site/test_reading.py and tests/tools/test_instructor.py still ask for words,
     # guesses and slips of chapters that are left out here.)
-    tested(
+    green(
         folder, "tests/chapters/test_structure.py", "tests/site/test_site.py",
         "tests/test_house.py",
     )  # fmt: skip
     return "three chapters; the tests of chapters, site and house are green, links too"
 
 
-def tested(folder: Path, *tests: str) -> None:
+def green(folder: Path, *tests: str) -> None:
     """Run some of a copy's own tests, which must be green."""
     built(
         folder, str(VENV / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider",
@@ -218,7 +218,7 @@ def without_solutions(base: Path) -> str:
     known = edition_tool.marks(folder)
     left = edition_tool.leaks(out, known)
     assert not left, left[:5]
-    tested(
+    green(
         out, "tests/chapters/test_structure.py", "tests/chapters/test_prose.py", "tests/classroom",
         "tests/site/test_site.py", "tests/site/test_reading.py", "tests/site/test_browser_site.py",
         "tests/test_house.py", "tests/tools/test_instructor.py",
