@@ -767,6 +767,7 @@ STEPS = f"""async (frames) => {{
 }}"""
 
 
+@pytest.mark.skipif(not ALL_MISSIONS, reason="waits in vain on some busy machines (issue 10)")
 def test_everything_by_touch(open_tab, tab):
     complaints = []
 
