@@ -182,6 +182,12 @@ def axe_violations(tab, within: str = "body", colours_only: bool = False) -> lis
     return [f"{v['id']}: {[n['html'][:120] for n in v['nodes'][:3]]}" for v in found]
 
 
+def by_night(tab) -> None:
+    """Show a page in the dark that was opened in the light."""
+    tab.emulate_media(color_scheme="dark")
+    wait_until(tab, lambda: tab.evaluate("document.documentElement.dataset.theme") == "dark")
+
+
 class TestEachPage:
     """The page's figures are alive; the tests come in this order, for axe's thins the page out."""
 
@@ -240,8 +246,7 @@ class TestEachPage:
         assert not axe_violations(page)
 
     def test_axe_finds_nothing_by_night(self, page):
-        page.emulate_media(color_scheme="dark")
-        wait_until(page, lambda: page.evaluate("document.documentElement.dataset.theme") == "dark")
+        by_night(page)
         assert not axe_violations(page, colours_only=True)
         assert not page.watch.troubles
 
