@@ -236,6 +236,7 @@ class Box:
         python += [json.dumps(options), str(WORKER.parent)]
         command = self.kind.command(python, options["shown"])
         if command is None:
+            self.close()
             raise BoxError(f"{self.kind.name} is not there")
         try:
             self.process = subprocess.Popen(
@@ -243,6 +244,7 @@ class Box:
                 env=plain_environment(), start_new_session=True,
             )  # fmt: skip
         except OSError as error:
+            self.close()
             raise BoxError(f"{self.kind.name} does not start: {error}") from error
         os.set_blocking(self.process.stdin.fileno(), False)
         self.end = time.monotonic() + limits.wall

@@ -467,7 +467,9 @@ class Grader:
                 row["student"] = written_on(name, self.spec.name, self.students)
                 row["status"] = f"not graded: {error}"
             except Exception as error:  # (a batch always ends)
-                row["status"] = f"not graded: the grader could not read it ({error!r})"
+                row["student"] = written_on(name, self.spec.name, self.students)
+                reason = one_line(repr(error))
+                row["status"] = f"not graded: the grader could not read it ({reason})"
         self.one_each(taken)
         chosen = [(found, row) for found, row in taken if not row["status"]]
         with ThreadPoolExecutor(self.n_jobs) as pool:

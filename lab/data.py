@@ -159,8 +159,9 @@ def checkerboard() -> DataSet:
     return DataSet("Checkerboard", sample, log_prob)
 
 
+RING = gmu.ring_centers(8, 3.0).float()
 DATA = {
-    "ring": mixture("Ring of eight", gmu.ring_centers(8, 3.0).float(), 0.25),
+    "ring": mixture("Ring of eight", RING, 0.25),
     "moons": mixture("Two moons", moons(), 0.2),
     "spiral": mixture("Spiral", spiral(), 0.16),
     "checkerboard": checkerboard(),
@@ -168,6 +169,7 @@ DATA = {
     "letters": mixture("Letters", letters(), 0.12),
     "rings": mixture("Two rings", torch.cat([circle(1.4, 60), circle(3.2, 138)]), 0.16),
 }
+MODES = {"ring": RING}  # centres of equally likely modes that lie apart
 
 
 def entropy(data: DataSet, reach: float = 6.0, side: int = 300) -> float:

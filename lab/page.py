@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from lab.data import MODES
 from lab.programs import stored
 from live.lab import bundle
 from live.page.bundle import safe
@@ -33,7 +34,8 @@ def parts() -> tuple[str, str]:
         name: [{"name": w["name"], "shape": w["shape"]} for w in kind["weights"]]
         for name, kind in programs["kinds"].items()
     }
-    about = programs["settings"] | {"sizes": sizes, "python": PYTHON}
+    modes = {name: centers.tolist() for name, centers in MODES.items()}
+    about = programs["settings"] | {"sizes": sizes, "python": PYTHON, "modes": modes}
     work = bundle.workshop({k: programs[k] for k in ("core", "bases", "kinds", "data")})
     return work, f"const SETTINGS = {json.dumps(about)};\n{read('lab.js')}"
 

@@ -176,10 +176,26 @@ def test_ci_runs_the_readers_commands():
     assert "make test" in script.read_text(encoding="utf-8").splitlines()
     workflow = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8"))
     steps = [step for step in workflow["jobs"]["book"]["steps"] if "run" in step]
-    assert [step["run"] for step in steps if "if" not in step] == ["make book", "make test"]
+    box, *commands = [step for step in steps if "if" not in step]
+    assert [step["run"] for step in commands] == ["make book", "make test"]
+    assert [set(step) for step in (box, *commands)] == [{"run"}, {"run"}, {"run", "env"}]
     publish, release = [step for step in steps if "if" in step]
     assert publish["run"].endswith("tools/book.py --publish") and "push" in publish["if"]
     assert release["run"] == "make pdf archive" and "release" in release["if"]
+
+
+def test_ci_skips_no_test_of_the_box():
+    """Jobs that run tests get what a box needs, and nothing else, and may not skip."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8"))
+    for job, test in {"book": "make test", "hardships": "make hardships"}.items():
+        steps = [step for step in workflow["jobs"][job]["steps"] if "run" in step]
+        assert steps[0]["run"].splitlines() == [
+            "sudo apt-get update",
+            "sudo apt-get install --yes --no-install-recommends bubblewrap",
+            "sudo sysctl --write kernel.apparmor_restrict_unprivileged_userns=0",
+        ]
+        (tested,) = (step for step in steps if step["run"] == test)
+        assert tested["env"] == {"CLASSROOM_BOX": "required"}
 
 
 # The jobs that may write: at which event, and what.
@@ -421,7 +437,9 @@ class TestRepositoryAddress:
         tests = [f"tests/{name}" for name in tests]
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
         # (What modules import, and how they open files, holds no address.)
-        chosen = "not Repository and not lint and not import and not encoding or agrees_everywhere"
+        chosen = (
+            "not Repository and not lint and not import_is and not encoding or agrees_everywhere"
+        )
         ran = subprocess.run(
             [*command, "-k", chosen], cwd=copy, capture_output=True, encoding="utf-8",
             env=os.environ | {"PYTHONPATH": str(copy)},

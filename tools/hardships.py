@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 
@@ -135,47 +136,76 @@ def edition(base: Path) -> str:
     built(folder, "make", "repository", f"URL={OTHER}")
     chapters = notebooks.in_order((folder / "chapters").glob("*.ipynb"))
     first, last = chapters[0], chapters[-1]
-    toc = (folder / "_toc.yml").read_text("utf-8")
 
-    # CONTRIBUTING's steps for a chapter more: the text of a copy is replaced by its author's own.
-    new = last.with_name(f"{len(chapters) + 1}_splines.ipynb")
-    write_chapter(first, new)
-    line = f"      - file: chapters/{last.stem}\n"
-    toc = toc.replace(line, f"{line}      - file: chapters/{new.stem}\n")
-
-    # Another name for the last one.
+    # Another name for the last one, wherever it is named.
     renamed = last.with_name(f"{last.stem}_and_farewell.ipynb")
     last.rename(renamed)
-    toc = toc.replace(line, f"      - file: chapters/{renamed.stem}\n")
-    for path in [*folder.glob("*.md"), *folder.glob("chapters/*.ipynb")]:
+    quiz = folder / "classroom" / "quizzes" / f"chapter_{last.stem}.py"
+    quiz.rename(quiz.with_name(f"chapter_{renamed.stem}.py"))
+    named = ("*.md", "_toc.yml", "chapters/*.ipynb", "classroom/*/*.py", "tests/*/*.py",
+             "tools/guards.toml")  # fmt: skip
+    for path in [path for pattern in named for path in folder.glob(pattern)]:
         text = path.read_text("utf-8")
         if last.stem in text:
             text = text.replace(last.stem, renamed.stem)
             path.write_text(
                 notebooks.with_new_ids(text) if path.suffix == ".ipynb" else text, encoding="utf-8"
             )
-    (folder / "_toc.yml").write_text(toc, encoding="utf-8")
-    built(folder, str(VENV / "bin" / "python"), "tools/execute.py", f"chapters/{new.name}",
-          PYTHONPATH=str(folder))  # fmt: skip
+    new = write_chapter(folder, first, renamed.stem)
     built(folder)
     names = set(pages(folder))
     assert {f"chapters/{new.stem}.html", f"chapters/{renamed.stem}.html"} <= names
     assert f"chapters/{last.stem}.html" not in names
-    built(
-        folder, str(VENV / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider",
-        "tests/chapters/test_structure.py", "tests/site/test_site.py", "tests/test_house.py",
-        "-k", "not Repository and not lint or agrees_everywhere", PYTHONPATH=str(folder),
+    green(
+        folder, "tests/chapters/test_structure.py", "tests/chapters/test_claims_11.py",
+        "tests/classroom", "tests/site/test_site.py", "tests/site/test_reading.py",
+        "tests/test_house.py", "tests/tools/test_instructor.py", "tests/tools/test_mutants.py",
     )  # fmt: skip
 
-    # And the added one leaves again, with its page.
-    new.unlink()
+    # And the added one leaves the site again, by CONTRIBUTING's words: its notebook stays.
+    toc = folder / "_toc.yml"
     line = f"      - file: chapters/{new.stem}\n"
-    (folder / "_toc.yml").write_text(toc.replace(line, ""), encoding="utf-8")
+    toc.write_text(toc.read_text("utf-8").replace(line, ""), encoding="utf-8")
+    built(folder, str(VENV / "bin" / "python"), "tools/instructor.py", PYTHONPATH=str(folder))
     built(folder)
     left = {name for name in pages(folder) if name.endswith(".html")}
     before = {name for name in names if name.endswith(".html")}
     assert left == before - {f"chapters/{new.stem}.html"}
-    return "the tests of chapters, site and house are green, pages follow the table of contents"
+    return "the tests of chapters, class, site and house are green, pages follow _toc.yml"
+
+
+def shortest(base: Path) -> str:
+    """The shortest edition that makes sense: chapters 1, 4 and 5, by CONTRIBUTING's words."""
+    folder = copy(base / "short")
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    toc = folder / "_toc.yml"
+    lines = toc.read_text("utf-8").splitlines(keepends=True)
+    gone = [re.fullmatch(r" *- file: (chapters/(\d+)_\w+)\n", line) for line in lines]
+    kept = [line for line, match in zip(lines, gone, strict=True)
+            if not match or match[2] in {"1", "4", "5"}]  # fmt: skip
+    # (A part without a page is none.)
+    text = re.sub(r"  - caption: Beside the road\n(    .*\n)*?    chapters:\n(?=  -)", "",
+                  "".join(kept))  # fmt: skip
+    toc.write_text(text, encoding="utf-8")
+    built(folder, str(VENV / "bin" / "python"), "tools/instructor.py", PYTHONPATH=str(folder))
+    built(folder)
+    found = {name for name in pages(folder) if re.fullmatch(r"chapters/.*\.html", name)}
+    assert {name.split("/")[1][0] for name in found} == {"1", "4", "5"} and len(found) == 3, found
+    # (Tests of tests/site/test_reading.py and tests/tools/test_instructor.py still ask for words,
+    # guesses and slips of chapters that are left out here.)
+    green(
+        folder, "tests/chapters/test_structure.py", "tests/site/test_site.py",
+        "tests/test_house.py",
+    )  # fmt: skip
+    return "three chapters; the tests of chapters, site and house are green, links too"
+
+
+def green(folder: Path, *tests: str) -> None:
+    """Run some of a copy's own tests, which must be green."""
+    built(
+        folder, str(VENV / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider",
+        *tests, "-k", "not Repository and not lint or agrees_everywhere", PYTHONPATH=str(folder),
+    )  # fmt: skip
 
 
 def without_solutions(base: Path) -> str:
@@ -188,12 +218,10 @@ def without_solutions(base: Path) -> str:
     known = edition_tool.marks(folder)
     left = edition_tool.leaks(out, known)
     assert not left, left[:5]
-    built(
-        out, str(VENV / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider",
-        "tests/chapters/test_structure.py", "tests/chapters/test_prose.py", "tests/classroom",
+    green(
+        out, "tests/chapters/test_structure.py", "tests/chapters/test_prose.py", "tests/classroom",
         "tests/site/test_site.py", "tests/site/test_reading.py", "tests/site/test_browser_site.py",
         "tests/test_house.py", "tests/tools/test_instructor.py",
-        "-k", "not Repository and not lint or agrees_everywhere", PYTHONPATH=str(out),
     )  # fmt: skip
     # The search is not blind: on the site of the course it finds the solutions of all chapters.
     built(folder)
@@ -203,26 +231,277 @@ def without_solutions(base: Path) -> str:
     return f"{len(known)} pieces of solutions, none in files or site; the tests are green"
 
 
-def write_chapter(source: Path, target: Path) -> None:
-    """A small chapter of its own, with the opening and the setup cell of another one."""
+# What an author writes, following CONTRIBUTING: a small chapter, its specs and its quiz.
+STEM = "11_pieces"
+CELLS = [
+    ("markdown", "", """
+        ## One knee
+
+        A curve of two straight pieces has one knee. Of such pieces splines are made
+        {cite:p}`gregory1982`. How much longer is the way over the knee?
+
+        As a layer of a flow, such a curve carries the base density over. Its log-det is constant on
+        each piece. In a coupling, the conditioner chooses the knee. What is the entropy then?
+
+        :::{admonition} Try it
+        :class: tip
+        Draw a knee of your own, at the same height, but nearer to one end. Is the way shorter?
+        :::
+
+        :::{admonition} Answer
+        :class: dropdown
+        No: it is shortest in the middle.
+        :::"""),
+    ("code", "hide-input", """
+        with gmu.style():
+            fig, ax = plt.subplots(figsize=(3, 2))
+            ax.plot([0, 3, 6], [0, 4, 0])
+            ax.imshow([[0, 1], [1, 0]], extent=(0, 6, 0, 4), alpha=0.2, aspect="auto")
+            plt.show()"""),
+    ("markdown", "", """
+        ## Check yourself
+
+        For you alone, without points."""),
+    ("code", "remove-input", f"""
+        from classroom import quiz
+
+        quiz("{STEM}")"""),
+    ("markdown", "", """
+        ## Summary
+
+        A curve of straight pieces has a length that everybody can work out."""),
+    ("markdown", "", "## Exercises"),
+    ("markdown", "exercise", """
+        ```{exercise} The way over the knee
+        :label: ex-11-way
+
+        *Warm-up · about 5 minutes · 1 point*
+
+        The knee of the figure lies at the height 4, and 3 from both ends. Give the length of the
+        way as `way`.
+        ```"""),
+    ("code", "answer", """
+        from classroom import q
+
+        way = ...  # from one end to the other
+
+        q.way.check()"""),
+    ("markdown", "solution", """
+        ````{solution} ex-11-way
+        :class: dropdown
+
+        Twice the long side of a triangle:
+
+        ```python
+        way = 2 * (3**2 + 4**2) ** 0.5
+        ```
+        ````"""),
+    *(
+        ("markdown", kind, text)
+        for name, level, minutes in (
+            ("two", "Core", 10), ("many", "Core", 15), ("round", "Harder", 20),
+            ("best", "Research", 30),
+        )
+        for kind, text in (
+            ("exercise", f"""
+        ```{{exercise}} Knees, {name}
+        :label: ex-11-{name}
+
+        *{level} · about {minutes} minutes · 2 points*
+
+        What changes if the curve has other knees? Say why.
+        ```"""),
+            ("solution", f"""
+        ````{{solution}} ex-11-{name}
+        :class: dropdown
+
+        The way gets longer with every knee of this kind ({name}).
+        ````"""),
+        )
+    ),
+    ("markdown", "", """
+        ## References
+
+        ```{bibliography}
+        :filter: docname in docnames
+        ```"""),
+]  # fmt: skip
+FIGURE = {
+    "image": {"alt": "A line that rises from 0 to 4, has a knee there, and falls to 0 again."},
+    "figure": {"caption": "One knee between two straight pieces.", "name": "fig-pieces-knee"},
+}
+SPECS = f"""\
+\"\"\"Exercises of chapter 11.\"\"\"
+
+from classroom.exercise import Exercise, Level
+from classroom.laws import hand_computed
+
+CHAPTER = "{STEM}"
+HINTS = ("Draw it.", "Compare it with the straight way.")
+RUBRIC = ("a drawing: 1 point", "a reason: 1 point")
+SLIPS = {{5.0: "this is the way up; down is as long", 14.0: "the pieces are no sides of a box"}}
+
+EXERCISES = (
+    Exercise(
+        id="ex-11-way",
+        name="way",
+        title="The way over the knee",
+        level=Level.WARM_UP,
+        minutes=5,
+        points=1,
+        answers=("way",),
+        stub="way = ...  # from one end to the other",
+        hints=HINTS,
+        ports={{"way": "lambda: way"}},
+        checks=(hand_computed("way", (), 10.0, 1e-6, SLIPS, what="the way"),),
+    ),
+    *(
+        Exercise(
+            f"ex-11-{{name}}", name, f"Knees, {{name}}", level, minutes, 2, HINTS, rubric=RUBRIC
+        )
+        for name, level, minutes in (
+            ("two", Level.CORE, 10),
+            ("many", Level.CORE, 15),
+            ("round", Level.HARDER, 20),
+            ("best", Level.RESEARCH, 30),
+        )
+    ),
+)
+"""
+MUTANT = """
+[[mutant]]
+exercise = 'way'
+what = 'one way only'
+old = '2 * '
+new = ''
+cause = 'down is as long'
+"""
+QUESTIONS = """\
+\"\"\"Questions of chapter 11.\"\"\"
+
+from classroom.question import Choice, Number, Option, Slip
+
+SIDE, HEIGHT = 3.0, 4.0
+PIECE = (SIDE**2 + HEIGHT**2) ** 0.5
+
+QUESTIONS = (
+    Number(
+        "way",
+        f"A knee lies at the height {HEIGHT:g}, and {SIDE:g} from both ends. How long is the way?",
+        2 * PIECE,
+        "two pieces of the same length.",
+        (
+            Slip(PIECE, "this is the way up only."),
+            Slip(2 * SIDE, "this is the straight way, below the knee."),
+        ),
+        hint="Add the pieces.",
+    ),
+    Number(
+        "height",
+        f"The way over a knee is {2 * PIECE:g} long, and its ends lie {2 * SIDE:g} apart. "
+        "How high is the knee?",
+        HEIGHT,
+        "a side of a triangle with a right angle.",
+        (
+            Slip(PIECE, "this is the piece, which leans."),
+            Slip(PIECE - SIDE, "lengths do not subtract like that, but their squares do."),
+        ),
+        hint="Draw the triangle.",
+    ),
+    Choice(
+        "knees",
+        "How many knees has a curve of five straight pieces?",
+        (
+            Option("Five.", 5.0, "the last piece ends without a knee."),
+            Option("Four.", 5.0 - 1, "one between each piece and the next."),
+            Option("Six.", 5.0 + 1, "the two ends are no knees."),
+        ),
+        wanted=4.0,
+    ),
+)
+"""
+OTHER_WAYS = f"""
+OTHER_WAYS |= {{
+    ("{STEM}", "way"): lambda: 2 * abs(3 + 4j),
+    ("{STEM}", "height"): lambda: math.sqrt(25 - 9),
+    ("{STEM}", "knees"): lambda: letter([sum(1 for _ in range(1, 5)) == n for n in (5, 4, 6)]),
+}}
+"""
+CLAIMS = """\
+def test_the_pieces_are_as_long_as_the_figure_says():
+    assert abs(3 + 4j) == 5
+"""
+CARD = f"""\
+::::{{grid-item-card}} 11. Pieces
+:link: chapters/{STEM}
+:link-type: doc
+How long is the way over a knee?
+::::
+"""
+
+
+def write_chapter(folder: Path, source: Path, before: str) -> Path:
+    """Add a chapter by CONTRIBUTING's steps, taken literally.
+
+    Args:
+        folder: The repository.
+        source: The chapter whose opening and setup cell are kept.
+        before: Stem of the chapter after which it comes.
+
+    Returns:
+        The notebook.
+    """
     import nbformat
 
+    def change(name: str, old: str, new: str) -> None:
+        text = (folder / name).read_text("utf-8")
+        assert old in text, f"{name} does not say {old!r}"
+        (folder / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    def add(name: str, text: str) -> None:
+        with open(folder / name, "a", encoding="utf-8") as file:
+            file.write(text)
+
+    # 1: a copy of a chapter, in the table of contents, with a card.
     notebook = nbformat.read(source, as_version=4)
     opening = next(cell for cell in notebook.cells if cell.cell_type == "markdown")
-    opening.source = re.sub(r"^# .+$", "# Splines", opening.source, count=1, flags=re.M)
+    opening.source = re.sub(r"^# .+$", "# Pieces", opening.source, count=1, flags=re.M)
     opening.source = re.sub(r"^\(.+\)=\n", "", opening.source, flags=re.M)
     setup = next(cell for cell in notebook.cells if "setup" in cell.metadata.get("tags", []))
-    text = (
-        "## Summary\n\nA spline is made of pieces.\n\n## Exercises\n\n"
-        "````{exercise}\n:label: splines-one\nHow many pieces has a line?\n````\n\n"
-        "````{solution} splines-one\n:class: dropdown\nOne.\n````\n\n"
-        "## References\n\nNone yet."
-    )
-    code = nbformat.v4.new_code_cell("print(sum(range(4)), 'pieces')")
-    notebook.cells = [opening, setup, code, nbformat.v4.new_markdown_cell(text)]
+    line = f"      - file: chapters/{before}\n"
+    change("_toc.yml", line, f"{line}      - file: chapters/{STEM}\n")
+    change("intro.md", "::::\n:::::\n", f"::::\n\n{CARD}:::::\n")
+    # 2 to 5: the text, with a figure; exercises with specs; the quiz; rows in guards.toml.
+    imports = "import matplotlib.pyplot as plt\n\nimport gen_models_utilities as gmu"
+    notebook.cells = [opening, setup, nbformat.v4.new_code_cell(imports)]
+    for kind, tag, text in CELLS:
+        make = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
+        cell = make(textwrap.dedent(text).strip())
+        if tag:
+            cell.metadata["tags"] = ["answer", "remove-cell"] if tag == "answer" else [tag]
+        if tag == "hide-input":
+            cell.metadata["mystnb"] = FIGURE
+        notebook.cells.append(cell)
     notebook.metadata.pop("widgets", None)
     notebooks.stable_ids(notebook)
+    target = folder / "chapters" / f"{STEM}.ipynb"
     notebooks.store(notebook, target)
+    (folder / "classroom" / "exercises" / "pieces.py").write_text(SPECS, encoding="utf-8")
+    quiz = f"classroom/quizzes/chapter_{STEM}.py"
+    (folder / quiz).write_text(QUESTIONS, encoding="utf-8")
+    add("tests/classroom/answers.toml", MUTANT)
+    add("tests/classroom/quiz_answers.py", OTHER_WAYS)
+    specs = '"classroom/exercises/__init__.py" ='
+    guards = '["tests/classroom/test_answers.py", "tests/classroom/test_specs.py"]'
+    change("tools/guards.toml", specs, f'"classroom/exercises/pieces.py" = {guards}\n{specs}')
+    change("tools/guards.toml", specs, f'"{quiz}" = ["tests/classroom/test_quiz.py"]\n{specs}')
+    # 6: run it. (`make execute` would run the ten others, too.)
+    (folder / "tests" / "chapters" / "test_claims_11.py").write_text(CLAIMS, encoding="utf-8")
+    for command in ("export.py", "solutions.py", f"execute.py chapters/{STEM}.ipynb",
+                    "instructor.py"):  # fmt: skip
+        tool, *words = command.split()
+        built(folder, str(VENV / "bin" / "python"), f"tools/{tool}", *words, PYTHONPATH=str(folder))
+    return target
 
 
 def read_only(base: Path) -> str:
@@ -248,7 +527,7 @@ def moved(base: Path) -> str:
 def main(words: list[str]) -> int:
     """Try the hardships, and return how many were not met."""
     failed = 0
-    for hardship in (other_places, cut_off, edition, without_solutions, read_only, moved):
+    for hardship in (other_places, cut_off, edition, shortest, without_solutions, read_only, moved):
         if words and not any(word in hardship.__name__ for word in words):
             continue
         start_time = time.monotonic()

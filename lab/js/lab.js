@@ -29,6 +29,21 @@ const comparing = (params) => {
     ...those.map((p) => ({ ...p, name: `${p.name}2`, label: `${p.label}, second flow`, value: SECOND[p.name] }))];
 };
 
+// The value of a parameter that a text means, if it means one.
+function meant(p, text) {
+  const model = new PageModel([]);
+  setFromText(model, p, text);
+  return model.get(p.name);
+}
+// What a link asks for that the Lab does not know: parameters, or values of them.
+const BESIDES = { drawn: /^[\w-]*$/, rates: /^(\d+-[\d.e-]+(_|$))*$/, at: /^\d+$/, train: /^$/ };
+function strangeIn(params, text) {
+  return [...new URLSearchParams(text)].filter(([name, value]) => {
+    const p = params.find((q) => q.name === name), taken = p && meant(p, value);
+    return p ? taken === undefined || (p.kind === "int" && taken !== +value) : !BESIDES[name]?.test(value);
+  }).map((pair) => pair.join("="));
+}
+
 // What one may try. `solved` looks at: settings, done, train (mean of the last batches), nll, start
 // (the NLL there), gap, strays, size (number of weights), jumps.
 const MISSIONS = [
@@ -92,7 +107,7 @@ class Run {
 
   // Nothing is trained yet.
   clear() {
-    Object.assign(this, { done: 0, losses: [], held: [], wentBack: [], weights: null, kept: null, shown: null, gap: null, strays: null, nll: undefined,
+    Object.assign(this, { done: 0, losses: [], held: [], wentBack: [], weights: null, kept: null, shown: null, gap: null, ledger: null, modes: null, strays: null, nll: undefined,
       untrained: null, start: undefined, finished: false, exploded: false, running: false, speed: 0, rate: undefined, rates: null });
   }
 
@@ -207,12 +222,12 @@ const panelsOf = (reach) => {
   ];
 };
 
-const PLACES = ["data", "density", "samples", "curve", "terms", "density2", "samples2"];
+const PLACES = ["lab-data", "lab-density", "lab-samples", "lab-curve", "lab-terms", "lab-density2", "lab-samples2"];
 
 class Lab {
   // address: of the script of the workers.
   constructor(root, settings, address) {
-    Object.assign(this, { root, settings, address, reach: settings.extent, drawn: [], strokes: [], epoch: 0, failures: 0, looking: false, ready: false, note: "" });
+    Object.assign(this, { root, settings, address, reach: settings.extent, drawn: [], strokes: [], epoch: 0, failures: 0, looking: false, ready: false, note: "", begun: [] });
     this.first = new Run(this, "");
     this.second = null;
     this.params = parametersOf(settings);
@@ -257,12 +272,18 @@ class Lab {
     this.spoken = element("div", "live-spoken", root);
     this.spoken.setAttribute("aria-live", "polite");
     this.panels = element("div", "live-panels", root);
+    const table = element("tbody", "", element("table", "lab-ledger", root));
+    this.ledger = ["Gap, nats", "Weights of the modes"].map((text) => {
+      const row = element("tr", "", table);
+      element("th", "", row, text).scope = "row";
+      return element("td", "", row);
+    });
     this.plots = panelsOf(this.reach).map((p) => new Plot(p, this.panels));
     const words = ["data and their exact density", "probability density of the flow", "samples and a bent grid",
       "training and held-out loss over the steps", "terms of the log-density at the probe",
       "probability density of the second flow", "samples of the second flow and a bent grid"];
     this.plots.forEach((plot, k) => {
-      plot.root.classList.add(`lab-${PLACES[k]}`);
+      plot.root.classList.add(PLACES[k]);
       plot.said = words[k];
       plot.canvas.setAttribute("aria-label", `${plot.spec.title}: ${words[k]}`);
       if (plot.spec.width > 1) plot.root.classList.add("lab-wide");
@@ -303,7 +324,7 @@ class Lab {
     const size = new ResizeObserver(() => { this.fit = true; this.redraw(); }), clock = setInterval(() => this.watch(), 1000);
     size.observe(root);
     const moved = () => { if (this.read(location.hash)) this.fresh(); };
-    const shown = () => { if (!document.hidden) this.redraw(); };
+    const shown = () => (document.hidden ? this.unseen() : this.seenAgain());
     addEventListener("hashchange", moved);
     document.addEventListener("visibilitychange", shown);
     this.stops = [watchMode(() => this.redraw()), watchDensity(() => { this.fit = true; this.redraw(); }), () => {
@@ -439,12 +460,18 @@ class Lab {
   // A state as text, as in a link.
   take(text) {
     const state = new URLSearchParams(text);
+    const strange = strangeIn(this.params, text).join(", ");
+    this.strange = strange && `The link asks for what the Lab does not know: ${strange}.`;
     this.reading = true;
     for (const p of this.params) {
       this.model.set(p.name, p.value); // what is not named is as at first
       if (state.has(p.name)) setFromText(this.model, p, state.get(p.name));
     }
     this.reading = false;
+    // A mission is under way where all its settings are given.
+    const given = ([name, value]) => this.model.get(name) === meant(this.params.find((p) => p.name === name), value);
+    this.begun = MISSIONS.filter((m) => [...new URLSearchParams(m.state)].every(given));
+    this.showMissions();
     try {
       if (state.has("drawn")) { this.drawn = unpackPoints(state.get("drawn"), this.reach); this.strokes = [this.drawn.length]; }
     } catch { this.drawn = []; }
@@ -459,7 +486,10 @@ class Lab {
     const state = new URLSearchParams(named.map((p) => [p.name, asText(p, this.model.get(p.name))]));
     if (this.model.get("data") === "drawn") state.set("drawn", packPoints(this.drawn, this.reach));
     const { rates, done } = this.first;
-    if (rates?.length > 1) state.set("rates", rates.slice(1).map((r) => r.join("-")).join("_"));
+    if (rates?.length > 1) {
+      state.set("rate", rates[0][1]); // (the menu shows the last one)
+      state.set("rates", rates.slice(1).map((r) => r.join("-")).join("_"));
+    }
     if (done) state.set("at", done);
     return `${location.href.split("#")[0]}#${this.root.id}?${state}`;
   }
@@ -526,7 +556,8 @@ class Lab {
     if (this.second && !vs) this.second.end(); // (it need not compute in vain)
     this.second = vs ? (this.other ??= new Run(this, " the second flow")) : null;
     for (const run of this.runs) run.clear();
-    this.note = "";
+    this.note = this.strange ?? "";
+    this.strange = "";
     for (const [name, box] of Object.entries(this.choices)) box.hidden = name !== "vs" && name !== `${vs}2`;
     this.root.classList.toggle("lab-vs", !!vs);
     for (const k of [5, 6]) this.plots[k].root.hidden = !vs;
@@ -636,6 +667,19 @@ class Lab {
     this.tellState();
   }
 
+  // Nobody looks from now on.
+  unseen() { this.away = this.running && [Date.now(), this.first.done, this.first.speed]; }
+
+  // Somebody looks again: did the training go on meanwhile?
+  seenAgain() {
+    const { away, first } = this, [since, at, speed] = away || [Infinity], seconds = (Date.now() - since) / 1000;
+    this.away = null;
+    this.redraw();
+    if (!(seconds > 5)) return;
+    const went = !this.running || first.done - at > 0.5 * speed * seconds;
+    this.tell(went ? `Out of sight the training went on, from step ${at} to ${first.done}.` : `This tab slept from step ${first.done} on: it goes on now.`);
+  }
+
   // Workers that are gone, or that owe an answer, are replaced.
   restart() {
     Object.assign(this, { lost: false, failures: 0, silence: 0 });
@@ -693,6 +737,7 @@ class Lab {
     const wanted = { density: ["logProb", this.running ? this.coarse : this.fine], samples: ["samples", SHOWN], across: ["decode", this.across], up: ["decode", this.up] };
     if (run === this.first) wanted.probe = ["encode", Float32Array.of(this.model.get("px"), this.model.get("py"))];
     if (pool?.length) wanted.held = ["logProb", pool];
+    if (this.exact && typeof this.trainData !== "string") wanted.own = ["logProb", this.trainData];
     const made = await viewer.ask({ do: "view", model, weights, wanted });
     const away = this.exact && (await viewer.ask({ do: "exact", name: this.model.get("data"), points: made.samples.at(-1) }));
     // Where it started is known, though the first look may come when many steps are done.
@@ -718,10 +763,25 @@ class Lab {
       for (let i = 0; i < made.held.length; i++) { sum -= made.held[i]; if (this.exact) gap += this.exactThere[i] - made.held[i]; }
       run.nll = sum / made.held.length;
       run.gap = this.exact ? gap / made.held.length : null;
+      // As chapter 5 splits it: what is not learned of the points trained on, and what is not true of others.
+      const others = made.own ? run.nll + made.own.reduce((a, b) => a + b, 0) / made.own.length : 0;
+      run.ledger = this.exact && [run.gap - others, others];
       run.start ??= run.nll;
       if (run.held.at(-1)?.[0] !== done) run.goOn("held", [done, run.nll]);
     }
+    const modes = this.settings.modes[this.model.get("data")];
+    run.modes = modes ? this.share(made.samples.at(-1), modes) : null;
     run.strays = away ? away.reduce((n, p) => n + (p < this.rare), 0) / away.length : null;
+  }
+
+  // Shares of the samples to which each mode is the nearest.
+  share(samples, modes) {
+    const counts = modes.map(() => 0);
+    for (let i = 0; i < samples.length; i += 2) {
+      const far = modes.map(([x, y]) => (samples[i] - x) ** 2 + (samples[i + 1] - y) ** 2);
+      counts[far.indexOf(Math.min(...far))] += 2 / samples.length;
+    }
+    return counts;
   }
 
   // Terms of the log-density at the probe.
@@ -758,15 +818,16 @@ class Lab {
 
   showMissions() {
     write(this.missionsText, `Missions: ${this.solved.size} of ${MISSIONS.length} solved`);
-    this.missionMarks.forEach((m, k) => { write(m, this.solved.has(k) ? " ✓ solved" : ""); });
+    this.missionMarks.forEach((m, k) => { write(m, this.solved.has(k) ? " ✓ solved" : this.begun.includes(MISSIONS[k]) ? " · under way" : ""); });
   }
 
   judge() {
     const { done, losses, nll, start, gap, strays, weights, wentBack } = this.first, last = losses.slice(-10).map((l) => l[1]);
     const seen = { settings: this.now(), done, train: last.reduce((a, b) => a + b, 0) / last.length, nll,
       start, gap, strays, size: weights.length, jumps: wentBack.length, drawn: this.drawn.length / 2 };
-    MISSIONS.forEach(({ text, solved }, k) => {
-      if (!done || this.solved.has(k) || !solved(seen)) return;
+    MISSIONS.forEach((mission, k) => {
+      const { text, solved } = mission;
+      if (!done || !this.begun.includes(mission) || this.solved.has(k) || !solved(seen)) return;
       this.solved.add(k);
       try { localStorage.setItem("flow-lab-solved", JSON.stringify([...this.solved])); } catch { /* not kept */ }
       this.showMissions();
@@ -853,7 +914,20 @@ class Lab {
     this.fit = true;
   }
 
+  // The ledger and the weights of the modes, in a table.
+  tellLedger() {
+    const n = formatNumber, [nats, weights] = this.ledger;
+    const tell = (cell, text) => { // of a run
+      const told = this.runs.map(text);
+      write(cell, told.map((t, k) => (k ? `second flow: ${t}` : t)).join("; "));
+      cell.parentElement.hidden = !told.every(Boolean);
+    };
+    tell(nats, ({ ledger, gap }) => ledger && `misfit ${n(ledger[0], 3)} + generalisation ${n(ledger[1], 3)} = ${n(gap, 3)}`);
+    tell(weights, ({ modes }) => modes && `${modes.map((w) => n(100 * w, 1)).join(" ")} % (exact: ${n(100 / modes.length, 1)} each)`);
+  }
+
   tellState() {
+    this.tellLedger();
     if (!this.enough) { write(this.status, "Draw at least ten points in the first picture, or drop a table (CSV) with two columns."); return; }
     const n = formatNumber, { first, second } = this, parts = [`Step ${first.done} of ${this.model.get("steps")}`];
     const known = (run) => {

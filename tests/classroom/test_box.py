@@ -1,7 +1,12 @@
 """The box: a canary tries its walls, and student code that means ill gets nowhere."""
 
+import contextlib
+import itertools
+import tempfile
 import time
+from pathlib import Path
 
+import boxes
 import numpy as np
 import pytest
 
@@ -13,10 +18,51 @@ SMALL = Limits(cpu=2, wall=20.0, memory=1 << 30)
 
 @pytest.fixture(scope="module")
 def kind() -> Kind:
-    try:
-        return box.find_box()
-    except NoBox as error:
-        pytest.skip(str(error))
+    return boxes.box_or_skip()
+
+
+@pytest.mark.parametrize("name", ["podman", "docker"])
+def test_containers_show_little_and_reach_nothing(monkeypatch, name):
+    """Their canary decides, but what they are asked for is known beforehand."""
+    monkeypatch.setattr(box.shutil, "which", lambda program: f"/usr/bin/{program}")
+    monkeypatch.delenv("CLASSROOM_IMAGE", raising=False)
+    (kind,) = (kind for kind in KINDS if kind.name == name)
+    python, paths = ["/usr/bin/python3", "-I", "worker.py"], box.shown()
+    assert kind.command(python, paths) is None, "without an image there is nothing to run"
+    monkeypatch.setenv("CLASSROOM_IMAGE", "python:3.11")
+    monkeypatch.setenv("CLASSROOM_WORD", "secret")
+    command = kind.command(python, paths)
+    image = command.index("python:3.11")
+    options, inside = command[:image], command[image + 1 :]
+    assert options[:2] == [f"/usr/bin/{name}", "run"] and inside == python[1:]
+    pairs = list(itertools.pairwise(options))
+    wanted = {
+        "--network": "none", "--cap-drop": "ALL", "--security-opt": "no-new-privileges",
+        "--user": f"{box.FIRST_UID}:{box.FIRST_UID}", "--pull": "never", "--memory": "4g",
+        "--pids-limit": "64", "--entrypoint": python[0],
+    }  # fmt: skip
+    assert wanted.items() <= set(pairs) and {"--read-only", "--rm"} <= set(options)
+    assert all(options.count(option) == 1 for option in wanted), "a second one might undo it"
+    assert not [o for o in options if o.startswith(("--privileged", "--mount", "--device", "-v="))]
+    assert len([o for o in options if o in ("-v", "--volume")]) == len(seen := volumes(pairs))
+    assert set(seen.values()) == {"ro"} and set(seen) <= set(paths)
+    hidden = ["classroom/grade.py", "classroom/solutions.json", "classroom/laws.py", "chapters",
+              "tests", "experiments", "course-secret.txt"]  # fmt: skip
+    for path in [*(box.ROOT / what for what in hidden), Path.home() / "x", Path("/etc/passwd")]:
+        assert not {str(path), *map(str, path.parents)} & set(seen), path
+    given = dict(pair.split("=", 1) for option, pair in pairs if option == "--env")
+    assert given == box.plain_environment() and "CLASSROOM_WORD" not in str(command)
+
+
+def volumes(pairs) -> dict[str, str]:
+    """What a container shows: path -> how; it stands where it stood."""
+    found = {}
+    for option, value in pairs:
+        if option == "-v":
+            path, inside, how = value.rsplit(":", 2)
+            assert path == inside
+            found[path] = how
+    return found
 
 
 def answer_of(kind: Kind, code: str, *arguments, limits: Limits = SMALL):
@@ -27,11 +73,34 @@ def answer_of(kind: Kind, code: str, *arguments, limits: Limits = SMALL):
 
 @pytest.mark.parametrize("candidate", KINDS[:2], ids=lambda kind: kind.name)
 def test_walls(candidate):
-    """Both kinds hold where they start at all: what a machine lacks is no fault of the code."""
-    found = box.try_walls(candidate)
-    if len(found) == 1 and " " in found[0]:
-        pytest.skip(f"{candidate.name}: {found[0]}")
-    assert not found
+    """Both kinds hold, and can be asked, where the machine has what they need."""
+    if reason := boxes.lack(candidate):
+        boxes.skip(reason)
+    assert not box.try_walls(candidate)
+
+
+@pytest.mark.parametrize("there", ["the program", "nothing"])
+@pytest.mark.parametrize("required", ["", "required"])
+def test_only_what_the_machine_lacks_is_skipped(monkeypatch, there, required):
+    """A box that is there and does not hold is a failure, whatever it says of itself."""
+    command = lambda python, paths: python if there == "the program" else None  # noqa: E731
+    kinds = (Kind("ill", command),)
+    monkeypatch.setattr(box, "KINDS", kinds)
+    monkeypatch.setattr(boxes, "KINDS", kinds)
+    monkeypatch.setattr(box, "FOUND", {"ill": ["the canary is ill: ['connects']"]})
+    monkeypatch.setenv("CLASSROOM_BOX", required)
+    with pytest.raises(BaseException) as caught:  # (pytest's own are no Exception)
+        boxes.box_or_skip()
+    wanted = NoBox if there == "the program" else pytest.skip.Exception
+    assert caught.type is (pytest.fail.Exception if there == "nothing" and required else wanted)
+
+
+def test_a_kernel_that_refuses_is_a_lack(monkeypatch):
+    """Known from the machine, and not from what the box says."""
+    monkeypatch.setattr(boxes, "PLAIN", {"ill": "echo not permitted >&2; exit 1", "well": "true"})
+    monkeypatch.setattr(boxes, "USER", {"ill": "", "well": ""})
+    found = [boxes.lack(Kind(name, lambda python, paths: python)) for name in ("ill", "well")]
+    assert found == ["ill: not permitted", ""]
 
 
 def test_the_canary_sees_holes():
@@ -173,6 +242,26 @@ def test_nothing_survives(kind):
     while (left := set(inside) & set(box.processes())) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not left
+
+
+def gone(python: list[str], paths: list[str]) -> list[str]:
+    """The command of a program that is not installed."""
+    return ["/nowhere/program", *python]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [lambda python, paths: None, gone, lambda python, paths: ["false"], box.unshare],
+    ids=["absent", "gone", "ends", "opens"],
+)
+def test_no_folder_of_a_box_is_left(tmp_path, monkeypatch, command):
+    """Neither of one that was open nor of one that did not start."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    seen = []
+    with contextlib.suppress(BoxError), Box(Kind("own", command, own_root=True), SMALL):
+        seen += tmp_path.iterdir()
+    assert (len(seen) == 1) == (command is box.unshare and not boxes.lack(KINDS[1]))
+    assert not list(tmp_path.iterdir())
 
 
 def test_patched_python_changes_nothing_outside(kind):

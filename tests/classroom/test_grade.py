@@ -1,24 +1,30 @@
 """Grading: one batch with every kind of bad hand-in, each with its row and its reason."""
 
+import contextlib
 import csv
+import ctypes
 import json
 import os
 import re
 import stat
+import tempfile
+import time
 import zipfile
 from pathlib import Path
 
 import hand_ins
 import numpy as np
 import pytest
+from boxes import box_or_skip
 from hand_ins import RIGHT, filled, results
 
 from classroom import grade
 from classroom.assign import assign
-from classroom.box import Limits, NoBox, find_box
+from classroom.box import TRUSTED, Limits, descendants
 from classroom.grade import Grader, similar
 from classroom.sheet import numbers_only, verdict_of
 from classroom.variants import pick, read_secret
+from classroom.verdict import Outcome, Verdict
 from experiments.sheets import POINTS, SHEETS, arm_name
 
 CODE = RIGHT["depth"]
@@ -68,31 +74,48 @@ EVIL = {
     "touched-not": (SHEETS["depth"].task.stub, "the cell is as it was"),
 }  # fmt: skip
 FINE = {
-    "disk": "try:\n    for k in range(99): open(f'/box/{k}', 'wb').write(bytes(1 << 22))\n"
-    "except OSError: pass\n",
+    # (It says what got onto the disk by failing: a right answer earns its points only within.)
+    "disk": f"""
+import os
+try:
+    for k in range(99):
+        with open(f"/box/{{k}}", "wb", buffering=0) as file:
+            file.write(bytes(1 << 22))
+except OSError:
+    pass
+written = sum(512 * entry.stat().st_blocks for entry in os.scandir("/box"))
+if not 0 < written <= {Limits().files}:
+    raise SystemExit(f"{{written}} bytes were written")
+""",
     "prints": "print('x' * 10**7)\n",
 }  # fmt: skip
+# Of one hand, but for the names.
+OWN = """
+import numpy as np
+def path_ratio(values):
+    total, net = 0.0, 0.0
+    for k in range(values.shape[1]):
+        point = values[:, k]
+        for a, b in zip(point[:-1], point[1:]):
+            total += np.hypot(b[0] - a[0], b[1] - a[1])
+        net += np.hypot(point[-1][0] - point[0][0], point[-1][1] - point[0][1])
+    return total / net
+"""
+COPIED = OWN.replace("total", "s").replace("net", "way").replace("point", "p") + "# mine\n"
 OTHERS = [
     "whole", "one-run", "invented", "late", "changed", "zip-ok", "zip-dots", "zip-link", "zip-two",
     "zip-broken", "text", "pdf", "huge", "twice-cell", "lost-cell", "kind", "carries", "twice",
     "same", "deep", "latin", "null", "link", "empty", "folder", "ids", "damaged", "seeds", "sealed",
-    "absent", "=cmd", "ümlaut",
+    "absent", "=cmd", "ümlaut", "wrote", "copied",
 ]  # fmt: skip
 STUDENTS = [*EVIL, *FINE, *OTHERS]
-
-
-def kind_or_skip():
-    try:
-        return find_box()
-    except NoBox as error:
-        pytest.skip(str(error))
 
 
 class Batch:
     """A folder of hand-ins, graded once."""
 
     def __init__(self, folder: Path):
-        self.kind = kind_or_skip()
+        self.kind = box_or_skip()
         self.folder, self.handed, self.out = folder, folder / "in", folder / "out"
         self.roster, self.secret = folder / "roster.csv", folder / "secret.txt"
         lines = "\n".join(f"{name},,{k}@x.org" for k, name in enumerate(STUDENTS))
@@ -104,6 +127,9 @@ class Batch:
             self.put(name, filled("depth", name, self.key, code))
         for name, code in FINE.items():
             self.put(name, filled("depth", name, self.key, code + CODE))
+        for name, code in {"wrote": OWN, "copied": COPIED}.items():
+            words = {key: f"{name} by {name} alone: {key}" for key in hand_ins.WORDS}
+            self.put(name, filled("depth", name, self.key, code, **words))
         self.odd_ones()
 
     def put(self, student: str, content, name: str | None = None) -> Path:
@@ -228,10 +254,34 @@ class Batch:
         }
 
 
+SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
+
+
+def alive() -> list[int]:
+    """The processes that descend from this one and have not ended."""
+    found = []
+    for pid in descendants(os.getpid()):
+        with contextlib.suppress(OSError):
+            state = Path(f"/proc/{pid}/stat").read_bytes().rsplit(b")", 1)[1].split()[0]
+            found += [pid] if state != b"Z" else []
+    return found
+
+
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory):
     made = Batch(tmp_path_factory.mktemp("batch"))
-    made.rows = made.grader().grade(made.handed)
+    own = tmp_path_factory.mktemp("temporary")
+    # Processes without parents become this one's children: then they are found below.
+    ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(own))
+        before = set(alive())
+        made.rows = made.grader().grade(made.handed)
+        deadline = time.monotonic() + 20
+        while (left := set(alive()) - before) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    made.left = (sorted(own.iterdir()), sorted(left))
     made.first = made.files()
     return made
 
@@ -532,19 +582,7 @@ SLIPS = {
 
 def test_similarity_sees_copies_and_no_names():
     """A copy with other names is seen; two who wrote by themselves are not; the stub counts not."""
-    own = """
-import numpy as np
-def path_ratio(values):
-    total, net = 0.0, 0.0
-    for k in range(values.shape[1]):
-        point = values[:, k]
-        for a, b in zip(point[:-1], point[1:]):
-            total += np.hypot(b[0] - a[0], b[1] - a[1])
-        net += np.hypot(point[-1][0] - point[0][0], point[-1][1] - point[0][1])
-    return total / net
-"""
-    copied = own.replace("total", "s").replace("net", "way").replace("point", "p") + "# mine\n"
-    texts = {"a": {"code": own}, "b": {"code": copied}, "c": {"code": CODE}, "d": {"code": "(" * 9}}
+    texts = {"a": {"code": OWN}, "b": {"code": COPIED}, "c": {"code": CODE}, "d": {"code": "(" * 9}}
     stub = SHEETS["depth"].task.stub
     assert [pair[:4] for pair in similar(texts, stub)] == [("code", "a", "b", 1.0)]
     assert not similar({"a": {"code": stub}, "b": {"code": stub}}, stub)
@@ -552,6 +590,103 @@ def path_ratio(values):
     assert [pair[0] for pair in similar(words, stub)] == ["words"]
 
 
+def test_copies_are_reported(batch):
+    """The one pair that copied, and not those who wrote the plainest function as most did."""
+    lines = csv.DictReader(batch.first["similarity.csv"].decode().splitlines())
+    found = [(line["part"], line["one"], line["other"], line["share"]) for line in lines]
+    assert ("code", "copied", "wrote", "1") in found
+    assert sum({"copied", "wrote"} & set(pair) != set() for pair in found) == 1
+
+
 def test_os_is_as_it_was(batch):
     """Grading leaves no process and no folder of a box behind."""
-    assert not [name for name in os.listdir("/tmp") if name.startswith(f"box-{os.getpid()}")]
+    assert batch.left == ([], [])
+
+
+def few(batch, folder: Path, *students: str) -> Path:
+    """A folder with some of the hand-ins."""
+    folder.mkdir()
+    for name in students:
+        name = f"depth-{name}.ipynb"
+        (folder / name).write_bytes((batch.handed / name).read_bytes())
+    return folder
+
+
+@pytest.mark.parametrize("step", ["take_notebook", "judge_code", "sound_runs", "predictions_of"])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_batch_always_ends(batch, tmp_path, monkeypatch, step, n_jobs):
+    """A fault of the grader costs the hand-in that meets it, and no other."""
+    students = ("constant", "prints", "syntax", "no-function")
+    handed, plain, calls = few(batch, tmp_path / "in", *students), getattr(grade, step), []
+
+    def fails_once(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise RuntimeError("of the grader's own")
+        return plain(*arguments)
+
+    monkeypatch.setattr(grade, step, fails_once)
+    judged = Verdict(Outcome.PASSES, "as you like")
+    if step != "judge_code":
+        monkeypatch.setattr(grade, "judge_code", lambda *arguments: judged)
+    else:
+        plain = lambda *arguments: judged  # noqa: E731
+    out = tmp_path / "out"
+    Grader("depth", batch.roster, batch.secret, out, kind=batch.kind, n_jobs=n_jobs,
+           say=lambda text: None).grade(handed)  # fmt: skip
+    assert len(calls) == 4
+    rows = list(csv.DictReader((out / "marks.csv").read_text(encoding="utf-8").splitlines()))
+    status = [row["status"] for row in rows if row["file"]]
+    assert len(status) == 4 and status.count("graded") == 3
+    (failed,) = set(status) - {"graded"}
+    assert re.match("not graded: the grader (failed|could not read it) ", failed)
+    assert "of the grader's own" in failed
+    assert [row["student"] for row in rows if row["file"]] == sorted(students)
+    assert len(list((out / "feedback").iterdir())) == 4
+
+
+def test_inputs_are_secret(batch, tmp_path, monkeypatch):
+    """What a function is asked differs from hand-in to hand-in and from secret to secret."""
+    handed, drawn = few(batch, tmp_path / "in", "constant", "prints", "whole"), {}
+
+    def looks(laws, answer, rng):
+        drawn.setdefault(secret.name, []).append(rng.bytes(16))
+        return Verdict(Outcome.PASSES, "as you like")
+
+    monkeypatch.setattr(grade, "verdict_of", looks)
+    for name, word in {"one": "one", "other": "other", "again": "one"}.items():
+        secret = tmp_path / name
+        secret.write_text(word * 32, encoding="utf-8")
+        Grader("depth", batch.roster, secret, tmp_path / f"{name} out", kind=TRUSTED, n_jobs=1,
+               say=lambda text: None).grade(handed)  # fmt: skip
+    assert [len(found) for found in drawn.values()] == [3, 3, 3]
+    assert len(set(drawn["one"] + drawn["other"])) == 6
+    assert drawn["again"] == drawn["one"], "a second run changes nothing"
+
+
+def test_any_run_may_be_run_again(tmp_path, monkeypatch):
+    """Which one, the secret says, by the hand-in."""
+    (tmp_path / "roster").write_text("student\nada\n", encoding="utf-8")
+    names, drawn = [arm_name(arm) for arm in SHEETS["depth"].arms()], {}
+    for secret in ("one", "other"):
+        path = tmp_path / secret
+        path.write_text(secret * 32, encoding="utf-8")
+        jobs = []
+        monkeypatch.setattr(grade, "run_batch", lambda new, *rest, jobs=jobs, **_: jobs.extend(new))
+        variant = pick(read_secret(path), "ada", SHEETS["depth"])
+        chosen = [
+            (grade.HandIn("x", f"sha {k}"),
+             {"status": "", "student": "ada", "memory": {}, "runs": dict.fromkeys(names, [])})
+            for k in range(30 * len(names))
+        ]  # fmt: skip
+        Grader("depth", tmp_path / "roster", path, tmp_path / "out", kind=TRUSTED).run_again(chosen)
+        drawn[secret] = [row["again"] for _, row in chosen]
+        asked = [variant.settings() | arm for name in drawn[secret]
+                 for arm in SHEETS["depth"].arms() if arm_name(arm) == name]  # fmt: skip
+        assert [job[2] for job in jobs] == asked
+        assert {tuple(job[3]) for job in jobs} == {variant.seeds}
+    for found in drawn.values():
+        counts = [found.count(name) for name in names]
+        assert min(counts) > 10 and max(counts) < 60, counts
+    same = sum(a == b for a, b in zip(*drawn.values(), strict=True))
+    assert same < 60, "drawn by the secret, two lists agree by chance alone"

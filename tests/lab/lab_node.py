@@ -1,13 +1,19 @@
 """The Lab's workshop in Node: the very scripts that the page's worker runs, on one core."""
 
+import os
+from pathlib import Path
+
 import torch
 from live_node import Script
 
 import flows
 from experiments.together import train_seeds
-from lab import programs
+from lab import page, programs
 from live.lab import bundle
+from live.page import bundle as page_bundle
 
+# To play all missions takes a while: they are played when asked for (LAB_MISSIONS=all).
+ALL_MISSIONS = os.environ.get("LAB_MISSIONS") == "all"
 SERVER = """
 const programs = PROGRAMS;
 const turnBy = (turn) => programs.settings.turns[turn].map((v) => Float32Array.from(v));
@@ -35,7 +41,8 @@ const tasks = {
     const losses = batches.map(() => training.step()).map((v) => (Number.isFinite(v) ? v : 1e30));
     return [chain.weights, losses, training.wentBack, [training.rate]];
   },
-  // A whole training on data that are always new: the mean log-density of held-out points after it.
+  // A whole training on data that are always new: the mean log-density of held-out points after it,
+  // and samples.
   trained({ layers, width, base, data, settings, held }) {
     const chain = chainOf(layers, width, base);
     const { sample } = readPrograms(programs.data[data]);
@@ -47,7 +54,8 @@ const tasks = {
     for (let k = 0; k < points.length; k += part) {
       for (const p of chain.logProb(points.subarray(k, k + part))) sum += p;
     }
-    return [[(2 * sum) / points.length], training.wentBack];
+    const samples = chain.decodeSteps(chain.drawBase(new Random(11), 2000))[0].at(-1);
+    return [[(2 * sum) / points.length], training.wentBack, samples];
   },
   rates: ({ cases }) => [cases.map((c) => warmCosine(...c))],
   start({ layers, width, base, seed }) {
@@ -70,14 +78,35 @@ const tasks = {
     return [x, Float32Array.from(log_prob(x), (v) => Math.max(v, -1e30))];
   },
 };
+"""
+LISTEN = """
 const lines = require("readline").createInterface({ input: process.stdin });
 lines.on("line", (line) => {
   const { task, ...more } = JSON.parse(line);
   let answer;
-  try { answer = { got: tasks[task](more).map((a) => Array.from(a)) }; }
+  try { answer = { got: tasks[task](more) }; }
   catch (error) { answer = { error: `${error.stack}` }; }
-  process.stdout.write(JSON.stringify(answer) + "\\n");
+  const plain = (_, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);
+  process.stdout.write(JSON.stringify(answer, plain) + "\\n");
 });
+"""
+# What the page's own script says of links and missions; nothing of it needs a page.
+SEEN = """
+const params = parametersOf(SETTINGS);
+params.push(...comparing(params));
+const tasks = {
+  // [what the Lab does not know of a link, the settings it leads to]
+  link({ state }) {
+    const model = new PageModel(params);
+    for (const p of params) {
+      const given = new URLSearchParams(state).get(p.name);
+      if (given !== null) setFromText(model, p, given);
+    }
+    return [strangeIn(params, state), model.values];
+  },
+  missions: () => MISSIONS.map(({ text, state }) => ({ text, state })),
+  solved: ({ mission, seen }) => !!MISSIONS[mission].solved(seen),
+};
 """
 
 
@@ -87,11 +116,24 @@ class Workshop(Script):
     def __init__(self):
         super().__init__(
             f"{bundle.parts()}\n{SERVER.replace('PROGRAMS', bundle.written(programs.stored()))}"
+            f"{LISTEN}"
         )
 
     def run(self, task: str, **settings) -> list[torch.Tensor]:
         got = self.ask({"task": task, **{k: plain(v) for k, v in settings.items()}})
         return [torch.tensor(values, dtype=torch.float64) for values in got]
+
+
+class Seen(Script):
+    """`seen.run(task, **settings)`: what the page's script says."""
+
+    def __init__(self):
+        room = Path(page_bundle.__file__).parent / "js"
+        texts = [(room / name).read_text(encoding="utf-8") for name in ("controls.js", "model.js")]
+        super().__init__("\n".join([*texts, page.parts()[1], SEEN, LISTEN]))
+
+    def run(self, task: str, **settings):
+        return self.ask({"task": task, **settings})
 
 
 def plain(value):
@@ -116,7 +158,7 @@ def held_out(data: str, n: int) -> tuple[torch.Tensor, float]:
 def page_gap(workshop, data: str, layers, width: int, settings: dict, n_held: int = 4000) -> float:
     """The final gap, nats, of a training in the page."""
     held, exact = held_out(data, n_held)
-    (mean,), _ = workshop.run(
+    (mean,), *_ = workshop.run(
         "trained", data=data, layers=layers, width=width, settings=settings, held=held
     )
     return exact - mean.item()

@@ -7,7 +7,6 @@ import base64
 import gzip
 import json
 import math
-import os
 import re
 import statistics
 from importlib.resources import files
@@ -17,9 +16,12 @@ from urllib.parse import unquote_plus
 import pytest
 import torch
 from browser import serve_folder, wait_until
+from lab_node import ALL_MISSIONS
 
 import flows
+import gen_models_utilities as gmu
 from lab import page
+from lab.data import DATA
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 POLICY = (
@@ -75,6 +77,19 @@ def open_lab(tab, state, anew=False):
 def finished(tab):
     wait_until(tab, lambda: lab(tab, "first.finished && !!" + LAB + ".first.held.length"))
     wait_until(tab, lambda: lab(tab, "first.held.at(-1)[0] === " + LAB + ".first.done"))
+
+
+def looked(tab):
+    """Wait until all that is shown is of the weights that there are."""
+    wait_until(tab, lambda: lab(tab, "looking") is False and not lab(tab, "stale"))
+
+
+def exported(tab):
+    """What goes along into Python, and the flow that it makes there."""
+    saved = tab.evaluate(f"{LAB}.exported()")
+    flow = flows.RealNVP(2, **saved["shape"])
+    flow.load_state_dict({name: torch.tensor(w) for name, w in saved["weights"].items()})
+    return saved, flow
 
 
 def trained_small(tab):
@@ -167,9 +182,7 @@ def test_samples_go_along_as_a_table_and_come_back(tab):
     head, *rows = text.splitlines()
     points = torch.tensor([[float(v) for v in row.split(",")] for row in rows])
     assert head == "x1,x2,log_p" and points.shape == (1000, 3) and points.isfinite().all()
-    saved = tab.evaluate(f"{LAB}.exported()")
-    flow = flows.RealNVP(2, **saved["shape"])
-    flow.load_state_dict({name: torch.tensor(w) for name, w in saved["weights"].items()})
+    saved, flow = exported(tab)
     with torch.no_grad():
         assert (flow.log_prob(points[:, :2]) - points[:, 2]).abs().max() < 1e-3
         nll = -points[:, 2].mean()
@@ -310,7 +323,7 @@ def test_two_flows_by_keyboard_alone(tab):
     tab.keyboard.press("Enter")
     wait_until(tab, lambda: tab.evaluate(f"{LAB}.second?.finished && {LAB}.first.finished"))
     wait_until(tab, lambda: tab.inner_text(".live-spoken") == "the training is at its end")
-    wait_until(tab, lambda: lab(tab, "looking") is False and not lab(tab, "stale"))
+    looked(tab)
     reach(tab, "Way of the samples through the layers")
     for key, at in (("Home", 0), ("End", -1)):
         tab.keyboard.press(key)
@@ -622,6 +635,281 @@ def test_the_rate_changes_while_it_runs(tab):
     assert "rates=1-0.1" in lab(tab, "link()") and lab(tab, "first.done") == 1
 
 
+def weights_of(tab):
+    return tab.evaluate(f"Array.from({LAB}.first.weights)")
+
+
+def opened_elsewhere(chromium, link, done):
+    """The weights that a link leads to, in a browser context of its own."""
+    context = chromium.new_context()
+    other = context.new_page()
+    other.goto(link)
+    wait_until(other, lambda: lab(other, "first.done") == done and not lab(other, "running"))
+    weights, again = weights_of(other), lab(other, "link()")
+    context.close()
+    return weights, again
+
+
+def test_a_link_keeps_the_rates_of_a_training_on_its_way(tab, chromium):
+    """Taken after 7 steps with one rate and 5 with another: elsewhere it leads to these weights."""
+    open_lab(tab, f"data=moons&turn=45&{SMALL}", anew=True)
+    for done in range(1, 13):
+        tab.click("text=Step")
+        wait_until(tab, lambda: lab(tab, "first.done") == done)
+        if done == 7:
+            tab.select_option("[data-param=rate]", label="0.1")
+            wait_until(tab, lambda: lab(tab, "first.rates.length") == 2)
+    link, weights = lab(tab, "link()"), weights_of(tab)
+    assert "rate=0.01&" in link and "rates=7-0.1&at=12" in link
+    assert opened_elsewhere(chromium, link, 12) == (weights, link)
+    assert opened_elsewhere(chromium, link.replace("rates=7", "rates=8"), 12)[0] != weights
+
+
+def test_a_rate_changed_in_full_run_counts_from_that_step_on(tab, chromium):
+    """While it trains: as in a training that has these rates from the start."""
+    state = f"data=moons&{SMALL}".replace("steps=500", "steps=6000&schedule=stays")
+    open_lab(tab, state, anew=True)
+    tab.click("text=Train")
+    wait_until(tab, lambda: lab(tab, "first.done") > 50)
+    tab.select_option("[data-param=rate]", label="0.03")
+    wait_until(tab, lambda: lab(tab, "first.rates.length") == 2 and lab(tab, "running"))
+    (zero, before), (step, after) = lab(tab, "first.rates")
+    assert (zero, before, after) == (0, 0.01, 0.03) and step > 50
+    wait_until(tab, lambda: lab(tab, "first.done") > step + 50)
+    tab.click("text=Pause")
+    done, weights, link = tab.evaluate(
+        f"[{LAB}.first.done, Array.from({LAB}.first.weights), {LAB}.link()]"
+    )
+    assert opened_elsewhere(chromium, link, done)[0] == weights
+    assert opened_elsewhere(chromium, link.replace(f"rates={step}-0.03&", ""), done)[0] != weights
+
+
+def test_the_terms_at_the_probe_are_those_of_torch_and_add_up(tab):
+    """To log p as it is exported; each is the log-det of its layer."""
+    open_lab(
+        tab, f"data=ring&{SMALL}".replace("layers=2", "layers=3").replace("turn=none", "turn=45")
+    )
+    tab.click("text=Train")
+    finished(tab)
+    saved, flow = exported(tab)
+    for (x, y), log_p in list(zip(saved["points"], saved["log_p"], strict=True))[:3]:
+        tab.evaluate(f"{LAB}.model.set('px', {x}), {LAB}.model.set('py', {y})")
+        looked(tab)
+        terms = tab.evaluate(f"Array.from({LAB}.first.shown.terms)")
+        assert lab(tab, "first.shown.labels") == ["log p(z)", "layer 3", "layer 2", "layer 1"]
+        assert abs(sum(terms) - log_p) < 1e-5
+        z, dets = torch.tensor([[x, y]]), []
+        with torch.no_grad():
+            for layer in reversed(flow.layers):
+                z, det = layer.encode(z)
+                dets += [det.item()] if isinstance(layer, flows.AffineCoupling) else []
+        assert terms[1:] == pytest.approx(dets, abs=1e-5) and len(set(terms)) == 4
+        assert terms[0] == pytest.approx(-0.5 * z.square().sum().item() - math.log(2 * math.pi))
+
+
+def test_strays_are_counted(tab):
+    """As one counts them in torch."""
+    trained_small(tab)
+    looked(tab)
+    samples, held = (
+        torch.tensor(tab.evaluate(f"Array.from({LAB}.{there})")).reshape(-1, 2).double()
+        for there in ("first.shown.samples.at(-1)", "pool")
+    )
+    log_prob = DATA["ring"].log_prob
+    rare = log_prob(held).sort().values[len(held) // 1000]
+    count = (log_prob(samples) < rare).sum().item()
+    assert len(samples) == 800 and len(held) == 1000 and 8 < count < 600
+    assert abs(800 * lab(tab, "first.strays") - count) <= 1  # (one may lie on the limit itself)
+    shown = float(re.search(r"strays ([\d.]+)%", tab.inner_text(".lab-status"))[1])
+    assert abs(shown - 100 * lab(tab, "first.strays")) < 0.051
+
+
+def numbers(text):
+    return [float(v) for v in re.findall(r"-?\d+\.\d+", text.replace("\u2212", "-"))]
+
+
+def test_the_gap_is_split_and_modes_are_weighed(tab):
+    """As one computes both in torch, from the flow that goes along and the samples shown."""
+    open_lab(tab, f"data=ring&points=50&seed=3&{SMALL}")
+    assert tab.locator(".lab-ledger tr:visible").count() == 2
+    tab.click("text=Train")
+    finished(tab)
+    looked(tab)
+    saved, flow = exported(tab)
+    own, held, samples = (
+        torch.tensor(tab.evaluate(f"Array.from({LAB}.{there})")).reshape(-1, 2)
+        for there in ("data", "pool", "first.shown.samples.at(-1)")
+    )
+    with torch.no_grad():
+        training, other = (-flow.log_prob(x).mean().item() for x in (own, held))
+    floor = -DATA["ring"].log_prob(held).mean().item()  # the entropy, of the held-out points
+    misfit, rest, gap = numbers(tab.inner_text(".lab-ledger td >> nth=0"))
+    assert len(own) == 50 and misfit == pytest.approx(training - floor, abs=2e-3)
+    assert rest == pytest.approx(other - training, abs=2e-3) and abs(rest) > 0.02
+    assert gap == pytest.approx(misfit + rest, abs=2e-3)
+    assert gap == pytest.approx(lab(tab, "first.gap"), abs=6e-4)
+    *weights, exact = numbers(tab.inner_text(".lab-ledger td >> nth=1"))
+    assert len(weights) == 8 and exact == 12.5 and len(set(weights)) > 3
+    assert weights == pytest.approx((100 * gmu.mode_shares(samples)).tolist(), abs=0.051)
+    open_lab(tab, f"data=moons&vs=layers&layers2=1&{SMALL}")
+    wait_until(tab, lambda: lab(tab, "second.ledger !== null"))
+    text = tab.inner_text(".lab-ledger tr:visible")  # (one row: the moons have no modes)
+    assert "second flow: misfit" in text and text.count("generalisation 0.000") == 2
+    open_lab(tab, f"data=Your+own+drawing&drawn={'abcd' * 60}&{SMALL}")
+    assert tab.locator(".lab-ledger tr:visible").count() == 0, "nobody knows its entropy"
+
+
+TOUCHED = """window.touched = new Set();
+addEventListener("pointerdown", ({ pointerType, target }) => {
+  if (pointerType === "touch") touched.add(target.closest("button, select, input, summary"));
+}, true);"""
+UNTOUCHED = """() => [...document.querySelectorAll(".lab :is(button, select, input, summary)")]
+    .filter((part) => part.checkVisibility() && !part.disabled && !touched.has(part))
+    .map((part) => part.dataset.param ?? (part.ariaLabel || part.textContent || part.outerHTML))"""
+# Steps that are trained while the page draws so many frames.
+STEPS = f"""async (frames) => {{
+  const before = {LAB}.first.done;
+  for (let k = 0; k < frames; k++) await new Promise((go) => requestAnimationFrame(go));
+  return {LAB}.first.done - before;
+}}"""
+
+
+def test_everything_by_touch(open_tab, tab):
+    complaints = []
+
+    def prepare(phone):
+        phone.add_init_script(TOUCHED)
+        phone.on("pageerror", lambda e: complaints.append(str(e)))
+        phone.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+
+    # (A training so long that it is never at its end when its buttons are tapped.)
+    state = (
+        "data=ring&vs=layers&layers=2&width=64&waves=none&turn=none&batch=512&steps=6000&rate=0.01"
+    )
+    phone = open_tab(
+        f"{tab.base}#flow-lab?{state}", prepare, has_touch=True,
+        viewport={"width": 390, "height": 800}, permissions=["clipboard-read", "clipboard-write"],
+    )  # fmt: skip
+
+    def button(name, k=0):
+        phone.locator(".lab").get_by_role("button", name=name, exact=True).nth(k).tap()
+
+    def saved(name):
+        with phone.expect_download() as download:
+            button(name)
+        return Path(download.value.path()).read_bytes()
+
+    wait_until(phone, lambda: lab(phone, "ready") and lab(phone, "first.shown !== null"))
+    looked(phone)
+    for summary in phone.locator(".lab summary").all():
+        summary.tap()
+    button("Train")
+    wait_until(phone, lambda: lab(phone, "first.done") > 0)
+    fast = phone.evaluate(STEPS, 30)
+    button("Slow")
+    wait_until(phone, lambda: phone.evaluate(STEPS, 5) <= 2)  # (the last fast ones have arrived)
+    slow = phone.evaluate(STEPS, 30)
+    assert lab(phone, "first.running") and slow < fast / 5, (slow, fast)
+    button("Pause")
+    button("Slow")
+    assert lab(phone, "buttons.slow.ariaPressed") == "false"
+    there = lab(phone, "first.done")
+    button("Step")
+    wait_until(phone, lambda: lab(phone, "first.done") > there)
+    looked(phone)
+    assert saved("Picture (PNG)")[:4] == b"\x89PNG" and len(saved("Picture (PNG)")) > 10_000
+    assert saved("Samples (CSV)").startswith(b"x1,x2,log_p")
+    weights = json.loads(saved("Save the weights (JSON)"))
+    assert weights["steps"] == lab(phone, "first.done") and weights["shape"]["n_layers"] == 2
+    lab(phone, "film = 1")
+    assert saved("Film of the samples")[:4] == b"\x1a\x45\xdf\xa3"
+    button("Copy link")
+    wait_until(phone, lambda: "link is copied" in phone.inner_text(".lab-status"))
+    assert phone.evaluate("navigator.clipboard.readText()") == lab(phone, "link()")
+    box = phone.locator(".lab-density .live-stage").bounding_box()
+    phone.locator(".lab-density .live-stage").tap(
+        position={"x": box["width"] / 3, "y": box["height"] / 3}
+    )
+    assert lab(phone, "model.get('px')") < 0 < lab(phone, "model.get('py')"), "the probe moved"
+    button("Reset")
+    wait_until(phone, lambda: lab(phone, "first.done") == 0 and lab(phone, "ready"))
+    for control in phone.locator(".lab [data-param]:visible").all():
+        name = control.get_attribute("data-param")
+        before = lab(phone, f"model.get('{name}')")
+        if control.evaluate("c => c.tagName") == "SELECT":
+            control.tap()
+            phone.keyboard.press("Escape")
+            values = control.evaluate("c => c.options.length")
+            chosen = control.evaluate("c => c.selectedIndex")
+            if name in ("data", "vs"):  # (what hides or shows others: last)
+                continue
+            control.select_option(index=(chosen + 1) % values)
+        else:
+            box = control.bounding_box()
+            control.tap(position={"x": 0.6 * box["width"], "y": box["height"] / 2})
+        assert lab(phone, f"model.get('{name}')") != before, name
+    way = phone.get_by_label("Way of the samples through the layers")
+    way.tap(position={"x": 5, "y": 5})
+    assert lab(phone, "model.get('t')") < 0.2
+    for k in range(6):
+        phone.locator(".lab-missions button").nth(k).tap()
+    assert lab(phone, "now().data") == "drawn"  # (of the last one)
+    stage = phone.locator(".lab-data .live-stage")
+    for name, points in (("Spray", 3), ("Pen", 1)):
+        button(name)
+        stage.tap()
+        assert lab(phone, "drawn.length") == 2 * points
+        button("Undo" if name == "Spray" else "Clear")
+        assert lab(phone, "drawn.length") == 0
+    with phone.expect_file_chooser() as chooser:
+        phone.locator(".lab-file").tap()
+    rows = "\n".join(f"{k},{k * k}" for k in range(30)).encode()
+    chooser.value.set_files({"name": "t.csv", "mimeType": "text/csv", "buffer": rows})
+    wait_until(phone, lambda: lab(phone, "drawn.length") == 60)
+    assert not phone.evaluate(UNTOUCHED) and not complaints
+
+
+# The tab goes out of sight, or comes back; `away`: seconds that its clock is put on meanwhile.
+SIGHT = """([hidden, away]) => {
+  const now = Date.now();
+  Date.now = () => now + 1000 * away;
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_tab_that_slept_says_so(tab):
+    long = SMALL.replace("steps=500", "steps=6000")
+    open_lab(tab, f"data=moons&{long}", anew=True)
+    tab.click("text=Slow")  # (four steps a second: a sleep is not mistaken, on whatever machine)
+    tab.click("text=Train")
+    wait_until(tab, lambda: lab(tab, "first.speed") > 0)
+    tab.evaluate(SIGHT, [True, 0])
+    at = lab(tab, "first.done")
+    tab.evaluate(SIGHT, [False, 3])
+    assert "slept" not in lab(tab, "note"), "a short look elsewhere is not worth a word"
+    tab.evaluate(SIGHT, [True, 0])
+    tab.evaluate(SIGHT, [False, 3600])
+    slept = re.search(r"This tab slept from step (\d+) on: it goes on now", lab(tab, "note"))
+    assert slept and at <= int(slept[1]) <= lab(tab, "first.done")
+    assert slept[0] in tab.inner_text(".live-spoken") and slept[0] in tab.inner_text(".lab-status")
+    tab.evaluate(SIGHT, [True, 0])
+    there = lab(tab, "first.done")
+    wait_until(tab, lambda: lab(tab, "first.done") > there)
+    tab.evaluate(f"{LAB}.away[1] -= 1000")  # as if a thousand steps had been done out of sight
+    tab.evaluate(SIGHT, [False, 60])
+    went = re.search(
+        r"Out of sight the training went on, from step (-?\d+) to (\d+)", lab(tab, "note")
+    )
+    assert went and int(went[2]) > there
+    tab.click("text=Pause")
+    for hidden, away in ((True, 0), (False, 3600)):
+        tab.evaluate(f"{LAB}.note = ''")
+        tab.evaluate(SIGHT, [hidden, away])
+    assert lab(tab, "note") == "", "what rests does not sleep"
+    tab.goto("about:blank")  # (to its own clock)
+
+
 def test_where_it_started_is_known_to_who_looks_late(tab):
     """On a busy machine many steps are done before the first look at what they make."""
     open_lab(tab, f"data=moons&{SMALL}", anew=True)
@@ -673,11 +961,33 @@ def test_missions_are_not_solved_by_doing_nothing(tab):
     assert "0 of 6" in missions_solved(tab)
 
 
-# To play all of them takes a while: so all are played when asked for (LAB_MISSIONS=all), the last
-# one always.
-ALL_MISSIONS = os.environ.get("LAB_MISSIONS") == "all"
+def test_only_a_mission_under_way_is_solved(tab):
+    """A training that would be good enough for three of them solves the one that was begun."""
+    open_lab(tab, f"data=ring&{SMALL}".replace("waves=none&", ""), anew=True)
+    good = f"""Object.assign({LAB}.first, {{ done: 400, gap: 0, strays: 0, wentBack: [7] }}),
+        {LAB}.judge(), [...{LAB}.solved]"""
+    tab.evaluate(f"localStorage.clear(), {LAB}.solved.clear()")
+    assert tab.evaluate(good) == [] and "under way" not in lab(tab, "root.textContent")
+    tab.click("summary:has-text('Missions')")
+    tab.locator(".lab-missions button").nth(2).click()
+    wait_until(tab, lambda: lab(tab, "ready") and lab(tab, "first.shown !== null"))
+    assert tab.locator(".lab-missions li:has-text('under way')").all_inner_texts() == [
+        tab.locator(".lab-missions li").nth(2).inner_text()
+    ]
+    assert tab.evaluate(good) == [2]
+    assert "Mission solved: Make the bridges vanish" in tab.inner_text(".lab-status")
+    tab.evaluate("localStorage.clear()")
 
 
+def test_a_link_with_what_the_lab_does_not_know_says_so(tab):
+    open_lab(tab, f"data=ring&depth=3&{SMALL}&base=cauchy", anew=True)
+    wait_until(tab, lambda: "Lab does not know: depth=3, base=cauchy." in lab(tab, "note"))
+    assert lab(tab, "now().data") == "ring" and lab(tab, "now().base") == "normal"
+    tab.click("text=Reset")
+    wait_until(tab, lambda: lab(tab, "note") == "")
+
+
+# (The last one always.)
 @pytest.mark.parametrize("k", range(len(PLAYED)) if ALL_MISSIONS else [len(PLAYED) - 1])
 def test_missions_can_be_solved(k, tab):
     open_lab(tab, "data=ring")

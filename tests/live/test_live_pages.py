@@ -161,17 +161,30 @@ def revive(page) -> None:
     assert page.locator(".live-figure").count() == page.locator("img[data-live]").count()
 
 
+# Pictures of the page that are not there; also those that one would have to scroll to.
+BROKEN = """async () => {
+  const images = [...document.images];
+  for (const image of images) image.loading = "eager";
+  await Promise.allSettled(images.map((image) => image.decode()));
+  return images.filter((image) => !image.naturalWidth).map((image) => image.src);
+}"""
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_every_control_of_the_page(path, chromium):
-    context = chromium.new_context(viewport={"width": 1200, "height": 900}, offline=True)
+    """By night, and from the disk."""
+    usual = {"viewport": {"width": 1200, "height": 900}, "color_scheme": "dark"}
+    context = chromium.new_context(offline=True, **usual)
     page, problems = context.new_page(), []
     page.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
     page.on("pageerror", lambda e: problems.append(str(e)))
     page.on("request", lambda r: r.url.startswith("http") and problems.append(r.url))
     mount(page, path)
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     for figure in page.locator(".live-figure").all():
         Mover(page, figure, path).move_everything()
     assert problems == []
+    assert not page.evaluate(BROKEN)
     context.close()
 
 

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-from browser import wait_until
-from test_browser_site import axe_violations
+from test_browser_site import axe_violations, by_night
 
 from classroom.question import NO_CHOICE, NO_NUMBER, Choice, Number, chapters, quiz
 
@@ -128,8 +127,7 @@ def test_an_answered_quiz_is_accessible_and_fits(open_quiz, size):
         assert box["x"] >= 0 and box["x"] + box["width"] <= tab.viewport_size["width"]
         assert form.evaluate("(part) => part.scrollWidth <= part.clientWidth + 1")
     assert not axe_violations(tab, within=".quiz")
-    tab.emulate_media(color_scheme="dark")
-    wait_until(tab, lambda: tab.evaluate("document.documentElement.dataset.theme") == "dark")
+    by_night(tab)
     assert not axe_violations(tab, within=".quiz", colours_only=True)
 
 

@@ -182,6 +182,12 @@ def axe_violations(tab, within: str = "body", colours_only: bool = False) -> lis
     return [f"{v['id']}: {[n['html'][:120] for n in v['nodes'][:3]]}" for v in found]
 
 
+def by_night(tab) -> None:
+    """Show a page in the dark that was opened in the light."""
+    tab.emulate_media(color_scheme="dark")
+    wait_until(tab, lambda: tab.evaluate("document.documentElement.dataset.theme") == "dark")
+
+
 class TestEachPage:
     """The page's figures are alive; the tests come in this order, for axe's thins the page out."""
 
@@ -240,8 +246,7 @@ class TestEachPage:
         assert not axe_violations(page)
 
     def test_axe_finds_nothing_by_night(self, page):
-        page.emulate_media(color_scheme="dark")
-        wait_until(page, lambda: page.evaluate("document.documentElement.dataset.theme") == "dark")
+        by_night(page)
         assert not axe_violations(page, colours_only=True)
         assert not page.watch.troubles
 
@@ -291,6 +296,41 @@ def test_policy_is_in_force(open_page):
     assert tab.evaluate("window.stranger") is None
     wait_until(tab, lambda: len(tab.evaluate("violations")) >= 3)
     assert len(tab.evaluate("violations")) == 3, "the script, the other host, and eval"
+
+
+# Visible pictures of the Lab on which nothing is drawn: all their pixels are one colour.
+BLANK = """() => [...document.querySelectorAll("[data-lab] canvas")].filter((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return canvas.checkVisibility() && new Set(new Uint32Array(data.buffer)).size < 5;
+}).map((canvas) => canvas.ariaLabel)"""
+# Parts of it that reach out of the window, though it may not scroll there.
+OUTSIDE = """() => [...document.querySelectorAll("[data-lab] :not(pre *)")].filter((part) =>
+    part.checkVisibility() && part.getBoundingClientRect().right > innerWidth + 1)
+    .map((part) => part.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_the_lab_is_alive(open_tab, site, served):
+    """On its page of the built site, on a phone; opened from the disk, too, without a worker."""
+    address = site if served else SITE.as_uri()
+    watches = []
+    tab = open_tab(
+        f"{address}/lab.html",
+        lambda tab: watches.append(Watch(tab, (address, "data:", "blob:"))),
+        viewport={"width": 360, "height": 800},
+    )
+    lab = "document.querySelector('[data-lab]').lab"
+    wait_until(tab, lambda: tab.evaluate(f"!!{lab}?.first.shown && !{lab}.scheduled"))
+    canvases = tab.locator("[data-lab] canvas:visible")
+    assert canvases.count() == 5 and not tab.evaluate(BLANK)
+    tab.click("[data-lab] .lab-main")
+    wait_until(tab, lambda: tab.evaluate(f"{lab}.first.done > 2"))
+    assert tab.evaluate(f"{lab}.first.host.worker instanceof Worker") is served
+    tab.click("[data-lab] .lab-main")
+    assert min(canvases.evaluate_all("all => all.map((canvas) => canvas.offsetWidth)")) >= 100
+    assert not tab.evaluate(OUTSIDE)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+    assert not tab.evaluate("violations") and not watches[0].troubles
 
 
 class TestReading:

@@ -151,3 +151,18 @@ def test_every_figure_of_the_notebook_is_on_the_page(name):
         assert figure and figure.name == "figure", described["figure"]["name"]
         assert figure.img["alt"] == described["image"]["alt"]
         assert figure.figcaption.get_text(strip=True)
+
+
+STYLES = ["theme/static/course.css", "live/page/js/figure.css", "lab/js/lab.css"]
+
+
+@pytest.mark.parametrize("own", STYLES)
+def test_our_own_rules_reach_the_pages(own):
+    """The build leaves out rules for names that nothing uses: a name has to be written in full."""
+    page = SITE / "lab.html"
+    links = [page.parent / link["href"] for link in soup(page).select("link[rel=stylesheet]")]
+    shipped = "".join(link.read_text(encoding="utf-8") for link in links)
+    css = re.sub(r"/\*.*?\*/", "", (ROOT / own).read_text(encoding="utf-8"), flags=re.DOTALL)
+    names = set(re.findall(r"\.([a-zA-Z][\w-]*)", re.sub(r"\{[^{}]*\}|@import[^;]*;", "", css)))
+    lost = {name for name in names if not re.search(rf"\.{name}(?![\w-])", shipped)}
+    assert len(names) > 20 and not lost
