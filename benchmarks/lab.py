@@ -32,7 +32,7 @@ TASK = """
 tasks.timed = ({ layers, width, batch, steps, rate, seed, data, warm }) => {
   const chain = chainOf(layers, width);
   const { sample, log_prob } = readPrograms(programs.data[data]);
-  const draw = (random, n) => sample(random.uniforms(2 * n), random.normals(2 * n));
+  const draw = (random, n) => sample(random.uniforms(2 * n), random.normals(2 * n), 1);
   const settings = { batch, steps, clip: 5, schedule: true, seed, rates: [[0, rate]] };
   const training = new Training(chain, draw, settings);
   for (let k = 0; k < warm; k++) training.step();
@@ -44,7 +44,7 @@ tasks.timed = ({ layers, width, batch, steps, rate, seed, data, warm }) => {
   let gap = 0;
   for (let k = 0; k < 20; k++) {
     const part = held.subarray(2000 * k, 2000 * k + 2000);
-    const p = log_prob(part), q = chain.logProb(part);
+    const p = log_prob(part, 1), q = chain.logProb(part);
     for (let i = 0; i < 1000; i++) gap += (p[i] - q[i]) / 20000;
   }
   return [[gap, done / wall * 1000, done / (used.user + used.system) * 1e6, wall / 1000,
