@@ -327,15 +327,15 @@ TABLE = {
          "const moved = () => {};"),
     ],
     f"{JS}figure.js": [
-        ("screen readers hear nothing", "setTimeout(() => { write(spoken, text); }, 800)",
+        ("screen readers hear nothing", "setTimeout(() => { write(spoken, text + there); }, 800)",
          "setTimeout(() => {}, 800)"),
         ("screen readers hear every step", 'spoken.setAttribute("aria-live", "polite")', "void 0"),
         ("a readout that speaks at each step", 'readout.setAttribute("aria-live", "off")',
          "void 0"),
         ("a figure speaks unasked", "if (ready) speak =", "speak ="),
         ("a figure without a name", '"aria-label", spec.alt ||', '"aria-label",'),
-        ("a frozen readout", "      write(readout, text);\n",
-         "      if (!readout.firstChild) write(readout, text);\n"),
+        ("a frozen readout", "      write(sentence, text);\n",
+         "      if (!sentence.firstChild) write(sentence, text);\n"),
         ("menus are said as numbers",
          'words[p.name] = p.kind === "menu" ? p.options[p.values.indexOf(model.get(p.name))] : '
          "given[k]",
