@@ -281,6 +281,10 @@ def _check_names(panels, readout, values, declared, play):
     for mark in (mark for panel in panels for mark in panel["marks"]):
         if "choose" in mark:
             _check_choice(mark, values, declared)
+        if isinstance(mark.get("color"), list):
+            n = values[mark.get("xy", mark.get("value"))].shape[0]
+            if len(mark["color"]) != n:
+                raise ValueError(f"color: {len(mark['color'])} colours for {n} entries")
         if "drag" in mark:
             n = values[mark["xy"]].shape[0]
             if len(mark["drag"]) != n or not set(mark["drag"]) <= sliders:
