@@ -247,6 +247,22 @@ class TestFigures:
             assert widths[1920, part] == pytest.approx(widths[1440, part], abs=2), part
 
     @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+    @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+    def test_a_line_on_top_says_how_far_one_has_read(self, open_page, motion):
+        tab = open_page(f"{CHAPTERS[0]}.html", reduced_motion=motion)
+        line = "getComputedStyle(document.body, '::after')"
+        if motion == "reduce":
+            assert tab.evaluate(f"{line}.content") == "none"
+            return
+        share = lambda: tab.evaluate(f"new DOMMatrix({line}.transform).a")  # noqa: E731
+        assert share() == 0
+        tab.evaluate("scrollTo(0, document.documentElement.scrollHeight / 2)")
+        wait_until(tab, lambda: 0.3 < share() < 0.7)
+        tab.evaluate("scrollTo({ top: 1e6, behavior: 'instant' })")
+        wait_until(tab, lambda: share() > 0.95)
+        tab.emulate_media(media="print")
+        assert tab.evaluate(f"{line}.content") == "none"
+
     def test_room_is_kept_for_live_figures(self, open_page, size):
         tab = open_page(f"{CHAPTERS[2]}.html", viewport=size)
         tops = """async () => {
