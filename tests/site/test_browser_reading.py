@@ -232,21 +232,21 @@ class TestFigures:
     ):
         tab = open_page(f"{CHAPTERS[2]}.html")
         boxes = {}
-        for width in (1440, 1920):
+        for width in (1440, 1536, 1920):
             tab.set_viewport_size({"width": width, "height": 900})
             for part in ("#fig-3-live-affine", "#fig-3-affine", "#fig-3-live-affine ~ p, h1 ~ p",
                          ".bd-sidebar-secondary"):  # fmt: skip
                 boxes[width, part] = tab.locator(part).first.bounding_box()
-        for width in (1440, 1920):
+        for width in (1440, 1536, 1920):
             large = boxes[width, "#fig-3-live-affine"]
             assert large["x"] + large["width"] <= boxes[width, ".bd-sidebar-secondary"]["x"]
         widths = {key: box["width"] for key, box in boxes.items()}
         assert 1000 < widths[1920, "#fig-3-live-affine"] <= 1042
+        assert widths[1536, "#fig-3-live-affine"] > 1.1 * widths[1536, "#fig-3-affine"]
         assert widths[1440, "#fig-3-live-affine"] == widths[1440, "#fig-3-affine"]
         for part in ("#fig-3-affine", "#fig-3-live-affine ~ p, h1 ~ p"):
             assert widths[1920, part] == pytest.approx(widths[1440, part], abs=2), part
 
-    @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
     @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
     def test_a_line_on_top_says_how_far_one_has_read(self, open_page, motion):
         tab = open_page(f"{CHAPTERS[0]}.html", reduced_motion=motion)
@@ -263,6 +263,7 @@ class TestFigures:
         tab.emulate_media(media="print")
         assert tab.evaluate(f"{line}.content") == "none"
 
+    @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
     def test_room_is_kept_for_live_figures(self, open_page, size):
         tab = open_page(f"{CHAPTERS[2]}.html", viewport=size)
         tops = """async () => {
