@@ -23,5 +23,5 @@ def add_reports(name: str, soup: BeautifulSoup, base: str, repository: str) -> N
             body += 'In which state? Its button "Copy link" copies an address that says so:\n\n'
         query = urlencode({"title": f"{called}: ", "body": f"{body}What is wrong:\n"})
         link = soup.new_tag("a", href=f"{repository}/issues/new?{query}", string="Report an error")
-        link.attrs |= {"class": "report", "aria-label": f"Report an error on {called}"}
+        link.attrs |= {"class": ["report"], "aria-label": f"Report an error on {called}"}
         (caption.find("p", recursive=False) or caption).extend([" ", link])

@@ -700,6 +700,9 @@ def test_a_figure_can_be_reported():
     made = page(figure.format(" data-live='x'", number) + nameless + other)
     report.add_reports("chapters/5_training", made, BASE, "https://github.com/you/course")
     one, two = made.select("a")
+    assert one["class"] == ["report"], (
+        "a list, for page_weight.py to find"
+    )
     assert (one.get_text(), one["aria-label"]) == (
         "Report an error", "Report an error on Fig. 5.9"
     )  # fmt: skip
