@@ -24,4 +24,8 @@ def add_reports(name: str, soup: BeautifulSoup, base: str, repository: str) -> N
         query = urlencode({"title": f"{called}: ", "body": f"{body}What is wrong:\n"})
         link = soup.new_tag("a", href=f"{repository}/issues/new?{query}", string="Report an error")
         link.attrs |= {"class": ["report"], "aria-label": f"Report an error on {called}"}
-        (caption.find("p", recursive=False) or caption).extend([" ", link])
+        end = caption.select_one(".headerlink")  # stands behind all else, once it is seen
+        if end:
+            end.insert_before(" ", link)
+        else:
+            (caption.find("p", recursive=False) or caption).extend([" ", link])

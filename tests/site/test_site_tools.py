@@ -694,15 +694,14 @@ def test_a_chapter_says_how_it_is_cited():
 
 def test_a_figure_can_be_reported():
     figure = '<figure id="fig-a b"><img{}><figcaption><p>{}</p></figcaption></figure>'
-    number = '<span class="caption-number">Fig. 5.9 </span>A &amp; B'
+    number = '<span class="caption-number">Fig. 5.9 </span>A<a class="headerlink">#</a>'
     nameless = "<figure><figcaption>no address</figcaption></figure>"
     other = figure.format("", "A picture").replace("fig-a b", "c")
     made = page(figure.format(" data-live='x'", number) + nameless + other)
     report.add_reports("chapters/5_training", made, BASE, "https://github.com/you/course")
-    one, two = made.select("a")
-    assert one["class"] == ["report"], (
-        "a list, for page_weight.py to find"
-    )
+    one, two = made.select("a.report")
+    assert one.find_next_sibling()["class"] == ["headerlink"], "which is seen behind it"
+    assert one["class"] == ["report"], "a list, for page_weight.py to find"
     assert (one.get_text(), one["aria-label"]) == (
         "Report an error", "Report an error on Fig. 5.9"
     )  # fmt: skip
