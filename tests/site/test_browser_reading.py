@@ -232,19 +232,36 @@ class TestFigures:
     ):
         tab = open_page(f"{CHAPTERS[2]}.html")
         boxes = {}
-        for width in (1440, 1920):
+        for width in (1440, 1536, 1920):
             tab.set_viewport_size({"width": width, "height": 900})
             for part in ("#fig-3-live-affine", "#fig-3-affine", "#fig-3-live-affine ~ p, h1 ~ p",
                          ".bd-sidebar-secondary"):  # fmt: skip
                 boxes[width, part] = tab.locator(part).first.bounding_box()
-        for width in (1440, 1920):
+        for width in (1440, 1536, 1920):
             large = boxes[width, "#fig-3-live-affine"]
             assert large["x"] + large["width"] <= boxes[width, ".bd-sidebar-secondary"]["x"]
         widths = {key: box["width"] for key, box in boxes.items()}
         assert 1000 < widths[1920, "#fig-3-live-affine"] <= 1042
+        assert widths[1536, "#fig-3-live-affine"] > 1.1 * widths[1536, "#fig-3-affine"]
         assert widths[1440, "#fig-3-live-affine"] == widths[1440, "#fig-3-affine"]
         for part in ("#fig-3-affine", "#fig-3-live-affine ~ p, h1 ~ p"):
             assert widths[1920, part] == pytest.approx(widths[1440, part], abs=2), part
+
+    @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+    def test_a_line_on_top_says_how_far_one_has_read(self, open_page, motion):
+        tab = open_page(f"{CHAPTERS[0]}.html", reduced_motion=motion)
+        line = "getComputedStyle(document.body, '::after')"
+        if motion == "reduce":
+            assert tab.evaluate(f"{line}.content") == "none"
+            return
+        share = lambda: tab.evaluate(f"new DOMMatrix({line}.transform).a")  # noqa: E731
+        assert share() == 0
+        tab.evaluate("scrollTo(0, document.documentElement.scrollHeight / 2)")
+        wait_until(tab, lambda: 0.3 < share() < 0.7)
+        tab.evaluate("scrollTo({ top: 1e6, behavior: 'instant' })")
+        wait_until(tab, lambda: share() > 0.95)
+        tab.emulate_media(media="print")
+        assert tab.evaluate(f"{line}.content") == "none"
 
     @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
     def test_room_is_kept_for_live_figures(self, open_page, size):
