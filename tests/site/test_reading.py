@@ -139,6 +139,21 @@ def test_folded_code_names_what_it_is(name):
 # -- Text --------------------------------------------------------------------------------------
 
 
+@each_chapter
+def test_a_chapter_has_the_number_that_texts_call_it_by(name):
+    """In an edition of few chapters, too: in its title, its captions, and beside it."""
+    own = Path(name).name.partition("_")[0]
+    numbers = [part.get_text() for part in soup(name).select("article .section-number")]
+    assert numbers and {number.strip() for number in numbers} == {f"{own}."}
+    captions = soup(name).select("article .caption-number")
+    assert captions
+    for caption in captions:
+        assert re.search(rf"\s{own}\.\d+", caption.get_text()), caption
+    shown = [a.get_text().strip() for a in soup("glossary").select(".bd-sidebar-primary a.internal")
+             if a["href"] == f"{name}.html"]  # fmt: skip
+    assert shown and all(text.startswith(f"{own}. ") for text in shown)
+
+
 def test_the_course_begins_with_the_sand():
     """What else flows compete with comes after the formula, under a heading of its own."""
     html = soup(CHAPTERS[0])
