@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 PAGES = [*parse_toc_yaml(ROOT / "_toc.yml"), "search"]
 LANDING = PAGES[0]
-CHAPTER, NEXT_CHAPTER, *_ = [name for name in PAGES if name.startswith("chapters/")]
+CHAPTERS = [name for name in PAGES if name.startswith("chapters/")]
+CHAPTER, NEXT_CHAPTER = CHAPTERS[0], CHAPTERS[:2][-1]
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 
 ALIVE = [
