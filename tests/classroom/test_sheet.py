@@ -172,13 +172,17 @@ def test_hand_in_and_resume(sheet, tmp_path, capsys):
     assert found["head"]["student"] == "ada" and found["head"]["seeds"] == [5, 9, 13]
     assert found["predictions"] == sheet.predictions and found["runs"] == sheet.records()
     saved = tmp_path / "saved.ipynb"
-    output = {"output_type": "stream", "name": "stdout", "text": said.getvalue().splitlines(True)}
-    saved.write_text(json.dumps({"cells": [{}, {"outputs": [output]}]}), encoding="utf-8")
+    lines = said.getvalue().splitlines(True)  # which nbclient stores in several pieces
+    pieces = [{"output_type": "stream", "name": "stdout", "text": part} for part in
+              (lines[:4], "".join(lines[4:5]), lines[5:])]  # fmt: skip
+    saved.write_text(json.dumps({"cells": [{}, {"outputs": pieces}]}), encoding="utf-8")
     fresh = new(tmp_path / "elsewhere")
+    predict_all(fresh, best=0.2)  # the cells above were run first: no run, so nothing is lost
     fresh.resume(saved)
+    assert fresh.predictions == sheet.predictions
     fresh.sweep()
     assert len(CALLS) == 6 and fresh.records().keys() == {arm_name(a) for a in fresh.spec.arms()}
-    with pytest.raises(ValueError, match="holds predictions already"):
+    with pytest.raises(ValueError, match="holds runs already"):
         fresh.resume(saved)
     other = Sheet("depth", "bob", "r1", (1, 2, 3), folder=tmp_path / "other")
     with pytest.raises(ValueError, match="no hand-in of sheet depth, ring r1"):
