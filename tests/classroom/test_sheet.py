@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import sys
 from collections import deque
 from types import SimpleNamespace
 
@@ -114,6 +115,18 @@ def test_a_sweep_goes_on_where_it_was_stopped(sheet, tmp_path):
     again.sweep()
     assert len(CALLS) == 6
     assert CALLS[0] == {"modes": 9, "radius": 3.2, "std": 0.25, "layers": 2, "width": 8}
+
+
+def test_in_colab_results_that_go_with_the_machine_are_told(sheet, monkeypatch, capsys, tmp_path):
+    predict_all(sheet)
+    sheet.sweep(budget_minutes=0.01)
+    assert "goes when this machine goes" not in capsys.readouterr().out, "this is no Colab"
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
+    sheet.sweep(budget_minutes=0.01)
+    assert f"{sheet.folder}, which goes when this machine goes" in capsys.readouterr().out
+    monkeypatch.setattr("classroom.sheet.DRIVE", tmp_path)
+    sheet.sweep(budget_minutes=0.01)
+    assert "goes when this machine goes" not in capsys.readouterr().out, "it is on Drive"
 
 
 def test_the_budget_holds(sheet, capsys):
