@@ -13,7 +13,7 @@
 - Pages carry only what they use (page_weight.py).
 - One page is the Flow Lab (lab_page.py).
 - Each figure can be reported, once there is a repository to do so (report.py).
-- Nothing links to chapters that are left out (left_out.py).
+- Nothing links to chapters that are left out, and the others keep their numbers (left_out.py).
 """
 
 import base64
@@ -40,7 +40,7 @@ from found import (
 )
 from guesses import mark_guesses
 from lab_page import mount_lab, write_lab
-from left_out import read_source
+from left_out import keep_numbers, read_source
 from notes import add_notes, read_terms
 from page_weight import bundle_styles, calm_theme, ease_images, names_in_use
 from reading import ease_reading, shorten_exported_code, words_of
@@ -376,6 +376,7 @@ def setup(app):
     )
     app.connect("config-inited", configure)
     app.connect("source-read", read_source)
+    app.connect("env-get-updated", keep_numbers, priority=900)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", mount_lab)
     app.connect("build-finished", write_lab, priority=100)
