@@ -5,13 +5,18 @@ python benchmarks/lab.py ring [seeds] [layers] [width] [batch] [steps] [rate]
 python benchmarks/lab.py torch    the Lab's own settings, 20 seeds, here and in torch: lab.json
 python benchmarks/lab.py input    in a browser: from an input to the picture, while a flow trains
 python benchmarks/lab.py drawn    in a browser: steps a second with everything drawn (Linux)
+python benchmarks/lab.py seconds  in a browser: from Train to a gap of 0.1 on the ring, ten seeds
+python benchmarks/lab.py memory [minutes]    in a browser: the heap, training after training
 """
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -27,12 +32,13 @@ from lab import page  # noqa: E402
 from tools.browser import FLAGS, find_chromium, serve_folder  # noqa: E402
 
 STORED = ROOT / "benchmarks" / "lab.json"
+LAB = "document.querySelector('[data-lab]').lab"
 
 TASK = """
 tasks.timed = ({ layers, width, batch, steps, rate, seed, data, warm }) => {
   const chain = chainOf(layers, width);
   const { sample, log_prob } = readPrograms(programs.data[data]);
-  const draw = (random, n) => sample(random.uniforms(2 * n), random.normals(2 * n));
+  const draw = (random, n) => sample(random.uniforms(2 * n), random.normals(2 * n), 1);
   const settings = { batch, steps, clip: 5, schedule: true, seed, rates: [[0, rate]] };
   const training = new Training(chain, draw, settings);
   for (let k = 0; k < warm; k++) training.step();
@@ -44,7 +50,7 @@ tasks.timed = ({ layers, width, batch, steps, rate, seed, data, warm }) => {
   let gap = 0;
   for (let k = 0; k < 20; k++) {
     const part = held.subarray(2000 * k, 2000 * k + 2000);
-    const p = log_prob(part), q = chain.logProb(part);
+    const p = log_prob(part, 1), q = chain.logProb(part);
     for (let i = 0; i < 1000; i++) gap += (p[i] - q[i]) / 20000;
   }
   return [[gap, done / wall * 1000, done / (used.user + used.system) * 1e6, wall / 1000,
@@ -116,44 +122,125 @@ MOVES = """async ({ count, of }) => {
 }"""
 
 
-def inputs(count: int = 220) -> list[str]:
-    """Rows of a table: what is moved, while how much trains, and how long the picture takes."""
+@contextmanager
+def opener():
+    """`with opener() as open_lab:` `open_lab(state)` opens the Lab in a new tab."""
     from playwright.sync_api import sync_playwright
 
-    rows = []
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         page.save_html(Path(folder) / "index.html")
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         with serve_folder(Path(folder)) as address:
-            for flows_, more in (("one flow", ""), ("two flows", "&vs=layers")):
-                for of, name in (("way", "slider of the samples"), ("probe", "ring")):
-                    tab = browser.new_page(viewport={"width": 1100, "height": 1000})
-                    tab.goto(f"{address.rstrip('/')}/index.html#flow-lab?steps=6000{more}&train")
-                    tab.wait_for_function(
-                        "document.querySelector('[data-lab]').lab?.first.held.length > 1"
-                    )
-                    times = sorted(tab.evaluate(MOVES, {"count": count, "of": of}))
-                    found = [times[int(p * len(times))] for p in (0.5, 0.95)]
-                    shown = " | ".join(f"{v:.0f}" for v in (*found, times[-1]))
-                    rows.append(f"| {name}, {flows_} trained | {len(times)} | {shown} |")
-                    print(rows[-1], flush=True)
-                    tab.close()
+
+            def open_lab(state: str):
+                tab = browser.new_page(viewport={"width": 1100, "height": 1000})
+                tab.goto(f"{address.rstrip('/')}/index.html#flow-lab?{state}")
+                return tab
+
+            yield open_lab
         browser.close()
+
+
+def inputs(count: int = 220) -> list[str]:
+    """Rows of a table: what is moved, while how much trains, and how long the picture takes."""
+    rows = []
+    with opener() as open_lab:
+        for flows_, more in (("one flow", ""), ("two flows", "&vs=layers")):
+            for of, name in (("way", "slider of the samples"), ("probe", "ring")):
+                tab = open_lab(f"steps=6000{more}&train")
+                tab.wait_for_function(f"{LAB}?.first.held.length > 1")
+                times = sorted(tab.evaluate(MOVES, {"count": count, "of": of}))
+                found = [times[int(p * len(times))] for p in (0.5, 0.95)]
+                shown = " | ".join(f"{v:.0f}" for v in (*found, times[-1]))
+                rows.append(f"| {name}, {flows_} trained | {len(times)} | {shown} |")
+                print(rows[-1], flush=True)
+                tab.close()
     return rows
+
+
+# From a press of Train to the look that finds a gap of 0.1 nats, or to the end: seconds, last gap.
+REACH = f"""async (most) => {{
+  const lab = {LAB}, {{ first: run }} = lab, start = performance.now();
+  lab.buttons.train.click();
+  const now = () => (performance.now() - start) / 1000;
+  const ended = () => run.finished && run.held.at(-1)?.[0] === run.done;
+  while (!(run.gap <= most) && !ended()) await new Promise((go) => setTimeout(go, 10));
+  return [run.gap <= most ? now() : null, run.gap];
+}}"""
+# Links to flows for the ring, from the Lab's own settings on.
+TRIED = {
+    "affine, as the Lab begins": "",
+    "affine, 1000 steps": "steps=1000&rate=0.01",
+    "spline, 4 layers, 500 steps": "coupling=spline&layers=4&steps=500&rate=0.01",
+}
+
+
+def seconds(seeds: int = 10, gap: float = 0.1) -> dict:
+    """How long a visitor waits for the ring, with everything drawn."""
+    found = {}
+    with opener() as open_lab:
+        for name, state in TRIED.items():
+            found[name] = []
+            for seed in range(seeds):
+                tab = open_lab(f"data=ring&seed={seed}&{state}")
+                tab.wait_for_function(f"{LAB}?.ready && {LAB}.first.shown !== null")
+                waited, _ = tab.evaluate(REACH, gap)
+                found[name].append(waited and round(waited, 2))
+                tab.close()
+            print(f"{name}: {found[name]}", flush=True)
+    return {"gap": gap, "load": round(os.getloadavg()[0], 1), "cores": os.cpu_count(),
+            "tried": found}  # fmt: skip
+
+
+def memory(minutes: float = 10.0) -> dict:
+    """Megabytes that the page holds in its first trainings of a long while, and in its last ones:
+    its heap, and its process with all workers."""
+    sizes, end = [], time.monotonic() + 60 * minutes
+    with opener() as open_lab:
+        tab = open_lab("data=ring&layers=4&steps=500")
+        while time.monotonic() < end:
+            tab.evaluate(f"{LAB}.fresh(); undefined")
+            tab.wait_for_function(f"{LAB}.ready && {LAB}.first.shown !== null")
+            tab.evaluate(f"{LAB}.buttons.train.click()")
+            tab.wait_for_function(f"{LAB}.first.finished && !{LAB}.looking", timeout=300_000)
+            session = tab.context.new_cdp_session(tab)
+            session.send("HeapProfiler.collectGarbage")
+            session.send("HeapProfiler.collectGarbage")
+            used = session.send("Runtime.getHeapUsage")
+            session.detach()
+            sizes.append([(used["usedSize"] + used["backingStorageSize"]) / 1e6, resident()])
+    quarter = max(1, len(sizes) // 4)
+    found = {
+        of: [round(statistics.median(row[k] for row in part), 2)
+             for part in (sizes[:quarter], sizes[-quarter:])]
+        for k, of in enumerate(("heap", "process"))
+    }  # fmt: skip
+    print(f"{len(sizes)} trainings, MB at first and at the end: {found}")
+    return {"minutes": minutes, "trainings": len(sizes), "mb": found}
+
+
+def processes(columns: str, threads: bool = False) -> list[list[str]]:
+    """What `ps` says of each process that we started: its number, its parent's, and more."""
+    listed = subprocess.run(["ps", "-eLo" if threads else "-eo", f"pid,ppid,{columns}"],
+                            capture_output=True, encoding="utf-8", check=True).stdout  # fmt: skip
+    rows = [line.split(None, 1 + len(columns.split(","))) for line in listed.splitlines()[1:]]
+    ours = {str(os.getpid())}
+    while more := {pid for pid, parent, *_ in rows if parent in ours} - ours:
+        ours |= more
+    return [row for row in rows if row[0] in ours]
+
+
+def resident() -> float:
+    """Megabytes that the largest of the browser's processes holds: the page and its workers."""
+    return max(int(rss) for _, _, rss, name in processes("rss,comm") if "hrom" in name) / 1000
 
 
 def busiest(names: str = "DedicatedWorker") -> float:
     """CPU seconds so far of the busiest thread of that name, in a process that we started."""
-    listed = subprocess.run(["ps", "-eLo", "pid,ppid,cputimes,comm,lwp"], capture_output=True,
-                            encoding="utf-8", check=True).stdout  # fmt: skip
-    rows = [line.split(None, 4) for line in listed.splitlines()[1:]]
-    ours = {str(os.getpid())}
-    while more := {pid for pid, parent, *_ in rows if parent in ours} - ours:
-        ours |= more
     ticks = []
-    for pid, _, _, name, thread in rows:
+    for pid, _, name, thread in processes("comm,lwp", threads=True):
         stat = Path(f"/proc/{pid}/task/{thread}/stat")
-        if pid in ours and name.startswith(names) and stat.exists():
+        if name.startswith(names) and stat.exists():
             user, system = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]
             ticks.append(int(user) + int(system))
     return max(ticks, default=0) / os.sysconf("SC_CLK_TCK")
@@ -161,23 +248,14 @@ def busiest(names: str = "DedicatedWorker") -> float:
 
 def drawn(seconds: int = 6) -> None:
     """Steps a second of RealNVP 8x32, batch 256, while the page draws all it has."""
-    from playwright.sync_api import sync_playwright
-
-    state = "layers=8&width=32&waves=none&turn=none&batch=256&steps=6000&train"
-    now = "(({ lab }) => [lab.first.done, performance.now() / 1000, +lab.root.dataset.draws])"
-    now += "(document.querySelector('[data-lab]'))"
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        page.save_html(Path(folder) / "index.html")
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        with serve_folder(Path(folder)) as address:
-            tab = browser.new_page(viewport={"width": 1100, "height": 1000})
-            tab.goto(f"{address.rstrip('/')}/index.html#flow-lab?{state}")
-            while tab.evaluate(now)[0] < 700:
-                tab.wait_for_timeout(50)
-            start, used = tab.evaluate(now), busiest()
-            tab.wait_for_timeout(1000 * seconds)
-            end, used = tab.evaluate(now), busiest() - used
-        browser.close()
+    now = f"[{LAB}.first.done, performance.now() / 1000, +{LAB}.root.dataset.draws]"
+    with opener() as open_lab:
+        tab = open_lab("layers=8&width=32&waves=none&turn=none&batch=256&steps=6000&train")
+        while tab.evaluate(now)[0] < 700:
+            tab.wait_for_timeout(50)
+        start, used = tab.evaluate(now), busiest()
+        tab.wait_for_timeout(1000 * seconds)
+        end, used = tab.evaluate(now), busiest() - used
     steps, wall, draws = (b - a for a, b in zip(start, end, strict=True))
     print(f"{steps / wall:.0f} steps a second, {steps / used:.0f} a CPU second of the worker, "
           f"{draws / wall:.0f} drawings a second")  # fmt: skip
@@ -185,10 +263,14 @@ def drawn(seconds: int = 6) -> None:
 
 if __name__ == "__main__":
     what, *numbers = sys.argv[1:]
+    kept = json.loads(STORED.read_text(encoding="utf-8"))
     if what == "torch":
-        measured = against_torch()
-        STORED.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-        print(said(measured))
+        kept |= against_torch()
+        print(said(kept))
+    elif what in ("seconds", "memory"):
+        kept[what] = seconds() if what == "seconds" else memory(*map(float, numbers))
+    if what in ("torch", "seconds", "memory"):
+        STORED.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         sys.exit()
     if what in ("input", "drawn"):
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")

@@ -92,8 +92,7 @@ def notebook(spec: Spec, student: str, variant: Variant, seal: str) -> dict:
     cells = [
         cell("markdown", "title", f"# {spec.title}\n\n**{spec.question}**\n\n"
              f"For {student_text(student)}. Time: about {spec.minutes} minutes of yours, "
-             f"{max(1, round(cost(spec.name) / 60))} of one CPU core (a GPU is no faster with "
-             "networks this small)."),
+             f"{max(1, round(cost(spec.name) / 60))} of one CPU core (a GPU is not used)."),
         cell("markdown", "rules", "Run the cells from top to bottom. Write only in the cell of "
              "your predictions, in that of your function, and in the three for your words: all "
              "others are thrown away when this is marked. Save the notebook with its outputs, and "
@@ -114,8 +113,9 @@ def notebook(spec: Spec, student: str, variant: Variant, seal: str) -> dict:
         cell("code", "prediction", form),
         cell("markdown", "to-run", "## Run\n\nThe sweep stays within "
              f"{spec.cpu_minutes:g} minutes of CPU time. Stopped, it goes on where it was. "
-             "(Without Drive: upload the notebook that you saved, and call "
-             "`sheet.resume(\"its name.ipynb\")` in a new cell above.)"),
+             "(In Colab without Drive, run the last cell and save the notebook before you leave. "
+             "To go on, upload that file into *Files* at the left, and call "
+             "`sheet.resume(\"its name.ipynb\")` in a new cell above this one.)"),
         cell("code", "run", "sheet.sweep()"),
         cell("markdown", "to-compare", "## Compare"),
         cell("code", "compare", "figure = sheet.compare()"),

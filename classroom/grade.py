@@ -721,7 +721,7 @@ class Grader:
         if "total" in row:
             lines += [f"**Together: {row['total']:g} of {sum(POINTS.values())}.**", ""]
         if row["notes"]:
-            lines += ["About the file: it came " + plain("; ".join(row["notes"])) + ".", ""]
+            lines += ["About the file: " + plain("; ".join(row["notes"])) + ".", ""]
         return "\n".join(lines)
 
 

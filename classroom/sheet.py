@@ -233,6 +233,12 @@ class Sheet:
         budget = 60 * (self.spec.cpu_minutes if budget_minutes is None else budget_minutes)
         expected = evidence(self.spec.name)["cpu_seconds"][self.variant.ring]
         arms, done = self.spec.arms(), self.records()
+        if "google.colab" in sys.modules and DRIVE not in self.folder.parents:
+            print(
+                f"Results lie in {self.folder.absolute()}, which goes when this machine goes. To "
+                "keep them, mount your Drive and run this notebook from the top, or run its last "
+                "cell before you leave, and save it."
+            )
         used = sum(r["cpu_seconds"] * len(r["seeds"]) for r in done.values())
         for k, arm in enumerate(arms):
             name = arm_name(arm)
@@ -360,20 +366,24 @@ class Sheet:
 
         Raises:
             ValueError: If it holds no hand-in of this sheet and variant, or if this folder has
-                predictions already.
+                runs already. Predictions without a run give way to those of the file.
         """
         text = Path(path).read_text(encoding="utf-8")
         if str(path).endswith(".ipynb"):
-            outputs = [o for c in json.loads(text)["cells"] for o in c.get("outputs", [])]
-            parts = ["".join(o.get("text", "")) for o in outputs if o.get("name") == "stdout"]
+            # (What a cell prints may be stored in several pieces.)
+            parts = [
+                "".join("".join(o.get("text", "")) for o in cell.get("outputs", [])
+                        if o.get("name") == "stdout")
+                for cell in json.loads(text)["cells"]
+            ]  # fmt: skip
             text = next((part for part in reversed(parts) if START in part), "")
         found = read_hand_in(text)
         head = found["head"]
         own = (self.spec.name, self.variant.ring, list(self.variant.seeds))
         if (head.get("sheet"), head.get("ring"), head.get("seeds")) != own:
             raise ValueError(f"{path} holds no hand-in of sheet {own[0]}, ring {own[1]}: {head}")
-        if self.predictions:
-            raise ValueError(f"{self.folder} holds predictions already: there is nothing to resume")
+        if self.stored():
+            raise ValueError(f"{self.folder} holds runs already: there is nothing to resume")
         (self.folder / "runs").mkdir(parents=True, exist_ok=True)
         write_whole(self.folder / "predictions.json", json.dumps(found["predictions"]))
         for name, record in found["runs"].items():

@@ -16,13 +16,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = (types.FunctionType, type)
+# Folders that hold packages. In Colab the course lies in one, beside all others.
+PACKAGES = ("site-packages", "dist-packages")
+COURSE = (
+    "classroom", "experiments", "flows", "flows_support", "gen_models_utilities", "lab", "live",
+)  # fmt: skip
 
 
 def is_own(module_name: str | None) -> bool:
     """Whether a module is part of the course (and no package that it uses)."""
     module = sys.modules.get(module_name or "")
     file = getattr(module, "__file__", None)
-    return bool(file) and Path(file).resolve().is_relative_to(ROOT) and ".venv" not in file
+    if not file or not Path(file).resolve().is_relative_to(ROOT):
+        return False
+    if ROOT.name in PACKAGES:
+        return module_name.partition(".")[0] in COURSE
+    return not set(PACKAGES) & set(Path(file).resolve().relative_to(ROOT).parts)
 
 
 @functools.cache
@@ -80,7 +89,7 @@ def parts(function: Callable) -> dict[str, str]:
 
     Example:
         >>> sorted(name.split(".")[-1] for name in parts(is_own))
-        ['ROOT', 'is_own']
+        ['COURSE', 'PACKAGES', 'ROOT', 'is_own']
     """
     pieces, todo = {}, [function]
     while todo:

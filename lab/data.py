@@ -22,8 +22,10 @@ class DataSet:
 
     Attributes:
         label: What it is called.
-        sample: (u, e) -> points (n, 2), from uniform and normal numbers, (n, 2) each.
-        log_prob: Points (n, 2) -> exact log-densities (n,), nats.
+        sample: (u, e, noise) -> points (n, 2), from uniform and normal numbers, (n, 2) each. The
+            noise is given in shares of the data's own, 1 if it is left out.
+        log_prob: Points (n, 2) and noise -> exact log-densities (n,), nats.
+        noisy: Whether there is noise at all.
 
     Example:
         >>> DATA["ring"].sample(torch.rand(5, 2), torch.randn(5, 2)).shape
@@ -31,8 +33,9 @@ class DataSet:
     """
 
     label: str
-    sample: Callable[[Tensor, Tensor], Tensor]
-    log_prob: Callable[[Tensor], Tensor]
+    sample: Callable[..., Tensor]
+    log_prob: Callable[..., Tensor]
+    noisy: bool = True
 
 
 def mixture(label: str, centers: Tensor, std: float) -> DataSet:
@@ -41,7 +44,7 @@ def mixture(label: str, centers: Tensor, std: float) -> DataSet:
     Args:
         label: What the data set is called.
         centers: Their centres, shape (k, 2).
-        std: Standard deviation of each coordinate.
+        std: Standard deviation of each coordinate, the noise.
 
     Returns:
         The data set.
@@ -54,13 +57,14 @@ def mixture(label: str, centers: Tensor, std: float) -> DataSet:
     centers = centers.half().float()  # half of the bytes on the page, and exactly these numbers
     count = len(centers)
 
-    def sample(u, e):
+    def sample(u, e, noise=1.0):
         chosen = torch.clamp((count * u[:, 0]).floor(), max=count - 1).long()
-        return centers[chosen] + std * e
+        return centers[chosen] + noise * std * e
 
-    def log_prob(x):
-        far = (x[:, None, :] - centers.to(x)).square().sum(dim=2) / (2 * std * std)
-        return torch.logsumexp(-far, dim=1) - math.log(2 * math.pi * std * std * count)
+    def log_prob(x, noise=1.0):
+        variance = x.new_tensor(std * std) * noise * noise
+        far = (x[:, None, :] - centers.to(x)).square().sum(dim=2) / (2 * variance)
+        return torch.logsumexp(-far, dim=1) - (2 * math.pi * count * variance).log()
 
     return DataSet(label, sample, log_prob)
 
@@ -114,6 +118,8 @@ ARMS, WIND = 5, 0.55  # of the pinwheel: its arms, and how far each winds, radia
 def pinwheel() -> DataSet:
     """Five long Gaussians, each turned by an angle that grows with the distance from the middle.
 
+    Noise makes the arms wide.
+
     Such a turn keeps areas, and the distance is still there to undo it: a flow one can write down.
     """
     middle, stds = torch.tensor([2.2, 0.0]), torch.tensor([0.6, 0.2])
@@ -123,40 +129,41 @@ def pinwheel() -> DataSet:
         cos, sin = angle.cos(), angle.sin()
         return torch.stack([cos * v[:, 0] - sin * v[:, 1], sin * v[:, 0] + cos * v[:, 1]], dim=1)
 
-    def sample(u, e):
-        v = middle + stds * e
+    def sample(u, e, noise=1.0):
+        v = middle + torch.stack([stds[0] * e[:, 0], noise * stds[1] * e[:, 1]], dim=1)
         arm = torch.clamp((ARMS * u[:, 0]).floor(), max=ARMS - 1)
         return turned(v, base * arm + WIND * v.square().sum(dim=1).sqrt())
 
-    def log_prob(x):
+    def log_prob(x, noise=1.0):
         distance = x.square().sum(dim=1).sqrt()
+        along, across = stds[0].to(x), noise * stds[1].to(x)
         terms = []
         for arm in range(ARMS):
-            v = turned(x, -base * arm - WIND * distance)
-            terms.append(-0.5 * ((v - middle.to(x)) / stds.to(x)).square().sum(dim=1))
-        constant = math.log(2 * math.pi * ARMS) + stds.log().sum().item()
+            v = turned(x, -base * arm - WIND * distance) - middle.to(x)
+            terms.append(-0.5 * ((v[:, 0] / along).square() + (v[:, 1] / across).square()))
+        constant = (2 * math.pi * ARMS * along * across).log()
         return torch.logsumexp(torch.stack(terms), dim=0) - constant
 
     return DataSet("Pinwheel", sample, log_prob)
 
 
 def checkerboard() -> DataSet:
-    """Eight squares of side 2, all equally dense, and nothing between them."""
+    """Eight squares of side 2, all equally dense, and nothing between them: without noise."""
 
-    def sample(u, e):
+    def sample(u, e, noise=1.0):
         cell = torch.clamp((8 * u[:, 0]).floor(), max=7)
         row = (cell / 2).floor()
         column = 2 * (cell - 2 * row) + row - 2 * (row / 2).floor()
         across = 8 * u[:, 0] - cell  # what is left of u is uniform again
         return torch.stack([2 * (column + across) - 4, 2 * (row + u[:, 1]) - 4], dim=1)
 
-    def log_prob(x):
+    def log_prob(x, noise=1.0):
         square = ((x + 4) / 2).floor()
         odd = square.sum(dim=1) - 2 * (square.sum(dim=1) / 2).floor()
         inside = (x.abs() < 4).all(dim=1) & (odd == 0)
         return torch.where(inside, -math.log(32), -math.inf)
 
-    return DataSet("Checkerboard", sample, log_prob)
+    return DataSet("Checkerboard", sample, log_prob, noisy=False)
 
 
 RING = gmu.ring_centers(8, 3.0).float()
@@ -172,11 +179,12 @@ DATA = {
 MODES = {"ring": RING}  # centres of equally likely modes that lie apart
 
 
-def entropy(data: DataSet, reach: float = 6.0, side: int = 300) -> float:
+def entropy(data: DataSet, noise: float = 1.0, reach: float = 6.0, side: int = 300) -> float:
     """The entropy of a data set, by the sum over a fine grid: the NLL that no flow can beat.
 
     Args:
         data: The data set; its density lies inside the square that reaches to `reach`.
+        noise: In shares of the data's own.
         reach: Half the side of the square.
         side: Cells along a side.
 
@@ -195,7 +203,7 @@ def entropy(data: DataSet, reach: float = 6.0, side: int = 300) -> float:
     total, mass = 0.0, 0.0
     for y in line.split(40):
         grid = torch.stack(torch.meshgrid(line, y, indexing="xy"), dim=-1).reshape(-1, 2)
-        log_p = data.log_prob(grid).double()
+        log_p = data.log_prob(grid, noise).double()
         p = log_p.exp()
         total -= torch.where(p > 0, p * log_p, 0.0).sum().item() * step**2
         mass += p.sum().item() * step**2

@@ -18,7 +18,7 @@ import torch
 import flows
 
 saved = json.load(open("flow-lab.json", encoding="utf-8"))
-flow = flows.RealNVP(2, **saved["shape"])
+flow = getattr(flows, saved["flow"])(2, **saved["shape"])
 flow.load_state_dict({name: torch.tensor(w) for name, w in saved["weights"].items()})
 x, log_p = torch.tensor(saved["points"]), torch.tensor(saved["log_p"])
 z, log_det = flow.encode(x)

@@ -15,13 +15,16 @@ from live import compile
 from live.lab import bundle, compile_core, compile_kind
 
 STORED = Path(__file__).parent / "programs.json"
+COUPLINGS = {"affine": flows.AffineCoupling, "spline": flows.SplineCoupling}
+FLOWS = {"affine": flows.RealNVP, "spline": flows.SplineFlow}  # what is made of them
 WAVES = (0, 4)  # Fourier features that one may choose
+NOISES = (0.5, 1.0, 1.5, 2.0)  # in shares of the data's own noise, likewise
 TURNS = (0, 30, 45, 60, 90)  # degrees between the couplings, likewise
 
 
-def coupling(flip: bool, n_frequencies: int):
-    """The couplings of `flows.RealNVP`, of any width."""
-    return lambda width: flows.AffineCoupling(2, width, flip, n_frequencies=n_frequencies)
+def coupling(name: str, flip: bool, n_frequencies: int):
+    """The couplings of a flow, of any width."""
+    return lambda width: COUPLINGS[name](2, width, flip, n_frequencies=n_frequencies)
 
 
 def core_of(base: DataSet) -> dict:
@@ -38,10 +41,10 @@ def core_of(base: DataSet) -> dict:
     }
 
 
-def sampler(data: DataSet):
+def sampler(data: DataSet, *noise: float):
     """The program that draws points: of uniform and normal numbers, as many as one likes."""
     u, e = torch.linspace(0, 0.99, 202).reshape(101, 2), torch.linspace(-2, 2, 202).reshape(101, 2)
-    return compile(data.sample, u, e, name="sample", dynamic=(0, 1))
+    return compile(data.sample, u, e, *noise, name="sample", dynamic=(0, 1))
 
 
 def stored_kind(make) -> dict:
@@ -53,8 +56,8 @@ def stored_kind(make) -> dict:
 def stored_data(data: DataSet) -> dict:
     """The two programs of a data set."""
     points = torch.linspace(-2, 2, 202).reshape(101, 2)
-    exact = compile(data.log_prob, points, name="logProb")
-    return bundle.as_json({"sample": sampler(data), "log_prob": exact})
+    exact = compile(data.log_prob, points, 1.5, name="logProb")
+    return bundle.as_json({"sample": sampler(data, 1.5), "log_prob": exact})
 
 
 def settings() -> dict:
@@ -63,14 +66,18 @@ def settings() -> dict:
     for degrees in TURNS[1:]:
         layer = flows.Linear(flows.rotation(float(degrees)))
         turns[str(degrees)] = [buffer.flatten().tolist() for _, buffer in layer.named_buffers()]
-    data = {name: {"label": d.label, "entropy": round(entropy(d), 5)}
+    data = {name: {"label": d.label, "noisy": d.noisy,
+                   "entropy": {f"{noise:g}": round(entropy(d, noise), 5) for noise in NOISES}}
             for name, d in DATA.items()}  # fmt: skip
     bases = {name: {"label": base.label, "python": PYTHON[name]} for name, base in BASES.items()}
-    return {"data": data, "bases": bases, "turns": turns, "waves": list(WAVES), "extent": EXTENT}
+    made = {name: flow.__name__ for name, flow in FLOWS.items()}
+    return {"data": data, "bases": bases, "couplings": made, "turns": turns, "waves": list(WAVES),
+            "noises": list(NOISES), "extent": EXTENT}  # fmt: skip
 
 
 KINDS = {
-    f"coupling{n}{'flipped' if flip else ''}": coupling(flip, n)
+    f"{name}{n}{'flipped' if flip else ''}": coupling(name, flip, n)
+    for name in COUPLINGS
     for n in WAVES
     for flip in (False, True)
 } | {"turn": lambda width: flows.Linear(flows.rotation(45.0))}

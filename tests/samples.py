@@ -1,17 +1,31 @@
 """What several tests draw, and what they read off a flow or a cell."""
 
 import ast
+from pathlib import Path
 
 import export
+import left_out
 import pytest
 import torch
 from solutions import TARGET
+from sphinx_external_toc.parsing import parse_toc_yaml
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
+
+ROOT = Path(__file__).resolve().parents[1]
+# The site's pages, and the chapters without one: an edition may leave some out.
+DOCUMENTS = list(parse_toc_yaml(ROOT / "_toc.yml"))
+LEFT_OUT = left_out.left_out(ROOT, set(DOCUMENTS))
 
 needs_solutions = pytest.mark.skipif(
     not TARGET.exists(), reason="an edition without solutions (tools/edition.py)"
 )
+
+
+def needs_page(name: str):
+    """For a test that looks at one chapter's page: an edition may leave that chapter out."""
+    reason = f"an edition without {name} (CONTRIBUTING.md)"
+    return pytest.mark.skipif(name in LEFT_OUT, reason=reason)
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

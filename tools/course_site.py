@@ -12,7 +12,8 @@
 - Figures have a version for dark pages (dark.py).
 - Pages carry only what they use (page_weight.py).
 - One page is the Flow Lab (lab_page.py).
-- Nothing links to chapters that are left out (left_out.py).
+- Each figure can be reported, once there is a repository to do so (report.py).
+- Nothing links to chapters that are left out, and the others keep their numbers (left_out.py).
 """
 
 import base64
@@ -39,10 +40,12 @@ from found import (
 )
 from guesses import mark_guesses
 from lab_page import mount_lab, write_lab
-from left_out import read_source
+from left_out import keep_numbers, read_source
 from notes import add_notes, read_terms
 from page_weight import bundle_styles, calm_theme, ease_images, names_in_use
 from reading import ease_reading, shorten_exported_code, words_of
+from report import add_reports
+from repository import address, is_placeholder
 from sphinx.ext.mathjax import html_visit_displaymath, html_visit_math
 from sphinx.util import logging
 
@@ -346,6 +349,8 @@ def finish_site(app, exception) -> None:
         add_dark_pictures(page, soup, source)
         if source.suffix == ".ipynb":
             add_notes(page, soup, glossary, terms)
+        if not is_placeholder():
+            add_reports(name, soup, base, address())
         put_code_back(aside[page])
     # Last, for a set formula is made of many elements, all of which the above would look at.
     math_css, complaints = set_formulas(list(fresh.values()))
@@ -371,6 +376,7 @@ def setup(app):
     )
     app.connect("config-inited", configure)
     app.connect("source-read", read_source)
+    app.connect("env-get-updated", keep_numbers, priority=900)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", mount_lab)
     app.connect("build-finished", write_lab, priority=100)

@@ -23,7 +23,7 @@ from sphinx.search.en import SearchEnglish
 
 NOT_PROSE = (
     "pre, script, style, svg, mjx-container, .headerlink, .live-figure, .cell_input, details.fold, "
-    ".citation-list, .toctree-wrapper, nav, .prev-next-area, .afterword"
+    ".citation-list, .toctree-wrapper, nav, .prev-next-area, .afterword, .report"
 )
 BLOCKS = ["p", "li", "dt", "dd", "td", "th", "div", "figcaption", "h1", "h2", "h3", "h4"]
 ALSO = re.compile(r"^\s*Also:\s*(.+?)\.?\s*$", flags=re.DOTALL)

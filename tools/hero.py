@@ -134,7 +134,7 @@ def hero(flow: flows.RealNVP | None = None):
     density = live.heat("density", extent, limits=(0, 0.4))
     return live.live_figure(
         scene,
-        live.panel(*samples, *way, title="samples", probe=("z1", "z2"), **square),
+        live.panel(*samples, *way, title="noise → ring", probe=("z1", "z2"), **square),
         live.panel(density, there, title="their density", **square),
         readout="a Gaussian after {layer:.0f} of 16 couplings; log p of the dot: {log_p:.2f} nats",
         alt="Left: samples of a trained flow, eight clusters in eight colours on a ring, and the "

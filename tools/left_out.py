@@ -2,11 +2,14 @@
 
 A chapter whose line is taken out of `_toc.yml` has no page; its notebook stays, for `flows.py` is
 made of all of them. While pages are read, links to it become plain words, and its card leaves the
-landing page. The sources stay as they were.
+landing page. The sources stay as they were. So do the numbers: texts say "chapter 5", whether
+chapter 2 is there or not.
 """
 
 import re
 from pathlib import Path
+
+from docutils import nodes
 
 CARD = re.compile(
     r"^(:{3,}|`{3,})\{grid-item-card\}[^\n]*\n(.*?)^\1[ \t]*\n*", re.DOTALL | re.MULTILINE
@@ -58,3 +61,21 @@ def read_source(app, name: str, source: list[str]) -> None:
     """While Sphinx reads a page: take the links out."""
     if names := left_out(Path(app.srcdir), set(app.env.found_docs)):
         source[0] = without(source[0], names)
+
+
+def keep_numbers(app, env) -> list[str]:
+    """Once Sphinx has counted the pages: give chapters, and what is in them, their own numbers.
+
+    Sphinx counts what the table of contents names. With one chapter less, all that follow would
+    have numbers that no text means.
+    """
+    for name, counted in env.toc_secnumbers.items():
+        if not (found := re.fullmatch(r"chapters/(\d+)_\w+", name)):
+            continue
+        own = int(found[1])
+        for numbers in (counted, *env.toc_fignumbers.get(name, {}).values()):
+            numbers |= {place: (own, *number[1:]) for place, number in numbers.items() if number}
+        for part in (env.titles[name], *env.tocs[name].findall(nodes.reference)):
+            if number := part.get("secnumber"):
+                part["secnumber"] = (own, *number[1:])
+    return []

@@ -70,5 +70,4 @@ def stop_at(steps, gaps):
         REVIEW,
     ],
     cpu_minutes=4.0,
-    gpu_minutes=4.0,
 )

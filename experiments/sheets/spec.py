@@ -94,8 +94,7 @@ class Spec:
         task: The function to write.
         questions: Three.
         minutes: Of a student's work, without the sweep.
-        cpu_minutes: What the sweep may cost on one core.
-        gpu_minutes: The same on a GPU: these networks are too small to gain from one.
+        cpu_minutes: What the sweep may cost on one core. (It uses no GPU.)
 
     Example:
         >>> from experiments.sheets import SHEETS
@@ -118,7 +117,6 @@ class Spec:
     questions: Sequence[Question]
     minutes: int = 60
     cpu_minutes: float = 3.0
-    gpu_minutes: float = 3.0
 
     def arms(self) -> list[dict]:
         """The settings of the grid, without the ring.

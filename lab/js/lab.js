@@ -6,9 +6,10 @@ const menu = (name, label, pairs, value) => ({ name, label, kind: "menu", option
 const whole = (name, label, min, max, value) => ({ name, label, kind: "int", min, max, step: 1, value });
 const same = (values) => values.map((v) => [v, v]);
 
-const parametersOf = ({ data, bases, waves, turns }) => [
+const parametersOf = ({ data, bases, couplings, waves, turns, noises }) => [
   menu("data", "Data", [...Object.entries(data).map(([k, d]) => [d.label, k]), ["Your own drawing", "drawn"]], "ring"),
   whole("layers", "Layers", 1, 16, 12),
+  menu("coupling", "Couplings", same(Object.keys(couplings)), "affine"),
   menu("width", "Width", same([8, 16, 32, 64]), 32),
   menu("waves", "Fourier features", waves.map((n) => [n || "none", n]), 4),
   menu("turn", "Turn", [["none", 0], ...Object.keys(turns).map((d) => [`${d}°`, +d])], 45),
@@ -17,12 +18,13 @@ const parametersOf = ({ data, bases, waves, turns }) => [
   menu("steps", "Steps", same([500, 1000, 1500, 3000, 6000]), 1500),
   menu("batch", "Batch", same([64, 128, 256, 512]), 256),
   menu("points", "Points", [["always new", 0], ...same([50, 100, 500, 2000])], 0),
+  menu("noise", "Noise", noises.map((n) => [n === 1 ? "as it is" : `${n} times`, n]), 1),
   menu("base", "Base", Object.entries(bases).map(([k, b]) => [b.label, k]), "normal"),
   whole("seed", "Seed", 0, 99, 0),
 ];
-const FIRST = 6; // the others are put away
+const FIRST = 7; // the others are put away
 // A second flow beside the first: what it differs in, and its value of that.
-const SECOND = { layers: 4, width: 8, waves: 0, turn: 0, rate: 1e-3, base: "student" };
+const SECOND = { layers: 4, coupling: "spline", width: 8, waves: 0, turn: 0, rate: 1e-3, base: "student" };
 const comparing = (params) => {
   const those = params.filter((p) => p.name in SECOND);
   return [menu("vs", "It differs in", [["nothing: no second flow", ""], ...those.map((p) => [p.label, p.name])], ""),
@@ -50,13 +52,13 @@ const MISSIONS = [
   { text: "Learn fifty points by heart: bring the training loss a whole nat below the held-out loss.",
     state: "data=ring&points=50&steps=3000", solved: (s) => s.settings.points === 50 && s.done > 100 && s.train < s.nll - 1 },
   { text: "A small flow for the ring: fewer than 3000 weights, and a gap below 0.2 nats.",
-    state: "data=ring&points=always+new&width=16&layers=2&steps=3000",
-    solved: (s) => s.settings.data === "ring" && s.size < 3000 && s.gap !== null && s.gap < 0.2 },
+    state: "data=ring&points=always+new&noise=as+it+is&width=16&layers=2&steps=3000",
+    solved: (s) => s.settings.data === "ring" && s.settings.noise === 1 && s.size < 3000 && s.gap !== null && s.gap < 0.2 },
   { text: "Make the bridges vanish: on the ring, fewer than 2 % strays.",
-    state: "data=ring&points=always+new&waves=none&turn=none",
-    solved: (s) => s.settings.data === "ring" && s.done > 100 && s.strays !== null && s.strays < 0.02 },
-  { text: "The two moons, to within 0.03 nats.", state: "data=moons&points=always+new&layers=2",
-    solved: (s) => s.settings.data === "moons" && s.gap !== null && s.gap < 0.03 },
+    state: "data=ring&points=always+new&noise=as+it+is&waves=none&turn=none",
+    solved: (s) => s.settings.data === "ring" && s.settings.noise === 1 && s.done > 100 && s.strays !== null && s.strays < 0.02 },
+  { text: "The two moons, to within 0.03 nats.", state: "data=moons&points=always+new&noise=as+it+is&layers=2",
+    solved: (s) => s.settings.data === "moons" && s.settings.noise === 1 && s.gap !== null && s.gap < 0.03 },
   { text: "Make a training explode, and see it go back.", state: "data=spiral&points=always+new", solved: (s) => s.jumps > 0 },
   { text: "Draw a hundred points or more, and bring their held-out loss down by a nat.",
     state: "data=Your+own+drawing", solved: (s) => s.settings.data === "drawn" && s.drawn >= 100 && s.nll < s.start - 1 },
@@ -519,11 +521,11 @@ class Lab {
 
   // ------------------------------------------------------------------------------------- the flow
 
-  flow({ layers, width, waves, turn, base } = this.now()) {
+  flow({ layers, coupling, width, waves, turn, base } = this.now()) {
     const made = [];
     for (let i = 0; i < layers; i++) {
       if (turn && i) made.push({ kind: "turn", given: this.settings.turns[turn].map((v) => Float32Array.from(v)) });
-      made.push({ kind: `coupling${waves}${i % 2 ? "flipped" : ""}` });
+      made.push({ kind: `${coupling}${waves}${i % 2 ? "flipped" : ""}` });
     }
     return { layers: made, width, base };
   }
@@ -544,11 +546,11 @@ class Lab {
   // A new flow with the settings of now, and nothing trained yet: two, if one is to differ. What is
   // ordered until they are made is done then (`goal`).
   async fresh() {
-    const epoch = ++this.epoch, { data, points, seed, vs } = this.now();
+    const epoch = ++this.epoch, { data, points, seed, noise, vs } = this.now();
     this.stopped();
     this.order({ do: "pause" });
     this.ready = false;
-    this.remember(data);
+    this.remember(`${data} ${noise}`);
     if (!this.viewer || this.viewer.ended) this.seeAnew();
     const own = data === "drawn";
     this.enough = !own || this.drawn.length >= 20;
@@ -568,12 +570,13 @@ class Lab {
     this.root.classList.toggle("lab-own", own);
     this.fit = true;
     this.plots[0].canvas.tabIndex = own ? 0 : -1;
-    const few = own ? Float32Array.from(this.drawn) : points ? await this.viewer.ask({ do: "sample", name: data, seed: seed + 1000, count: points }) : null;
+    const source = { name: data, more: [noise] }, info = this.settings.data[data];
+    this.root.querySelector("[data-param=noise]").disabled = !info?.noisy;
+    const few = own ? Float32Array.from(this.drawn) : points ? await this.viewer.ask({ do: "sample", source, seed: seed + 1000, count: points }) : null;
     if (epoch !== this.epoch) return;
-    const info = this.settings.data[data];
-    this.entropy = own ? null : info.entropy;
-    this.data = few ?? (await this.viewer.ask({ do: "sample", name: data, seed: 777, count: 2000 }));
-    const pool = own ? null : await this.viewer.ask({ do: "sample", name: data, seed: 4242, count: HELD });
+    this.entropy = own ? null : info.entropy[noise];
+    this.data = few ?? (await this.viewer.ask({ do: "sample", source, seed: 777, count: 2000 }));
+    const pool = own ? null : await this.viewer.ask({ do: "sample", source, seed: 4242, count: HELD });
     if (epoch !== this.epoch) return;
     this.pool = pool;
     if (own) { // a fifth is held out
@@ -585,15 +588,16 @@ class Lab {
     this.exact = null;
     if (!own) {
       const [field, there] = await Promise.all([
-        this.viewer.ask({ do: "exact", name: data, points: this.fine }),
-        this.viewer.ask({ do: "exact", name: data, points: this.pool }),
+        this.viewer.ask({ do: "exact", source, points: this.fine }),
+        this.viewer.ask({ do: "exact", source, points: this.pool }),
       ]);
       if (epoch !== this.epoch) return;
       this.exact = field.map(Math.exp);
       this.exactThere = there;
       this.rare = there.slice().sort()[Math.floor(there.length / 1000)];
     }
-    this.trainData = own ? this.trained : points ? this.data : data;
+    this.source = source;
+    this.trainData = own ? this.trained : points ? this.data : source;
     const now = this.now(), plan = this.plan ?? [];
     this.first.make(now, plan);
     this.second?.make({ ...now, [vs]: now[`${vs}2`] }, vs === "rate" ? [] : plan);
@@ -622,7 +626,7 @@ class Lab {
   // The curve of the run before stays, to compare with: of the same data.
   remember(data) {
     if (this.first.held.length > 1) this.before = this.first.held;
-    if (this.heldOf !== data || data === "drawn") this.before = null;
+    if (this.heldOf !== data || data.startsWith("drawn")) this.before = null;
     this.heldOf = data;
   }
 
@@ -737,9 +741,9 @@ class Lab {
     const wanted = { density: ["logProb", this.running ? this.coarse : this.fine], samples: ["samples", SHOWN], across: ["decode", this.across], up: ["decode", this.up] };
     if (run === this.first) wanted.probe = ["encode", Float32Array.of(this.model.get("px"), this.model.get("py"))];
     if (pool?.length) wanted.held = ["logProb", pool];
-    if (this.exact && typeof this.trainData !== "string") wanted.own = ["logProb", this.trainData];
+    if (this.exact && ArrayBuffer.isView(this.trainData)) wanted.own = ["logProb", this.trainData];
     const made = await viewer.ask({ do: "view", model, weights, wanted });
-    const away = this.exact && (await viewer.ask({ do: "exact", name: this.model.get("data"), points: made.samples.at(-1) }));
+    const away = this.exact && (await viewer.ask({ do: "exact", source: this.source, points: made.samples.at(-1) }));
     // Where it started is known, though the first look may come when many steps are done.
     const late = wanted.held && run.start === undefined && done && run.untrained;
     const first = late && (await viewer.ask({ do: "view", model, weights: run.untrained, wanted: { held: wanted.held } }));
@@ -1052,7 +1056,7 @@ class Lab {
 
   // The shape, the weights by the names that torch gives them, and a few points with their log p.
   async exported() {
-    const { layers, width, waves, turn } = this.now(), { flowNow: model, weights: all, done } = this.first, weights = {}, points = this.data.slice(0, 40);
+    const { layers, coupling, width, waves, turn } = this.now(), { flowNow: model, weights: all, done } = this.first, weights = {}, points = this.data.slice(0, 40);
     const { sizes } = this.settings, { layers: kinds } = model;
     let at = 0;
     kinds.forEach(({ kind }, k) => {
@@ -1065,7 +1069,7 @@ class Lab {
       }
     });
     const made = await this.viewer.ask({ do: "view", model, weights: all, wanted: { p: ["logProb", points] } }, true);
-    return { shape: { n_layers: layers, hidden_dim: width, n_frequencies: waves, turn }, base: this.model.get("base"), weights, steps: done,
+    return { flow: this.settings.couplings[coupling], shape: { n_layers: layers, hidden_dim: width, n_frequencies: waves, turn }, base: this.model.get("base"), weights, steps: done,
       points: Array.from({ length: points.length / 2 }, (_, i) => [points[2 * i], points[2 * i + 1]]), log_p: Array.from(made.p) };
   }
 }

@@ -331,53 +331,6 @@ def diagonal_scatter(low, base, part, k=0, one=0, two=1):
     return t.make(low.shape, element, low.dtype)
 
 
-@handles("constant_pad_nd")
-def pad(low, a, widths, value=0):
-    value = low.cast(value, low.dtype)
-    for k, width in enumerate(widths):  # negative widths cut off
-        if isinstance(width, int) and width < 0:
-            d = len(a.shape) - 1 - k // 2
-            length = low.x.plus(a.shape[d], width)
-            length = length.args[0] if length.op == "num" else length
-            shape = (*a.shape[:d], length, *a.shape[d + 1 :])
-            first = 0 if k % 2 else -width
-            a = low.tensors.view(a, shape, lambda i, d=d, first=first: [
-                *i[:d], moved(low, i[d], first, 1), *i[d + 1 :]])  # fmt: skip
-    widths = [max(w, 0) if isinstance(w, int) else w for w in widths]
-    for k in range(0, len(widths), 2):
-        d = len(a.shape) - 1 - k // 2
-        shape = list(a.shape)
-        shape[d] = low.x.plus(shape[d], widths[k], widths[k + 1])
-        shape[d] = shape[d].args[0] if shape[d].op == "num" else shape[d]
-        base = low.tensors.expanded(value, shape)
-        a = _padded(low, base, a, d, widths[k])
-    return a
-
-
-def _padded(low, base, a, d, start):
-    whole = low.tensors
-    if is_long(base.shape[d]):
-        return joined(low, _pad_parts(low, base, a, d, start), base.shape, d)
-    return whole.make(base.shape, lambda i: whole.read(a, [*i[:d], i[d] - start, *i[d + 1 :]])
-                      if start <= i[d] < start + a.shape[d] else whole.read(base, i),
-                      base.dtype)  # fmt: skip
-
-
-def _pad_parts(low, base, a, d, start):
-    after = low.x.plus(base.shape[d], low.x.times(a.shape[d], -1), -start)
-    after = after.args[0] if after.op == "num" else after
-    parts = []
-    for width, part in ((start, None), (None, a), (after, None)):
-        if part is None and width != 0:
-            shape = list(base.shape)
-            shape[d] = width
-            fill = base.elements.flat[0]
-            part = low.tensors.make(shape, lambda i, fill=fill: fill, base.dtype)
-        if part is not None:
-            parts.append(part)
-    return parts
-
-
 def wrapped(low, e, size):
     """An index that may be negative, and is checked when the program runs."""
     if isinstance(e, int):

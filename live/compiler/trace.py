@@ -49,7 +49,31 @@ def decompositions(handled):
     known = {**torch._decomp.decomposition_table, **core_rules()}
     table = {op: rule for op, rule in known.items() if op.__name__.split(".")[0] not in handled
              and op.__name__.removesuffix(".default") not in handled}  # fmt: skip
-    return {**table, **SMALL_MATRICES}
+    return {**table, **SMALL_MATRICES, **ANY_SIZE}
+
+
+def padded(x: Tensor, widths, value=0) -> Tensor:
+    """`constant_pad_nd`, put together from parts.
+
+    Args:
+        x: What is padded.
+        widths: Before and after the last dimension, before and after the one before it, and so on;
+            negative ones cut off.
+        value: What stands in the new places.
+    """
+    for k in range(0, len(widths), 2):
+        dim, (before, after) = x.ndim - 1 - k // 2, widths[k : k + 2]
+        if before < 0 or after < 0:
+            start, end = max(-before, 0), max(-after, 0)
+            x = x.narrow(dim, start, x.shape[dim] - start - end)
+        sizes = [[*x.shape[:dim], n, *x.shape[dim + 1 :]] for n in (before, after)]
+        parts = [x.new_full(size, value) if size[dim] > 0 else None for size in sizes]
+        x = torch.cat([part for part in (parts[0], x, parts[1]) if part is not None], dim)
+    return x
+
+
+# Where torch's own way would fix the number of points.
+ANY_SIZE = {aten.constant_pad_nd.default: padded}
 
 
 def user_line() -> str:

@@ -9,6 +9,7 @@ from .dtypes import ARRAYS
 from .errors import INSTEAD
 from .linalg import SMALL_MATRICES
 from .lower import HANDLERS
+from .trace import ANY_SIZE
 
 PAGE = Path(__file__).parent / "COMPILES.md"
 KINDS = {
@@ -34,6 +35,11 @@ DIFFERS = """\
 """
 
 
+def plain(op) -> str:
+    """An operation's name, without its overload."""
+    return op.__name__.split(".")[0]
+
+
 def page() -> str:
     """The page as Markdown."""
     parts = [
@@ -44,9 +50,12 @@ def page() -> str:
         "code of torch: its result becomes data. All else raises a `CompileError`.",
     ]
     for module, title in KINDS.items():
-        names = sorted(n for n, h in HANDLERS.items() if h.__module__.endswith(module))
+        names = [n for n, h in HANDLERS.items() if h.__module__.endswith(module)]
+        if module == "ops_shape":
+            names += [plain(op) for op in ANY_SIZE]
+        names = sorted(names)
         parts.append(f"## {title}\n\n{', '.join(f'`{name}`' for name in names)}")
-    small = sorted({op.__name__.split(".")[0].lstrip("_") for op in SMALL_MATRICES})
+    small = sorted({plain(op).lstrip("_") for op in SMALL_MATRICES})
     parts.append(f"## Linear algebra, up to 4 x 4\n\n{', '.join(f'`{name}`' for name in small)}")
     kinds = "\n".join(f"| {dtype} | {array} |" for dtype, array in ARRAYS.items())
     parts.append(f"## Dtypes\n\n| torch | stored in |\n|---|---|\n{kinds}\n\n"

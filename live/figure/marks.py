@@ -12,8 +12,9 @@ PALETTES = ("density", "diverging")
 
 
 def _mark(kind, color=None, palette=None, **options):
-    if color is not None and color not in COLORS:
-        raise ValueError(f"color must be one of {', '.join(COLORS)}, but is {color!r}")
+    for each in color if isinstance(color, list) else [] if color is None else [color]:
+        if each not in COLORS:
+            raise ValueError(f"color must be one of {', '.join(COLORS)}, but is {each!r}")
     if palette is not None and palette not in PALETTES:
         raise ValueError(f"palette must be one of {', '.join(PALETTES)}, but is {palette!r}")
     named = {"kind": kind, "color": color, "palette": palette, **options}
@@ -59,7 +60,7 @@ def points(xy, y=None, *, color="blue", value=None, palette=None, limits=None, s
     Args:
         xy: Name of a tensor (n, 2), or of the x (n,) if `y` is given. NaN leaves a point out.
         y: Name of a tensor (n,).
-        color: One colour for all.
+        color: One colour for all, or a list of one for each.
         value: Name of a tensor (n,) that colours each point instead.
         palette: "density" or "diverging", for `value`.
         limits: (low, high) of `value`.
@@ -135,7 +136,7 @@ def mesh(xy, value, *, palette="density", limits=None, alpha=1.0):
     return _mark("mesh", palette=palette, xy=xy, value=value, limits=limits, alpha=alpha)
 
 
-def heat(value, extent, *, palette="density", limits=None, alpha=1.0):
+def heat(value, extent, *, palette="density", limits=None, alpha=1.0, show=None):
     """A picture (height, width); row 0 is at the bottom.
 
     Args:
@@ -144,6 +145,7 @@ def heat(value, extent, *, palette="density", limits=None, alpha=1.0):
         palette: "density" (from 0 up) or "diverging" (both signs).
         limits: (low, high); the largest value now, if left out.
         alpha: Opacity.
+        show: Name of a number: the mark is drawn only where it is not 0.
 
     Returns:
         A mark for `panel`.
@@ -160,7 +162,7 @@ def heat(value, extent, *, palette="density", limits=None, alpha=1.0):
     _increasing("extent (left, right)", extent[:2])
     _increasing("extent (bottom, top)", extent[2:])
     return _mark("heat", palette=palette, value=value, extent=list(extent), limits=limits,
-                 alpha=alpha)  # fmt: skip
+                 alpha=alpha, show=show)  # fmt: skip
 
 
 def bars(value, labels, *, color="blue", negative="orange", highlight=None, choose=None):
@@ -169,7 +171,7 @@ def bars(value, labels, *, color="blue", negative="orange", highlight=None, choo
     Args:
         value: Name of a tensor (k,).
         labels: k texts.
-        color: Of bars to the right.
+        color: Of bars to the right: one, or a list of one for each.
         negative: Of bars to the left.
         highlight: Name of a number: this bar is drawn full, the others pale.
         choose: Name of a menu, or of a whole-number slider: a click on the k-th bar sets it to

@@ -186,14 +186,16 @@ def readout(spec: dict, state: dict, values: dict) -> str:
         values: The scene's tensors in this state.
 
     Returns:
-        The template with numbers filled in; a menu shows the text of its option.
+        The template with numbers filled in; a menu shows the text of its option. Where a goal is
+        met, what is said of it follows.
     """
     words = {k: v.flatten().tolist() if v.ndim else v.item() for k, v in values.items()}
     for p in spec["params"]:
         words[p["name"]] = argument(p, state[p["name"]])
         if p["kind"] == "menu":
             words[p["name"]] = p["options"][p["values"].index(state[p["name"]])]
-    return fill(spec["readout"], words)
+    text, goal = fill(spec["readout"], words), spec.get("goal")
+    return f"{text} {goal['said']}" if goal and words[goal["name"]] > 0 else text
 
 
 def summary(value: torch.Tensor) -> list[float]:

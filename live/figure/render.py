@@ -183,7 +183,12 @@ def _points(ax, mark, values):
     if "value" in mark:
         ax.scatter(x, y, color=_colors(mark, _array(values, mark["value"]).ravel()), **style)
     else:
-        ax.scatter(x, y, color=COLORS[mark["color"]], alpha=mark["alpha"], **style)
+        ax.scatter(x, y, color=_named(mark["color"]), alpha=mark["alpha"], **style)
+
+
+def _named(color):
+    """The colour of a name, or the colours of several."""
+    return [COLORS[name] for name in color] if isinstance(color, list) else COLORS[color]
 
 
 def _norm(mark, v):
@@ -240,7 +245,8 @@ def _heat(ax, mark, values):
 
 def _bars(ax, mark, values):
     v = _array(values, mark["value"])
-    colors = [COLORS[mark["color"] if x >= 0 else mark["negative"]] for x in v]
+    own = mark["color"] if isinstance(mark["color"], list) else [mark["color"]] * len(v)
+    colors = [COLORS[c if x >= 0 else mark["negative"]] for c, x in zip(own, v, strict=True)]
     alphas = np.ones(len(v))
     if "highlight" in mark:
         alphas[:] = 0.45

@@ -26,7 +26,7 @@ TAKEN = frozenset(dir(anywidget.AnyWidget)) | OWN
 
 
 def live_figure(function, *panels, readout="", alt="", caption="", play=None, labels=None,
-                fold=None, **controls):  # fmt: skip
+                fold=None, goal=None, **controls):  # fmt: skip
     """A figure that moves with its parameters: in a notebook, and on a page with no kernel.
 
     Without panels, `function(z, **parameters)` is a transform: it takes z of shape (n,) or (n, 2)
@@ -45,6 +45,9 @@ def live_figure(function, *panels, readout="", alt="", caption="", play=None, la
         labels: Name of a parameter -> what its control is called, such as {"px": "x1 of the
             point"}. Without one, the name itself.
         fold: Controls that are put away under a line of text, see `live.fold`.
+        goal: What the reader is asked to find, and what is said while it is found: (condition,
+            text). The condition is a torch function of some of the parameters, or the name of a
+            number of the scene; it is met where it is above 0. Not met in the default state.
         **controls: One per parameter, e.g. `alpha=(0.1, 3.0, 1.0)` for low, high, value; a list
             for a menu; or an ipywidgets slider. See `live.figure.controls.control`.
 
@@ -70,7 +73,27 @@ def live_figure(function, *panels, readout="", alt="", caption="", play=None, la
     declared = folded(_labelled(_controls(function, controls), labels), fold)
     if not panels:
         function, panels, readout, alt = default_view(function, declared, readout, alt)
-    return _class_of(declared)(function, list(panels), declared, readout, alt, caption, play, fold)
+    function, goal = _with_goal(function, goal)
+    texts = readout, alt, caption
+    return _class_of(declared)(function, list(panels), declared, *texts, play, fold, goal)
+
+
+def _with_goal(function, goal):
+    """A scene that knows whether its goal is met, and the goal as the page gets it."""
+    if goal is None:
+        return function, None
+    if not (isinstance(goal, tuple) and len(goal) == 2 and isinstance(goal[1], str)):
+        raise ValueError("goal must be (condition, text), such as "
+                         f'("wider", "Found: it came out wider."), but is {goal!r}')  # fmt: skip
+    condition, said = goal
+    if not callable(condition):
+        return function, {"name": condition, "said": said}
+    wanted = inspect.signature(condition).parameters
+
+    def scene(**given):
+        return function(**given) | {"goal": condition(**{name: given[name] for name in wanted})}
+
+    return scene, {"name": "goal", "said": said}
 
 
 def _controls(function, controls):
@@ -123,7 +146,7 @@ class _LiveFigure(anywidget.AnyWidget):
     data = traitlets.Dict(help="Its constants and weights.").tag(sync=True)
     spec = traitlets.Dict(help="Parameters, panels, readout.").tag(sync=True)
 
-    def __init__(self, function, panels, declared, readout, alt, caption, play, fold):
+    def __init__(self, function, panels, declared, readout, alt, caption, play, fold, goal):
         self._function, self._declared = function, declared
         start = {c["name"]: c["value"] for c in declared}
         self.scene = _scene(function, declared)
@@ -131,6 +154,7 @@ class _LiveFigure(anywidget.AnyWidget):
         program = compile(self.scene, *examples, dynamic=(), name="scene")
         values = self.evaluate(start)
         _check_names(panels, readout, values, declared, play)
+        _check_goal(goal, values)
         panels = resolve_limits(panels, values)
         shapes = {k: list(v.shape) for k, v in values.items() if k not in program.inputs}
         super().__init__(
@@ -142,7 +166,7 @@ class _LiveFigure(anywidget.AnyWidget):
                 "params": declared, "panels": panels, "readout": readout, "alt": alt,
                 "caption": caption, "play": play, "shapes": shapes,
                 "check": checksum(values, shapes), "convention": CONVENTION,
-                **({"fold": fold} if fold else {}),
+                **({"fold": fold} if fold else {}), **({"goal": goal} if goal else {}),
             },
         )  # fmt: skip
 
@@ -257,6 +281,10 @@ def _check_names(panels, readout, values, declared, play):
     for mark in (mark for panel in panels for mark in panel["marks"]):
         if "choose" in mark:
             _check_choice(mark, values, declared)
+        if isinstance(mark.get("color"), list):
+            n = values[mark.get("xy", mark.get("value"))].shape[0]
+            if len(mark["color"]) != n:
+                raise ValueError(f"color: {len(mark['color'])} colours for {n} entries")
         if "drag" in mark:
             n = values[mark["xy"]].shape[0]
             if len(mark["drag"]) != n or not set(mark["drag"]) <= sliders:
@@ -270,6 +298,18 @@ def _check_names(panels, readout, values, declared, play):
                 raise ValueError(f"{mark['value']} has {n} entries, but there are "
                                  f"{len(mark['labels']) - extra} labels")  # fmt: skip
     json.dumps(panels)
+
+
+def _check_goal(goal, values):
+    """What is to be found is one number, and there is something to find."""
+    if goal is None:
+        return
+    met = values.get(goal["name"])
+    if met is None or met.ndim:
+        raise ValueError(f"goal: {goal['name']!r} is no number that the scene returns; it returns "
+                         f"{', '.join(values)}")  # fmt: skip
+    if met > 0:
+        raise ValueError(f"goal: {goal['said']!r} is found in the default state already")
 
 
 def _check_choice(mark, values, declared):

@@ -163,6 +163,7 @@ def heights(spec: dict) -> tuple[int, int]:
     fold = spec.get("fold") or {"names": [], "when": None}
     panels, params = spec["panels"], len(spec["params"]) - len(fold["names"])
     line = 30 * bool(fold["names"] and not fold["when"])  # that opens what is put away
+    line += 20 * ("goal" in spec)  # where it is said that it was found
     controls = 50 + 45 * -(-params // 2) + line
     *above, last = rows(panels)
     beside = last == [1] and above  # the readout has the place that is left

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from claims import cells, solutions
+from claims import cells, solution, solutions
 
 from classroom import laws
 from classroom.exercise import black_boxes
@@ -182,7 +182,7 @@ def test_in_a_deep_flow_the_lost_mark_raises_the_loss(museum):
 def test_alone_and_in_company_sees_the_square_of_scores_and_not_the_lost_mark(museum):
     """What the exercise's solution says that it catches."""
     space = dict(museum[0])
-    exec(solutions(CHAPTER)["ex-10-alone"], space)
+    exec(solution(CHAPTER, "ex-10-alone"), space)
     depends_on_others = space["depends_on_others"]
     assert depends_on_others(space["log_prob_with_bug"], space["five"]) > 0.1
     assert depends_on_others(space["bent"].log_prob, space["five"]) == 0
@@ -371,4 +371,4 @@ def test_workers(museum):
 
 @pytest.mark.parametrize("label", solutions(CHAPTER))
 def test_the_solution_runs(label, museum):
-    exec(solutions(CHAPTER)[label], dict(museum[0]))
+    exec(solution(CHAPTER, label), dict(museum[0]))

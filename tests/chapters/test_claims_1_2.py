@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 import torch
-from samples import needs_solutions
+from claims import solution
 from torch import nn
 from torch.func import grad, hessian, jacfwd, jacrev, vmap
 
@@ -47,13 +47,11 @@ def chapter(number: int) -> dict:
     return names
 
 
-def solution(number: int, label: str) -> dict:
+def solved(number: int, label: str) -> dict:
     """What a solution defines; its own assertions run."""
-    text = "\n\n".join(c.source for c in read(number).cells if c.cell_type == "markdown")
-    block = re.search(rf"^````\{{solution\}} {label}\n.*?^````$", text, re.DOTALL | re.MULTILINE)
+    code = solution(STORED[number], label)
     names = dict(chapter(number))
-    for code in re.findall(r"^```python\n(.*?)^```$", block[0], re.DOTALL | re.MULTILINE):
-        exec(code, names)
+    exec(code, names)
     return names
 
 
@@ -204,14 +202,13 @@ def test_the_other_flat_stretches_lie_beyond_the_picture():
     assert 2 * PHI(double(-1.5 * math.pi + 0.5)) < 1e-4
 
 
-@needs_solutions
 def test_folding():
-    solution(1, "ex-fold")
+    solved(1, "ex-fold")
 
 
 def test_the_solution_on_noticing_runs():
     """Its own assertions: the log-dets cancel, and n grows as 8 / eps^2."""
-    solution(1, "ex-notice")
+    solved(1, "ex-notice")
 
 
 def test_one_bad_point_spoils_the_mean_after_a_clamp():
@@ -470,9 +467,8 @@ def test_answer_of_the_second_try():
         flows.Compose([flows.ShiftedSoftplus(), flows.Affine(2.0, 1.0)]).encode(x)
 
 
-@needs_solutions
 def test_the_cubic_has_right_derivatives_of_every_order():
-    names = solution(2, "ex-cubic")  # its own assertions: first and second, by differences
+    names = solved(2, "ex-cubic")  # its own assertions: first and second, by differences
     root, a = names["Root"].apply, double(0.3)[0]
     x = double(-3.0, -0.4, 0.7, 2.5)
     inputs = x.clone().requires_grad_(), a.clone().requires_grad_()

@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+from claims import solution
 from scipy import stats
 from torch import nn
 
@@ -520,12 +521,7 @@ def test_the_alt_text_of_the_left_out_radii():
 
 def test_the_solution_on_wrong_labels_runs():
     """Its own assertions: nothing, everything, and the label that is always wrong."""
-    (code,) = [
-        re.findall(r"^```python\n(.*?)^```$", cell.source, re.DOTALL | re.MULTILINE)[0]
-        for cell in CELLS
-        if "{solution} ex-6-wrong-labels" in cell.source
-    ]
     space = {"math": math}
-    exec(code, space)
+    exec(solution(CHAPTER.stem, "ex-6-wrong-labels"), space)
     share = torch.tensor([1 - 0.3, *[0.3 / 7] * 7])
     assert space["cost"](0.3) == pytest.approx(torch.special.entr(share).sum().item(), abs=1e-6)

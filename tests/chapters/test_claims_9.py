@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 import torch
-from claims import cells, defined, run_solution, solutions
+from claims import cells, defined, run_solution, solution, solutions
 from samples import needs_solutions
 from test_laws import TRANSFORMS, build, log_prob, normal, planar, radial, vector
 from torch import nn
@@ -438,7 +438,7 @@ def test_where_the_slip_folds(double):
         assert total[at] <= -1 and first[at] < 0 and second[at] < -1 - first[at]
     # The function in one line is what the exercise's code computes.
     space = {"torch": torch, "F": F, "math": math}
-    exec(solutions(CHAPTER)["ex-9-slip"].split("length, reach")[0], space)
+    exec(solution(CHAPTER, "ex-9-slip").split("length, reach")[0], space)
     w, free = 2 * cloud(100, seed=1), 3 * cloud(100, seed=2)
     given = (w * space["constrain"](w, free, 1)).sum(dim=1)
     length, along = w.norm(dim=1), (w * free).sum(dim=1)

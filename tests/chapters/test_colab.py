@@ -22,6 +22,7 @@ from pathlib import Path
 import execute
 import nbformat
 import pytest
+import student
 import torch
 import zoo
 from jupyter_client import KernelManager
@@ -29,6 +30,8 @@ from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from repository import address
 from solutions import TARGET
+
+from classroom.sheet import read_hand_in
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = Path(__file__).with_name("colab-requirements.txt")
@@ -111,6 +114,13 @@ def packages(colab: Path) -> dict[str, str]:
     return {entry["name"]: entry["version"] for entry in json.loads(listed)}
 
 
+def forget_the_course(colab: Path) -> None:
+    """An earlier run may have left an older course behind."""
+    if COURSE in packages(colab):
+        python = colab / "bin" / "python"
+        call(python, "-m", "pip", "uninstall", "--yes", COURSE, env=clean_environment())
+
+
 def clean_environment() -> dict[str, str]:
     """No path may lead from Colab's stand-in back to this checkout."""
     return {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}}
@@ -138,6 +148,21 @@ def kernel_specs(colab: Path, folder: Path) -> KernelSpecManager:
         json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}), encoding="utf-8"
     )
     return KernelSpecManager(kernel_dirs=[str(kernel.parents[1])])
+
+
+def opened(notebook, folder: Path, specs: KernelSpecManager) -> NotebookClient:
+    """A notebook in a folder of Colab."""
+    client = NotebookClient(
+        notebook,
+        timeout=3600,  # to end what hangs, not to judge a busy machine
+        startup_timeout=600,
+        kernel_name="colab",
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.widget_registry = {}  # see tools/execute.py: or a reply may be missed
+    client.kernel_spec_manager = specs
+    client.create_kernel_manager().kernel_spec_manager = client.kernel_spec_manager
+    return client
 
 
 def installs(cell) -> bool:
@@ -266,24 +291,13 @@ def test_chapter_runs_in_colab(chapter, colab, served_course, tried, tmp_path):
     stored = nbformat.read(chapter, as_version=4)
     setup = next(cell for cell in notebook.cells if installs(cell))
     if new := setup.source not in tried:
-        if COURSE in packages(colab):
-            python = colab / "bin" / "python"
-            call(python, "-m", "pip", "uninstall", "--yes", COURSE, env=clean_environment())
+        forget_the_course(colab)
         before = packages(colab)
     else:  # of the course as it lies here: `served_course` was made once, too
         setup.source = f"# tried before:\n{re.sub('^', '# ', setup.source, flags=re.MULTILINE)}"
     notebook.cells.append(nbformat.v4.new_code_cell(SAY_THE_PATH))
     add_solutions(notebook)
-    client = NotebookClient(
-        notebook,
-        timeout=3600,  # to end what hangs, not to judge a busy machine
-        startup_timeout=600,
-        kernel_name="colab",
-        resources={"metadata": {"path": str(folder)}},
-    )
-    client.widget_registry = {}  # see tools/execute.py: or a reply may be missed
-    client.kernel_spec_manager = kernel_specs(colab, tmp_path)
-    client.create_kernel_manager().kernel_spec_manager = client.kernel_spec_manager
+    client = opened(notebook, folder, kernel_specs(colab, tmp_path))
     client.execute(env=environment(served_course))
 
     if new:
@@ -300,6 +314,68 @@ def test_chapter_runs_in_colab(chapter, colab, served_course, tried, tmp_path):
     found = zoo.Result(len(pairs), zoo.faults(*zip(*pairs, strict=True)), {})
     assert not found.faults, f"\n{zoo.details('default', chapter.stem, found)}"
     assert compiled(notebook, chapter.stem) == compiled(stored, chapter.stem), "run `make execute`"
+
+
+# What a click on "Mount Drive" does, but in a folder of this machine; and what stands in for it.
+MOUNT_DRIVE = """
+import sys, types
+from pathlib import Path
+from classroom import sheet as module
+
+def mount(place):
+    Path(place, "MyDrive").mkdir(parents=True, exist_ok=True)
+
+drive = sys.modules["google.colab.drive"] = types.ModuleType("google.colab.drive")
+drive.mount, module.DRIVE = mount, Path({place!r}, "MyDrive")
+
+from google.colab import drive
+
+drive.mount({place!r})
+"""
+
+
+def test_a_sheet_goes_on_in_colab_on_drive_and_says_what_is_lost_without(
+    colab, served_course, tried, tmp_path
+):
+    """Machines after each other: all that they share is the Drive, or a file that is uploaded."""
+    notebook, specs = student.assigned(tmp_path), kernel_specs(colab, tmp_path)
+    setup = student.cell_of(notebook, "setup")
+    if setup.source in tried:
+        setup.source = "# tried with a chapter"
+    else:
+        forget_the_course(colab)
+    place = str(tmp_path / "drive")
+    settings = {
+        "opened": lambda content, folder: opened(content, folder, specs),
+        "env": environment(served_course),
+        "leave_out": ("compare", "check"),
+    }
+    mounted = settings | {"added": {"open": MOUNT_DRIVE.format(place=place)}}
+    lost = "which goes when this machine goes"
+    student.run(notebook, tmp_path / "one", stop_after=2, **mounted)
+    setup.source = "# tried before"
+    before = student.stored(Path(place, "MyDrive"))
+    assert len(before) == 2 and not list((tmp_path / "one").iterdir())
+    assert lost not in student.said(notebook, "run")
+    (tmp_path / "three").mkdir()
+    nbformat.write(notebook, tmp_path / "three" / "sheet (1).ipynb")  # as Colab names an upload
+
+    student.run(notebook, tmp_path / "two", **mounted)
+    after = student.stored(Path(place, "MyDrive"))
+    assert len(after) == student.ARMS and before.items() <= after.items()
+    whole = read_hand_in(student.said(notebook, "hand-in"))
+
+    # Without Drive: Colab's upload put the file where the notebook runs.
+    settings |= {"added": {"run": 'sheet.resume("sheet (1).ipynb")'}}
+    student.run(notebook, tmp_path / "three", **settings)
+    assert lost in student.said(notebook, "run")
+    assert f"All {student.ARMS} runs are stored" in student.said(notebook, "run")
+    moved = read_hand_in(student.said(notebook, "hand-in"))
+    assert moved["predictions"] == whole["predictions"] and len(moved["runs"]) == student.ARMS
+    same = [name for name, record in moved["runs"].items() if record == whole["runs"][name]]
+    assert same[:2] == list(moved["runs"])[:2], "taken over as they were, CPU time and all"
+    for name, record in moved["runs"].items():
+        assert record["rows"] == whole["runs"][name]["rows"]
 
 
 class Kernel:

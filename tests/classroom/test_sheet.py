@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import sys
 from collections import deque
 from types import SimpleNamespace
 
@@ -116,6 +117,18 @@ def test_a_sweep_goes_on_where_it_was_stopped(sheet, tmp_path):
     assert CALLS[0] == {"modes": 9, "radius": 3.2, "std": 0.25, "layers": 2, "width": 8}
 
 
+def test_in_colab_results_that_go_with_the_machine_are_told(sheet, monkeypatch, capsys, tmp_path):
+    predict_all(sheet)
+    sheet.sweep(budget_minutes=0.01)
+    assert "goes when this machine goes" not in capsys.readouterr().out, "this is no Colab"
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
+    sheet.sweep(budget_minutes=0.01)
+    assert f"{sheet.folder}, which goes when this machine goes" in capsys.readouterr().out
+    monkeypatch.setattr("classroom.sheet.DRIVE", tmp_path)
+    sheet.sweep(budget_minutes=0.01)
+    assert "goes when this machine goes" not in capsys.readouterr().out, "it is on Drive"
+
+
 def test_the_budget_holds(sheet, capsys):
     predict_all(sheet)
     sheet.sweep(budget_minutes=0.03)  # by the evidence, not enough for the dear ones
@@ -172,13 +185,17 @@ def test_hand_in_and_resume(sheet, tmp_path, capsys):
     assert found["head"]["student"] == "ada" and found["head"]["seeds"] == [5, 9, 13]
     assert found["predictions"] == sheet.predictions and found["runs"] == sheet.records()
     saved = tmp_path / "saved.ipynb"
-    output = {"output_type": "stream", "name": "stdout", "text": said.getvalue().splitlines(True)}
-    saved.write_text(json.dumps({"cells": [{}, {"outputs": [output]}]}), encoding="utf-8")
+    lines = said.getvalue().splitlines(True)  # which nbclient stores in several pieces
+    pieces = [{"output_type": "stream", "name": "stdout", "text": part} for part in
+              (lines[:4], "".join(lines[4:5]), lines[5:])]  # fmt: skip
+    saved.write_text(json.dumps({"cells": [{}, {"outputs": pieces}]}), encoding="utf-8")
     fresh = new(tmp_path / "elsewhere")
+    predict_all(fresh, best=0.2)  # the cells above were run first: no run, so nothing is lost
     fresh.resume(saved)
+    assert fresh.predictions == sheet.predictions
     fresh.sweep()
     assert len(CALLS) == 6 and fresh.records().keys() == {arm_name(a) for a in fresh.spec.arms()}
-    with pytest.raises(ValueError, match="holds predictions already"):
+    with pytest.raises(ValueError, match="holds runs already"):
         fresh.resume(saved)
     other = Sheet("depth", "bob", "r1", (1, 2, 3), folder=tmp_path / "other")
     with pytest.raises(ValueError, match="no hand-in of sheet depth, ring r1"):

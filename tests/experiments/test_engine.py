@@ -41,6 +41,13 @@ def test_parallel_runs_equal_serial_ones_bit_for_bit(tmp_path):
     assert all(r["cpu_seconds"] >= 0 and r["machine"]["torch"] for r in serial)
 
 
+def test_one_worker_is_this_process_and_needs_no_other_package(tmp_path, monkeypatch):
+    """A student's sheet runs where nothing but the course and torch may be."""
+    monkeypatch.setitem(sys.modules, "joblib", None)  # as if it were not installed
+    records = sweep(runs.train, SETTINGS, SEEDS, tmp_path, n_jobs=1, **QUIET)
+    assert len(records) == 6 and all(record["rows"] for record in records)
+
+
 def test_what_is_stored_is_not_run_again(tmp_path):
     log = tmp_path / "log"
     some = grid(a=[1, 2], log=[str(log)])

@@ -5,13 +5,16 @@ import dataclasses
 import datetime
 import json
 import math
+import sys
+import tomllib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from experiments import SweepError, evidence, fence, interval
-from experiments.code import fingerprint, parts
+from experiments.code import COURSE, fingerprint, is_own, parts
 from experiments.engine import PATHS
 from experiments.evidence import FALSE_ALARMS, FENCES, Evidence, check, fence_of, is_odd
 from experiments.stamp import is_stale, run_again, sample, stamp_anew
@@ -282,6 +285,25 @@ def test_the_hash_sees_code_and_not_text():
     assert fingerprint(small) != fingerprint(other)
     names = {name.split(".")[-1] for name in parts(STUDIES["recipe"].run)}
     assert {"RealNVP", "Conditioner", "train", "sample_ring", "ring_gap", "RECIPE"} <= names
+
+
+def test_the_course_is_told_from_other_packages_where_it_is_installed(monkeypatch, tmp_path):
+    """In Colab all lie in one folder; here an environment may lie in the repository."""
+    from experiments import code
+
+    settings = tomllib.loads((code.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    installed = settings["tool"]["setuptools"]
+    names = [name.rstrip("*") for name in installed["packages"]["find"]["include"]]
+    assert sorted(COURSE) == sorted(names + installed["py-modules"])
+    assert is_own("flows") and is_own("experiments.engine") and not is_own("numpy")
+    for root, wanted in (("dist-packages", True), ("course", False)):
+        monkeypatch.setattr(code, "ROOT", tmp_path / root)
+        place = tmp_path / root if wanted else tmp_path / root / "env" / "site-packages"
+        for name in ("numpy", "experiments.engine", "flows"):
+            module = SimpleNamespace(__file__=str(place / f"{name.replace('.', '/')}.py"))
+            monkeypatch.setitem(sys.modules, name, module)
+        assert not is_own("numpy")
+        assert is_own("experiments.engine") is is_own("flows") is wanted
 
 
 def test_render_keeps_every_bit():

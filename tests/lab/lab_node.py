@@ -17,9 +17,9 @@ ALL_MISSIONS = os.environ.get("LAB_MISSIONS") == "all"
 SERVER = """
 const programs = PROGRAMS;
 const turnBy = (turn) => programs.settings.turns[turn].map((v) => Float32Array.from(v));
-const layersOf = (n, waves, turn) => Array.from({ length: n }, (_, i) => [
+const layersOf = (n, waves, turn, coupling = "affine") => Array.from({ length: n }, (_, i) => [
   ...(turn && i ? [{ kind: "turn", given: turnBy(turn) }] : []),
-  { kind: `coupling${waves}${i % 2 ? "flipped" : ""}` },
+  { kind: `${coupling}${waves}${i % 2 ? "flipped" : ""}` },
 ]).flat();
 const chainOf = (layers, width, base = "normal") =>
   new Chain(programs, { layers: layersOf(...layers), width, base });
@@ -46,7 +46,7 @@ const tasks = {
   trained({ layers, width, base, data, settings, held }) {
     const chain = chainOf(layers, width, base);
     const { sample } = readPrograms(programs.data[data]);
-    const draw = (random, n) => sample(random.uniforms(2 * n), random.normals(2 * n));
+    const draw = (random, n) => sample(random.uniforms(2 * n), random.normals(2 * n), 1);
     const training = new Training(chain, draw, { clip: 5, schedule: true, ...settings });
     while (!training.finished) training.step();
     const points = Float32Array.from(held), part = 2000;
@@ -72,10 +72,10 @@ const tasks = {
     const random = new Random(seed);
     return [random.uniforms(n), random.normals(n)];
   },
-  data({ name, u, e }) {
+  data({ name, u, e, noise }) {
     const { sample, log_prob } = readPrograms(programs.data[name]);
-    const x = sample(Float32Array.from(u), Float32Array.from(e));
-    return [x, Float32Array.from(log_prob(x), (v) => Math.max(v, -1e30))];
+    const x = sample(Float32Array.from(u), Float32Array.from(e), noise);
+    return [x, Float32Array.from(log_prob(x, noise), (v) => Math.max(v, -1e30))];
   },
 };
 """
@@ -155,6 +155,13 @@ def held_out(data: str, n: int) -> tuple[torch.Tensor, float]:
     return points, programs.DATA[data].log_prob(points.double()).mean().item()
 
 
+def new_flow(layers, width: int) -> flows.Flow:
+    """The flow that `layers`, (number, Fourier features, turn, couplings), mean in the page."""
+    n_layers, waves, turn, *coupling = layers
+    make = programs.FLOWS[coupling[0] if coupling else "affine"]
+    return make(2, width, n_layers, n_frequencies=waves, turn=float(turn))
+
+
 def page_gap(workshop, data: str, layers, width: int, settings: dict, n_held: int = 4000) -> float:
     """The final gap, nats, of a training in the page."""
     held, exact = held_out(data, n_held)
@@ -168,10 +175,9 @@ def torch_gaps(
     data: str, layers, width: int, settings: dict, seeds: list[int], n_held: int = 4000
 ) -> list[float]:
     """The same in torch, for some seeds, which are trained together."""
-    n_layers, waves, turn = layers
     held, exact = held_out(data, n_held)
     made = train_seeds(
-        lambda: flows.RealNVP(2, width, n_layers, n_frequencies=waves, turn=float(turn)),
+        lambda: new_flow(layers, width),
         lambda n, generator: drawn(data, n, generator), seeds,
         steps=settings["steps"], batch_size=settings["batch"], lr=settings["rates"][0][1],
     )  # fmt: skip

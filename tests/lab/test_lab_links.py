@@ -74,17 +74,19 @@ def test_each_mission_has_a_link_in_a_chapter(seen):
 
 
 # Of each mission: what its text promises, a state just inside, and ways to be just outside.
-RING, MOONS = {"data": "ring"}, {"data": "moons"}
+RING, MOONS = {"data": "ring", "noise": 1}, {"data": "moons", "noise": 1}
 THRESHOLDS = [
     (["fifty points", "a whole nat"],
      {"settings": {**RING, "points": 50}, "done": 101, "train": 1.0, "nll": 2.001},
      [{"nll": 1.999}, {"train": 1.002}, {"done": 100}, {"settings": {**RING, "points": 100}}]),
     (["fewer than 3000 weights", "below 0.2"], {"settings": RING, "size": 2999, "gap": 0.1999},
-     [{"size": 3000}, {"gap": 0.2}, {"gap": None}, {"settings": MOONS}]),
+     [{"size": 3000}, {"gap": 0.2}, {"gap": None}, {"settings": MOONS},
+      {"settings": {**RING, "noise": 2}}]),
     (["ring", "fewer than 2 %"], {"settings": RING, "done": 101, "strays": 0.0199},
-     [{"strays": 0.02}, {"strays": None}, {"done": 100}, {"settings": MOONS}]),
+     [{"strays": 0.02}, {"strays": None}, {"done": 100}, {"settings": MOONS},
+      {"settings": {**RING, "noise": 0.5}}]),
     (["two moons", "0.03"], {"settings": MOONS, "gap": 0.0299},
-     [{"gap": 0.03}, {"gap": None}, {"settings": RING}]),
+     [{"gap": 0.03}, {"gap": None}, {"settings": RING}, {"settings": {**MOONS, "noise": 2}}]),
     (["explode"], {"jumps": 1}, [{"jumps": 0}]),
     (["hundred points", "a nat"],
      {"settings": {"data": "drawn"}, "drawn": 100, "start": 3.0, "nll": 1.999},
@@ -114,8 +116,8 @@ def test_pressing_train_alone_solves_no_mission(seen):
         held, exact = held_out(of["data"], 4000)
         settings = {"batch": of["batch"], "steps": of["steps"], "schedule": bool(of["schedule"])}
         (mean,), jumps, samples = workshop.run(
-            "trained", data=of["data"], layers=(of["layers"], of["waves"], of["turn"]),
-            width=of["width"], held=held,
+            "trained", data=of["data"], width=of["width"], held=held,
+            layers=(of["layers"], of["waves"], of["turn"], of["coupling"]),
             settings=settings | {"seed": of["seed"], "rates": [[0, of["rate"]]]},
         )  # fmt: skip
         log_prob = programs.DATA[of["data"]].log_prob

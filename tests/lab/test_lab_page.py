@@ -20,7 +20,7 @@ from lab_node import ALL_MISSIONS
 
 import flows
 import gen_models_utilities as gmu
-from lab import page
+from lab import page, programs
 from lab.data import DATA
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
@@ -87,7 +87,7 @@ def looked(tab):
 def exported(tab):
     """What goes along into Python, and the flow that it makes there."""
     saved = tab.evaluate(f"{LAB}.exported()")
-    flow = flows.RealNVP(2, **saved["shape"])
+    flow = getattr(flows, saved["flow"])(2, **saved["shape"])
     flow.load_state_dict({name: torch.tensor(w) for name, w in saved["weights"].items()})
     return saved, flow
 
@@ -249,9 +249,12 @@ def test_memory_stays_steady(tab, folder):
     assert late < 1.03 * max(sizes[1:5]), sizes  # (the first round compiles)
 
 
-@pytest.mark.parametrize("base", ["normal", "student", "four"])
-def test_the_flow_goes_along_into_python(base, tab, tmp_path, monkeypatch, capsys):
-    open_lab(tab, f"data=ring&seed=3&base={base}&{SMALL}")
+@pytest.mark.parametrize(
+    ("base", "coupling"),
+    [("normal", "affine"), ("student", "affine"), ("four", "affine"), ("normal", "spline")],
+)
+def test_the_flow_goes_along_into_python(base, coupling, tab, tmp_path, monkeypatch, capsys):
+    open_lab(tab, f"data=ring&seed=3&base={base}&coupling={coupling}&{SMALL}")
     tab.click("text=Train")
     finished(tab)
     losses = lab(tab, "first.losses.map((l) => l[1])")
@@ -261,6 +264,27 @@ def test_the_flow_goes_along_into_python(base, tab, tmp_path, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     exec(lab(tab, "python.textContent"), {})  # what the page shows, as one would run it
     assert float(capsys.readouterr().out) < 1e-5
+
+
+def test_noise_changes_the_data_and_the_entropy(tab):
+    """Little noise is told from much by the entropy, the exact density and the points."""
+    tops = []
+    for text, noise in (("0.5 times", 0.5), ("as it is", 1.0), ("2 times", 2.0)):
+        open_lab(tab, f"data=moons&noise={text.replace(' ', '+')}&{SMALL}")
+        known = programs.stored()["settings"]["data"]["moons"]["entropy"][f"{noise:g}"]
+        assert lab(tab, "entropy") == known and f"entropy {known:.3f}" in tab.inner_text(
+            ".lab-status"
+        )
+        tops.append(tab.evaluate(f"{LAB}.exact.reduce((a, b) => Math.max(a, b))"))
+        points = torch.tensor(tab.evaluate(f"Array.from({LAB}.data)")).reshape(-1, 2)
+        seen = -DATA["moons"].log_prob(points, noise).mean().item()
+        assert seen == pytest.approx(known, abs=0.1)
+    assert tops[0] > 1.5 * tops[1] and tops[1] > 1.5 * tops[2]
+    control = tab.locator("[data-param=noise]")
+    assert control.is_enabled()
+    open_lab(tab, f"data=checkerboard&noise=2+times&{SMALL}")  # it has none
+    assert control.is_disabled()
+    assert lab(tab, "entropy") == pytest.approx(math.log(32), abs=1e-4)
 
 
 def test_two_flows_side_by_side(tab):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from lab_node import Workshop, page_gap, torch_gaps
+from lab_node import Workshop, new_flow, page_gap, torch_gaps
 from scipy import stats
 
 import flows
@@ -15,11 +15,14 @@ ROOT = Path(__file__).resolve().parents[2]
 FALSE_ALARM = 1e-3  # of a comparison of two samples: with other seeds, one in a thousand fails
 EPS = torch.finfo(torch.float32).eps  # limits are many of it: the page counts in this precision
 
-SHAPES = [  # layers, Fourier features, turn; width, points
+SHAPES = [  # layers, Fourier features, turn, couplings if not affine ones; width, points
     ((1, 0, 0), 8, 5), ((2, 4, 0), 16, 33), ((3, 0, 45), 7, 64), ((4, 4, 30), 32, 128),
-    ((8, 4, 90), 12, 40), ((2, 0, 60), 64, 256),
+    ((8, 4, 90), 12, 40), ((2, 0, 60), 64, 256), ((1, 0, 0, "spline"), 8, 5),
+    ((2, 4, 0, "spline"), 16, 33), ((3, 0, 45, "spline"), 7, 64), ((4, 4, 30, "spline"), 32, 128),
+    ((8, 4, 90, "spline"), 12, 40),
 ]  # fmt: skip
-RUNS = [((1, 0, 0), 8, 16), ((4, 4, 45), 32, 64), ((3, 0, 0), 16, 50), ((5, 4, 30), 9, 24)]
+RUNS = [((1, 0, 0), 8, 16), ((4, 4, 45), 32, 64), ((3, 0, 0), 16, 50), ((5, 4, 30), 9, 24),
+        ((1, 0, 0, "spline"), 8, 16), ((4, 4, 45, "spline"), 16, 50)]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +34,7 @@ def workshop():
 
 def flow_of(layers, width, spread=0.3):
     """A flow of this shape, whose couplings are far from the identity, in float64."""
-    n_layers, waves, turn = layers
-    flow = flows.RealNVP(2, width, n_layers, n_frequencies=waves, turn=float(turn))
+    flow = new_flow(layers, width)
     with torch.no_grad():
         for p in flow.parameters():
             p.add_(spread * torch.randn(p.shape) / max(1, p.shape[-1]) ** 0.5)
@@ -67,13 +69,13 @@ def test_chains_are_the_courses_flows(layers, width, n, workshop):
         assert largest(decoded, z.flatten()) < 50 * EPS and largest(log_dets, log_det) < 50 * EPS
 
 
-def off_torch(kind, name, data, workshop) -> float:
+def off_torch(kind, name, data, workshop, *noise) -> float:
     """How far the page's log-densities of its own points are off; the points are held to torch."""
     u, e = torch.rand(300, 2), torch.randn(300, 2)
-    points, log_prob = workshop.run(kind, name=name, u=u, e=e)
-    wanted = data.sample(u.double(), e.double())
+    points, log_prob = workshop.run(kind, name=name, u=u, e=e, noise=noise and noise[0])
+    wanted = data.sample(u.double(), e.double(), *noise)
     assert (points - wanted.flatten()).abs().max() < 20 * EPS * wanted.abs().max()
-    return largest(log_prob, data.log_prob(wanted).clamp(min=-1e30))
+    return largest(log_prob, data.log_prob(wanted, *noise).clamp(min=-1e30))
 
 
 @pytest.mark.parametrize("name", list(programs.BASES))
@@ -230,17 +232,30 @@ def test_a_training_that_explodes_goes_back(workshop):
     assert losses[45] == 1e30 and losses[46:].max() < 10 and losses[-1] < losses[0]
 
 
+@pytest.mark.parametrize("noise", programs.NOISES)
 @pytest.mark.parametrize("name", list(programs.DATA))
-def test_data_are_drawn_and_weighed_as_in_torch(name, workshop):
-    assert off_torch("data", name, programs.DATA[name], workshop) < 100 * EPS
+def test_data_are_drawn_and_weighed_as_in_torch(name, noise, workshop):
+    assert off_torch("data", name, programs.DATA[name], workshop, noise) < 100 * EPS
 
 
+@pytest.mark.parametrize("noise", programs.NOISES)
 @pytest.mark.parametrize("name", list(programs.DATA))
-def test_entropies_are_those_of_the_samples(name):
+def test_entropies_are_those_of_the_samples(name, noise):
     data = programs.DATA[name]
-    log_p = data.log_prob(data.sample(torch.rand(20_000, 2), torch.randn(20_000, 2)).double())
-    shown = programs.stored()["settings"]["data"][name]["entropy"]
+    x = data.sample(torch.rand(20_000, 2).double(), torch.randn(20_000, 2).double(), noise)
+    log_p = data.log_prob(x, noise)
+    shown = programs.stored()["settings"]["data"][name]["entropy"][f"{noise:g}"]
     assert abs(-log_p.mean() - shown) < 4 * log_p.std() / 20_000**0.5 + 1e-4
+
+
+def test_noise_moves_the_points_off_their_curve():
+    """By its standard deviation; and the checkerboard, which has none, says so."""
+    u, e = torch.rand(20_000, 2), torch.randn(20_000, 2)
+    for name, data in programs.DATA.items():
+        bare = data.sample(u, e, 0.0)
+        off = [(data.sample(u, e, noise) - bare).square().mean().sqrt() for noise in (0.5, 2.0)]
+        assert (off[0] > 0) == data.noisy, name
+        assert off[1].item() == pytest.approx(4 * off[0].item(), rel=0.02), name
 
 
 def test_the_ring_is_the_courses():
@@ -249,7 +264,7 @@ def test_the_ring_is_the_courses():
     x = 4 * torch.randn(100, 2, dtype=torch.float64)
     ours = programs.DATA["ring"].log_prob(x)
     assert (ours - gmu.ring_log_prob(x)).abs().max() < 0.05  # its centres are rounded to 16 bits
-    shown = programs.stored()["settings"]["data"]["ring"]["entropy"]
+    shown = programs.stored()["settings"]["data"]["ring"]["entropy"]["1"]
     assert shown == pytest.approx(gmu.ring_entropy(), abs=1e-4)
 
 
@@ -257,7 +272,7 @@ def test_stored_programs_are_the_courses_functions():
     """`make execute` writes them again."""
     kept = programs.stored()
     assert set(kept["kinds"]) == set(programs.KINDS) and set(kept["data"]) == set(programs.DATA)
-    fresh = programs.compile_all(["coupling4flipped", "turn"], ["ring", "pinwheel"])
+    fresh = programs.compile_all(["affine4flipped", "spline4", "turn"], ["ring", "pinwheel"])
     assert set(kept["bases"]) == set(programs.BASES) and fresh["bases"] == kept["bases"]
     for part in ("kinds", "data"):
         assert fresh[part] == {name: kept[part][name] for name in fresh[part]}

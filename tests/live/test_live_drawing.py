@@ -269,6 +269,18 @@ def test_points_where_they_are_and_none_where_there_is_no_number(canvas, colors,
             assert (color, alpha) == (colors["light"]["green"], 0.4)
 
 
+def test_each_point_and_each_bar_may_have_a_colour_of_its_own(canvas, colors):
+    own = ["amber", "sky", "green"]
+    xy, v = torch.tensor([[0.0, 0.0], [2.0, 1.0], [4.0, 2.0]]), torch.tensor([1.5, -0.75, 3.0])
+    got = drawn(canvas, live.points("xy", color=own, size=3), values={"xy": xy})
+    names = [dot(got, *p)[1] for p in xy.tolist()]
+    assert names == [colors["light"][name] for name in own]
+    mark = live.bars("v", list("abc"), color=own, negative="pink")
+    got = drawn(canvas, mark, values={"v": v}, ylim=None, xlim=(-5, 7))
+    wanted = [colors["light"][name] for name in ("amber", "pink", "green")]
+    assert [box[2] for box in boxes(got)] == wanted
+
+
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("palette", ["density", "diverging"])
 def test_points_are_coloured_by_their_value(canvas, palettes, palette, mode):

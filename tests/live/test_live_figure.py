@@ -105,6 +105,12 @@ def test_errors_name_what_is_wrong():
         (lambda: scene_of(fold=live.fold("more", "k", when=("k", 1))), ["when", "another"]),
         (lambda: scene_of(fold=live.fold("more", "k", when=("a", 1))), ["when", "'a'"]),
         (lambda: dragged("a"), ["drag", "3 points", "['a']"]),
+        (lambda: scene_of(color=["blue"] * 2), ["color", "2 colours", "3 entries"]),
+        (lambda: scene_of(color=["blue", "red", "pink"]), ["color", "'red'"]),
+        (lambda: scene_of(goal="a"), ["goal", "(condition, text)", "'a'"]),
+        (lambda: scene_of(goal=("w", "Found.")), ["goal", "'w'", "v"]),
+        (lambda: scene_of(goal=("v", "Found.")), ["goal", "'v'", "no number"]),
+        (lambda: scene_of(goal=("a", "Found it.")), ["goal", "Found it.", "default"]),
         (lambda: dragged("aka"), ["drag", "'k'", "sliders are a"]),
     ],
 )
@@ -121,10 +127,12 @@ def dragged(names):
     return live_figure(function, knots, a=(0.0, 1.0), k=[("x", 0), ("y", 1)])
 
 
-def scene_of(probe=None, labels=("a", "b", "c"), play=None, fold=None):
-    bars = panel(live.bars("v", labels), probe=probe)
+def scene_of(probe=None, labels=("a", "b", "c"), play=None, fold=None, goal=None,
+             color="blue"):  # fmt: skip
+    bars = panel(live.bars("v", labels, color=color), probe=probe)
     function = lambda a, k: {"v": a * torch.ones(3) + k}  # noqa: E731
-    return live_figure(function, bars, play=play, fold=fold, a=(0.0, 1.0), k=[("x", 0), ("y", 1)])
+    more = {"play": play, "fold": fold, "goal": goal}
+    return live_figure(function, bars, **more, a=(0.0, 1.0), k=[("x", 0), ("y", 1)])
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+from browser import wait_until
 from test_live_figure import PICTURES, agree, alive, settled
 
 from live.compiler import runtime
@@ -444,3 +445,91 @@ def test_the_hero_needs_the_room_that_was_kept_for_it(path, width, chromium):
     settled(page)
     assert abs(page.evaluate(below) - kept) <= 3
     context.close()
+
+
+def at_figure(chromium, chapter: str, name: str, state: str = ""):
+    """A chapter's page at a figure, in a state. Skips where the site has no such chapter."""
+    path = next((p for p in PAGES if p.startswith(f"chapters/{chapter}")), None)
+    if path is None:
+        pytest.skip("another book's site")
+    page = chromium.new_page(viewport={"width": 1200, "height": 900}, reduced_motion="reduce")
+    page.goto(f"{(SITE / path).as_uri()}#{name}?{state}")
+    figure = page.locator(f"#{name}")
+    figure.locator(".live-figure").wait_for()
+    settled(page)
+    return page, figure
+
+
+LEVEL = "curve=my+own+curve&slices=50&far_left=-0.96&left=-0.73&middle=0&right=0.73&far_right=0.96"
+
+
+@pytest.mark.parametrize(
+    ("chapter", "name", "state"),
+    [
+        ("1_", "fig-mass", LEVEL),
+        ("1_", "fig-live-tanh", "scale=1.6&z=0"),
+        ("1_", "fig-live-tug", "s=2&a=0.5"),
+        ("3_", "fig-3-live-affine", "stretch_1=1&stretch_2=1&shear=0&degrees=-30"),
+    ],
+)
+def test_what_a_text_asks_for_is_found(chapter, name, state, chromium):
+    page, figure = at_figure(chromium, chapter, name, state)
+    found = figure.locator(".live-found")
+    wait_until(page, lambda: found.text_content().strip().startswith("Found:"))
+    figure.get_by_role("button", name="Reset").click()
+    wait_until(page, lambda: found.text_content() == "")
+    page.close()
+
+
+def test_the_ring_is_dragged_beyond_what_the_flow_has_seen(chromium):
+    page, figure = at_figure(chromium, "6_", "fig-live-radius", "R=2")
+    grip, readout = figure.locator(".live-knot"), figure.locator(".live-readout")
+    assert "outside the training range" not in readout.text_content()
+    box = grip.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y - 400, steps=4)
+    page.mouse.up()
+    wait_until(page, lambda: "ring radius 5.0" in readout.text_content())
+    assert "outside the training range" in readout.text_content()
+    page.close()
+
+
+def test_a_bar_chooses_the_mode_of_its_colour(chromium):
+    (spec,) = (m["spec"] for m in STORED.values() if "given_label" in m["spec"]["shapes"])
+    marks = [mark for panel in spec["panels"] for mark in panel["marks"]]
+    first, *others = [mark["color"] for mark in marks if mark.get("choose") == "label"]
+    assert len(set(first)) == 8 and others == [first, first]
+    assert [mark["color"] for mark in marks if mark.get("xy") == "samples"] == first
+    page, figure = at_figure(chromium, "6_", "fig-live-labels")
+    box = figure.locator("canvas").nth(2).bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 8 + 5.5 / 8 * (box["height"] - 30))
+    chosen = figure.locator("[data-param=label]")
+    wait_until(page, lambda: chosen.evaluate("(e) => e.selectedIndex") == 5)
+    page.close()
+
+
+def test_fewer_layers_follow_the_field_less_well(chromium):
+    page, figure = at_figure(chromium, "7_", "fig-continuous-flow", "t=1")
+    readout, errors = figure.locator(".live-readout"), []
+    for layers in ("100", "50", "20", "10", "5"):
+        figure.locator("[data-param=layers]").select_option(label=layers)
+        wait_until(page, lambda n=layers: f"{n} small layers" in readout.text_content())
+        errors.append(float(re.search(r"off by ([\d.]+) nats", readout.text_content())[1]))
+    assert errors == sorted(errors) and errors[-1] > 5 * errors[0]
+    page.close()
+
+
+def test_two_temperatures_stand_side_by_side(chromium):
+    page, figure = at_figure(chromium, "5_", "fig-live-flow", "middle=samples+at+1")
+    pictures = lambda: [  # noqa: E731
+        figure.locator("canvas").nth(k).evaluate("(c) => c.toDataURL()") for k in (0, 1)
+    ]
+    hot = pictures()
+    figure.locator("[data-param=temperature]").fill("0.5")
+    wait_until(page, lambda: pictures()[0] != hot[0])
+    assert pictures()[1] == hot[1], "the middle stays at 1"
+    figure.locator("[data-param=middle]").select_option(label="density")
+    wait_until(page, lambda: pictures()[1] != hot[1])
+    page.close()

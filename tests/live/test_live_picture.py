@@ -281,6 +281,16 @@ def test_bars():
     assert zero.get_zorder() > max(p.get_zorder() for p in ax.patches)
 
 
+def test_each_point_and_each_bar_may_have_a_colour_of_its_own():
+    own, v = ["green", "pink", "green"], torch.tensor([1.5, 3.0, -0.75])
+    mark = live.bars("v", list("abc"), color=own, negative="pink")
+    ax = axes(mark, values={"v": v}, ylim=None, xlim=(-2, 6))
+    assert [bar[3] for bar in bars_of(ax)] == [GREEN, PINK, PINK]
+    xy = torch.stack([v, v], 1)
+    (dots,) = axes(live.points("xy", color=own), values={"xy": xy}).collections
+    assert [to_hex(color) for color in dots.get_facecolor()] == [GREEN, PINK, GREEN]
+
+
 def test_a_waterfall_adds_up():
     mark = live.waterfall("v", list("abc"), total="sum")
     ax = axes(mark, values={"v": torch.tensor([2.0, -3.5, 1.0])}, ylim=None, xlim=(-3, 4))

@@ -14,7 +14,7 @@ from live import bars, fold, line, live_figure, panel, points, waterfall
 from live.figure.render import resolve_limits
 from live.figure.template import number
 from live.page import bundle
-from live.page.site import check_states
+from live.page.site import check_states, heights
 
 VALUE = "(name) => document.querySelector(`[data-param=${name}]`).value"
 INSIDE = """(figure) => {
@@ -29,7 +29,7 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved")
     figures = {"tanh": examples.tanh(), "trained": trained(), "six": examples.six(),
                "radial": examples.radial(500), "choice": choice(), "knots": knots(),
-               "kinds": kinds()}  # fmt: skip
+               "kinds": kinds(), "sought": sought()}  # fmt: skip
     for name, figure in figures.items():
         figure.save_html(folder / f"{name}.html")
     return {name: (folder / f"{name}.html").as_uri() for name in figures}
@@ -80,6 +80,12 @@ def kinds():
                        a=(0.0, 9.0, 1.0), readout="a is {a:.1f}")  # fmt: skip
 
 
+def sought():
+    """Something to find: where a square is larger than 2."""
+    return live_figure(lambda z, a, b: a * z + b, goal=(lambda a: a * a > 2, "Found: it is large."),
+                       a=(0.0, 2.0, 0.5, 1.0), b=(0.0, 1.0, 0.0))  # fmt: skip
+
+
 @pytest.fixture
 def visit(open_tab):
     """Opens an address in a context with the wanted properties; nothing may go wrong there."""
@@ -91,6 +97,11 @@ def visit(open_tab):
     usual = {"viewport": {"width": 1100, "height": 900}}
     yield lambda address, **properties: open_tab(address, watch, **usual | properties)
     assert problems == []
+
+
+def slide(page, name, value):
+    """Sets a slider as its reader does."""
+    page.locator(f"[data-param={name}]").fill(str(value))
 
 
 # A state in the link ------------------------------------------------------------------------------
@@ -680,6 +691,35 @@ def test_a_mesh_has_no_seams_and_adds_up_where_it_folds(bench, folded):
     sums = torch.tensor([float("nan") if v is None else v for v in sums]).reshape(-1, width)
     inner = sums[5:-5, width // 2 + 5 : -20] if folded else sums[5:-5, 25:-25]
     assert (inner == (1.0 if folded else 0.5)).all(), "each pixel once for each sheet"
+
+
+def test_what_was_sought_is_found_and_said(saved, visit):
+    """In words, for all, politely; gone when it no longer holds; and nothing moves meanwhile."""
+    page = visit(saved["sought"])
+    alive(page)
+    readout, found = page.locator(".live-readout"), page.locator(".live-found")
+    spoken = page.locator(".live-spoken[aria-live=polite]")
+    below = page.locator(".live-controls").bounding_box()["y"]
+    assert found.text_content() == "" and "Found" not in readout.text_content()
+    for value, there in ((1.5, True), (1.0, False), (2.0, True)):
+        slide(page, "a", value)
+        wait_until(page, lambda there=there: bool(found.text_content()) == there)
+        wait_until(
+            page, lambda there=there: ("Found: it is large." in spoken.text_content()) == there
+        )
+        assert spoken.text_content() == readout.text_content()
+        figure = sought()
+        figure.a = value
+        agree(readout.text_content(), figure.readout())
+        assert page.locator(".live-controls").bounding_box()["y"] == below
+    assert page.evaluate("(e) => getComputedStyle(e, '::before').content",
+                         found.element_handle()).startswith('"✓"')  # fmt: skip
+
+
+def test_room_is_kept_for_what_is_found():
+    spec = {"panels": [{"width": 1.0, "equal": True}] * 2, "params": [{}], "readout": "x"}
+    desk, phone = heights(spec)
+    assert heights(spec | {"goal": {"name": "a", "said": "x"}}) == (desk + 20, phone + 20)
 
 
 def test_readouts_of_old_figures_agree():

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import course_site
 import pytest
+import repository
 from bs4 import BeautifulSoup
 from small_site import BASE
 
@@ -78,6 +79,8 @@ def test_a_chapter_has_its_formula_its_note_its_dark_picture_and_its_end(small_s
     assert page.select_one("#more")["style"].startswith("--guess")
     for name in ("intro", "glossary"):
         assert not pages[name].select("aside.afterword, a.note")
+    links = [link for page in pages.values() for link in page.select("figure a.report")]
+    assert bool(links) != repository.is_placeholder()
 
 
 def test_the_first_page_is_the_index_and_its_card_has_the_chapters_picture(small_site, pages):

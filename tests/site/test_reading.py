@@ -11,7 +11,9 @@ from pathlib import Path
 
 import formulas
 import guesses
+import left_out
 import nbformat
+import notebooks
 import notes
 import paper
 import pytest
@@ -20,15 +22,14 @@ import repository
 import short_form
 from bs4 import BeautifulSoup
 from PIL import Image
-from samples import code_lines
+from samples import DOCUMENTS, LEFT_OUT, code_lines
 from solutions import TARGET
-from sphinx_external_toc.parsing import parse_toc_yaml
 from test_site_tools import page
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
-DOCUMENTS = list(parse_toc_yaml(ROOT / "_toc.yml"))
 CHAPTERS = [name for name in DOCUMENTS if name.startswith("chapters/")]
+NOTEBOOKS = [f"chapters/{path.stem}" for path in notebooks.in_order(ROOT.glob("chapters/*.ipynb"))]
 each_chapter = pytest.mark.parametrize("name", CHAPTERS)
 each_document = pytest.mark.parametrize("name", DOCUMENTS)
 
@@ -44,14 +45,21 @@ def cells(name: str, tag: str = "") -> list:
     return [cell for cell in code if not tag or tag in cell.metadata.get("tags", [])]
 
 
+def sources(name: str, whole: bool = False) -> str:
+    """A page's source, whole or as it is read: no link to a chapter that an edition leaves out."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return text if whole else left_out.without(text, LEFT_OUT)
+
+
 # -- Code --------------------------------------------------------------------------------------
 
 
 def test_what_is_not_folded_is_mostly_short():
+    """(Of the course as a whole: some chapters have longer cells than others.)"""
     folded = {"hide-input", "remove-input", "remove-cell", "setup"}
     shown = [
         code_lines(cell.source)
-        for name in CHAPTERS
+        for name in NOTEBOOKS
         for cell in cells(name)
         if not folded & set(cell.metadata.get("tags", []))
     ]
@@ -131,6 +139,21 @@ def test_folded_code_names_what_it_is(name):
 # -- Text --------------------------------------------------------------------------------------
 
 
+@each_chapter
+def test_a_chapter_has_the_number_that_texts_call_it_by(name):
+    """In an edition of few chapters, too: in its title, its captions, and beside it."""
+    own = Path(name).name.partition("_")[0]
+    numbers = [part.get_text() for part in soup(name).select("article .section-number")]
+    assert numbers and {number.strip() for number in numbers} == {f"{own}."}
+    captions = soup(name).select("article .caption-number")
+    assert captions
+    for caption in captions:
+        assert re.search(rf"\s{own}\.\d+", caption.get_text()), caption
+    shown = [a.get_text().strip() for a in soup("glossary").select(".bd-sidebar-primary a.internal")
+             if a["href"] == f"{name}.html"]  # fmt: skip
+    assert shown and all(text.startswith(f"{own}. ") for text in shown)
+
+
 def test_the_course_begins_with_the_sand():
     """What else flows compete with comes after the formula, under a heading of its own."""
     html = soup(CHAPTERS[0])
@@ -145,7 +168,8 @@ def test_the_course_begins_with_the_sand():
 
 def test_who_knows_flows_is_sent_to_the_questions_themselves():
     paragraph = next(p for p in soup(DOCUMENTS[0]).select("p") if "get wrong" in p.get_text())
-    assert len(links := paragraph.select("a")) == 3
+    written = next(line for line in sources("intro.md").splitlines() if "get wrong" in line)
+    assert len(links := paragraph.select("a")) == written.count("](") >= 1
     assert all("#" in link["href"] for link in links)
 
 
@@ -239,7 +263,7 @@ def test_code_and_furniture_are_not_found():
 )
 def test_words_that_students_type_lead_to_sections(word, section):
     places = [index()["docnames"][number] for number, _, _ in index()["indexentries"][word]]
-    assert section in places
+    assert section in places or section.split("#")[0] in LEFT_OUT
     assert any(place.startswith("glossary#term-") for place in places)
 
 
@@ -265,7 +289,9 @@ def test_every_term_of_the_notation_is_in_the_glossary():
         "gap",
     ):
         assert term in table and term in [known.lower() for known in terms], term
-    assert len(soup("glossary").select("dl.glossary dd a[href*='.html#']")) >= len(terms)
+    assert sources("glossary.md", whole=True).count("\n  Read: [") == len(terms)
+    links = soup("glossary").select("dl.glossary dd a[href*='.html#']")
+    assert len(links) == sources("glossary.md").partition("## Glossary")[2].count(".ipynb#")
 
 
 # -- Sharing -----------------------------------------------------------------------------------
@@ -457,7 +483,14 @@ def test_a_guess_that_lacks_something_is_named(old, new):
 
 def test_chapters_ask_for_guesses():
     asked = {name: len(soup(name).select("details.guess")) for name in CHAPTERS}
-    assert sum(count > 0 for count in asked.values()) >= 4, asked
+    written = [
+        any(
+            '<details class="guess"' in cell.source
+            for cell in notebooks.read(ROOT / f"{name}.ipynb").cells
+        )
+        for name in NOTEBOOKS
+    ]
+    assert sum(written) >= 4, written
     for name in CHAPTERS:
         assert len(soup(name).select(".guess-choices")) == asked[name]
 

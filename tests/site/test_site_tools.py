@@ -5,6 +5,7 @@ import re
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import parse_qsl
 
 import afterword
 import book
@@ -15,6 +16,7 @@ import page_weight
 import paper
 import pytest
 import reading
+import report
 import short_form
 import yaml
 from bs4 import BeautifulSoup
@@ -688,6 +690,29 @@ def test_a_chapter_says_how_it_is_cited():
     assert sentence.startswith(afterword.names_of(cff()["authors"][0])[0])
     assert entry.startswith("@incollection{3_volume,\n") and entry.count("{") == entry.count("}")
     assert "title = {Volume: 50\\% more}" in entry, "a bare % would end the line"
+
+
+def test_a_figure_can_be_reported():
+    figure = '<figure id="fig-a b"><img{}><figcaption><p>{}</p></figcaption></figure>'
+    number = '<span class="caption-number">Fig. 5.9 </span>A<a class="headerlink">#</a>'
+    nameless = "<figure><figcaption>no address</figcaption></figure>"
+    other = figure.format("", "A picture").replace("fig-a b", "c")
+    made = page(figure.format(" data-live='x'", number) + nameless + other)
+    report.add_reports("chapters/5_training", made, BASE, "https://github.com/you/course")
+    one, two = made.select("a.report")
+    assert one.find_next_sibling()["class"] == ["headerlink"], "which is seen behind it"
+    assert one["class"] == ["report"], "a list, for page_weight.py to find"
+    assert (one.get_text(), one["aria-label"]) == (
+        "Report an error", "Report an error on Fig. 5.9"
+    )  # fmt: skip
+    asked = []
+    for link in (one, two):
+        address, _, query = link["href"].partition("?")
+        assert address == "https://github.com/you/course/issues/new"
+        asked.append(dict(parse_qsl(query)))
+    assert asked[0]["title"] == "Fig. 5.9: " and "Copy link" in asked[0]["body"]
+    assert asked[0]["body"].startswith(f"{BASE}chapters/5_training.html#fig-a b\n")
+    assert asked[1]["title"] == "a figure: " and "Copy link" not in asked[1]["body"]
 
 
 def cff() -> dict:

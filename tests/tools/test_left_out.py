@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import left_out
 import pytest
+from docutils import nodes
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 ROOT = left_out.Path(__file__).resolve().parents[2]
@@ -41,10 +42,41 @@ def test_its_card_goes_and_the_others_stay():
         assert f"({name}" not in rest and rest.count("::::\n") == page.count("::::\n") - 1
 
 
-def test_the_course_itself_leaves_nothing_out():
+def test_each_notebook_has_a_page_or_is_left_out():
+    """(The course itself, or an edition of it, which may leave chapters out.)"""
     documents = set(parse_toc_yaml(ROOT / "_toc.yml"))
-    assert set(left_out.left_out(ROOT, set())) == {d for d in documents if "chapters/" in d}
-    assert left_out.left_out(ROOT, documents - set(OUTLOOK)) == OUTLOOK
+    every = {f"chapters/{path.stem}" for path in (ROOT / "chapters").glob("*.ipynb")}
+    assert set(left_out.left_out(ROOT, set())) == every and documents & every
+    assert set(left_out.left_out(ROOT, documents)) == every - documents
+    assert left_out.left_out(ROOT, every - set(OUTLOOK)) == OUTLOOK
+
+
+def test_chapters_keep_their_numbers_in_an_edition_of_few():
+    """Sphinx counts 1, 2, 3; texts, cards and links mean the numbers of the files."""
+    names = {"chapters/1_one": 1, "chapters/4_four": 2, "chapters/10_ten": 3, "chapters/draft": 4}
+
+    def link(number):
+        return nodes.bullet_list("", nodes.reference("", "x", secnumber=number), nodes.reference())
+
+    env = SimpleNamespace(
+        toc_secnumbers={n: {"": (k,), "#a": (k, 2), "#b": ()} for n, k in names.items()},
+        toc_fignumbers={n: {"figure": {"f": (k, 5)}, "exercise": {"e": (k, 1)}}
+                        for n, k in names.items() if k != 1},
+        titles={n: nodes.title("", "x", secnumber=[k]) for n, k in names.items()},
+        tocs={n: link([k]) for n, k in names.items()},
+    )  # fmt: skip
+    env.toc_secnumbers["glossary"], env.titles["glossary"] = {}, nodes.title("", "x")
+    assert left_out.keep_numbers(None, env) == []
+    for name, own in {"1_one": 1, "4_four": 4, "10_ten": 10, "draft": 4}.items():
+        name = f"chapters/{name}"
+        assert env.toc_secnumbers[name] == {"": (own,), "#a": (own, 2), "#b": ()}
+        assert tuple(env.titles[name]["secnumber"]) == (own,)
+        first, second = env.tocs[name].findall(nodes.reference)
+        assert tuple(first["secnumber"]) == (own,) and not second.get("secnumber")
+        if own != 1:
+            wanted = {"figure": {"f": (own, 5)}, "exercise": {"e": (own, 1)}}
+            assert env.toc_fignumbers[name] == wanted
+    assert env.toc_secnumbers["glossary"] == {} and not env.titles["glossary"].get("secnumber")
 
 
 @pytest.mark.parametrize(("known", "wanted"), [({"chapters/7_a"}, "[a](7_a.md)"), (set(), "a")])

@@ -7,7 +7,7 @@ const REPORT = 33; // between two reports
 
 function makeWorkshop(programs, post, later) {
   const data = Object.fromEntries(Object.entries(programs.data).map(([name, p]) => [name, readPrograms(p)]));
-  const fresh = (name) => (random, n) => data[name].sample(random.uniforms(2 * n), random.normals(2 * n));
+  const fresh = ({ name, more = [] }) => (random, n) => data[name].sample(random.uniforms(2 * n), random.normals(2 * n), ...more);
   let training = null, running = false, pace = 0, until = 0, epoch = 0, turn = 0, losses = [], reported = 0;
 
   const report = () => {
@@ -61,11 +61,11 @@ function makeWorkshop(programs, post, later) {
   };
 
   const tasks = {
-    // {model, settings, data: a name or points, epoch, state}: a new training, or one that goes on
-    // from a state.
+    // {model, settings, data: a source or points, epoch, state}: a new training, or one that goes on
+    // from a state. A source is a data set: {name, more: numbers that its programs take besides}.
     make(message) {
       const chain = new Chain(programs, message.model);
-      const draw = typeof message.data === "string" ? fresh(message.data) : resample(message.data);
+      const draw = ArrayBuffer.isView(message.data) ? resample(message.data) : fresh(message.data);
       training = new Training(chain, draw, message.settings);
       if (message.state) training.resume(message.state);
       ({ epoch } = message);
@@ -92,10 +92,10 @@ function makeWorkshop(programs, post, later) {
       for (const [name, [view, points]] of Object.entries(wanted)) made[name] = views[view](chain, points);
       post({ is: "view", id, made });
     },
-    // {name, points}: exact log-densities
-    exact({ id, name, points }) { post({ is: "exact", id, made: inParts(points, (p) => data[name].log_prob(p)) }); },
-    // {name, seed, count}: points of a data set
-    sample({ id, name, seed, count }) { post({ is: "sample", id, made: fresh(name)(new Random(seed), count) }); },
+    // {source, points}: exact log-densities
+    exact({ id, source: { name, more = [] }, points }) { post({ is: "exact", id, made: inParts(points, (p) => data[name].log_prob(p, ...more)) }); },
+    // {source, seed, count}: points of a data set
+    sample({ id, source, seed, count }) { post({ is: "sample", id, made: fresh(source)(new Random(seed), count) }); },
   };
   return (message) => tasks[message.do](message);
 }

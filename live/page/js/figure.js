@@ -50,7 +50,8 @@ function mountFigure(root, { spec, data, make }, model, link) {
   const panels = element("div", "live-panels", holder);
   const plots = spec.panels.map((p) => new Plot({ ...p, marks: p.marks.map((m) => ({ ...m })) }, panels));
   arrangePanels(panels, plots);
-  const readout = spec.readout && element("output", "live-readout", panels);
+  const readout = (spec.readout || spec.goal) && element("output", "live-readout", panels);
+  const sentence = readout && element("span", "", readout), found = spec.goal && element("strong", "live-found", readout);
   const spoken = element("div", "live-spoken", holder);
   spoken.setAttribute("aria-live", "polite");
   const away = spec.fold?.names ?? [], one = spec.params.length - away.length === 1;
@@ -66,7 +67,7 @@ function mountFigure(root, { spec, data, make }, model, link) {
       values = first && given.every((v, k) => v === initial[k]) ? first : scene(...given);
       first = null;
     } catch (error) { // a check of the function fails here, as it would in torch
-      if (readout) write(readout, `${error.message ?? error}`);
+      if (readout) write(sentence, `${error.message ?? error}`);
       throw error;
     }
     const words = { ...values };
@@ -79,11 +80,12 @@ function mountFigure(root, { spec, data, make }, model, link) {
     if (fit || plots[0].density !== window.devicePixelRatio) fitPanels(plots, holder.clientWidth < SMALL);
     fit = false;
     for (const plot of plots) { Object.assign(plot, { shapes: spec.shapes, values }); plot.draw(values, mode); }
-    const text = readout && fillTemplate(spec.readout, words);
-    if (readout && text !== readout.textContent) { // (the same one: only the room has changed)
-      write(readout, text);
+    const text = readout && fillTemplate(spec.readout, words), there = found && +values[spec.goal.name] > 0 ? ` ${spec.goal.said}` : "";
+    if (readout && text + there !== readout.textContent) { // (the same one: only the room has changed)
+      write(sentence, text);
+      if (found) write(found, there);
       clearTimeout(speak); // said once it rests, not at every step
-      if (ready) speak = setTimeout(() => { write(spoken, text); }, 800);
+      if (ready) speak = setTimeout(() => { write(spoken, text + there); }, 800);
     }
     performance.measure("live:draw", { start, end: performance.now() });
     holder.dataset.draws = 1 + (+holder.dataset.draws || 0);

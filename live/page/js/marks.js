@@ -62,7 +62,9 @@ const DRAW = {
     };
     if (!mark.value) {
       ctx.globalAlpha = mark.alpha; ctx.fillStyle = plot.colors[mark.color];
-      return some();
+      if (!Array.isArray(mark.color)) return some();
+      const numbers = mark.color.map((_, k) => k);
+      return numbers.forEach((k) => { ctx.fillStyle = plot.colors[mark.color[k]]; some(k, numbers); });
     }
     const value = valueOf(values, mark.value), table = paletteTable(plot.mode, mark.palette);
     const [low, high] = limitsOf(mark, value), scale = (LEVELS - 1) / (high - low);
@@ -130,7 +132,7 @@ const DRAW = {
     const v = values[mark.value], chosen = mark.highlight && Math.round(valueOf(values, mark.highlight));
     v.forEach((x, k) => {
       plot.ctx.globalAlpha = mark.highlight === undefined || k === chosen ? 1 : 0.45;
-      bar(plot, k, 0, x, plot.colors[x < 0 ? mark.negative : mark.color]);
+      bar(plot, k, 0, x, plot.colors[x < 0 ? mark.negative : [mark.color].flat()[k] ?? mark.color]);
     });
     plot.ctx.globalAlpha = 1;
     zeroLine(plot);
