@@ -363,7 +363,7 @@ def test_a_device_that_is_asked_for_goes_before_that_of_a_module(device, seen):
     assert devices == [(seen, torch.float64)]
 
 
-@pytest.mark.parametrize("value", [None, "ax", 0, object(), "figure", "array"], ids=str)
+@pytest.mark.parametrize("value", [None, "ax", 0, object(), "figure", "array"])
 @pytest.mark.parametrize("name", having("ax"))
 def test_what_is_no_axes_is_refused(name, value):
     if value == "figure":
