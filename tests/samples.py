@@ -1,6 +1,7 @@
 """What several tests draw, and what they read off a flow or a cell."""
 
 import ast
+import os
 from pathlib import Path
 
 import export
@@ -16,6 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # The site's pages, and the chapters without one: an edition may leave some out.
 DOCUMENTS = list(parse_toc_yaml(ROOT / "_toc.yml"))
 LEFT_OUT = left_out.left_out(ROOT, set(DOCUMENTS))
+
+# Some tests take minutes. They run when asked for, as the workflow does beside `make test`.
+ALL_TESTS = os.environ.get("COURSE_TESTS") == "all"
+takes_long = pytest.mark.skipif(not ALL_TESTS, reason="takes long: COURSE_TESTS=all")
 
 needs_solutions = pytest.mark.skipif(
     not TARGET.exists(), reason="an edition without solutions (tools/edition.py)"

@@ -29,6 +29,7 @@ from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from repository import address
+from samples import takes_long
 from solutions import TARGET
 
 from classroom.sheet import read_hand_in
@@ -334,6 +335,7 @@ drive.mount({place!r})
 """
 
 
+@takes_long
 def test_a_sheet_goes_on_in_colab_on_drive_and_says_what_is_lost_without(
     colab, served_course, tried, tmp_path
 ):

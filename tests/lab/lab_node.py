@@ -1,6 +1,5 @@
 """The Lab's workshop in Node: the very scripts that the page's worker runs, on one core."""
 
-import os
 from pathlib import Path
 
 import torch
@@ -12,8 +11,6 @@ from lab import page, programs
 from live.lab import bundle
 from live.page import bundle as page_bundle
 
-# To play all missions takes a while: they are played when asked for (LAB_MISSIONS=all).
-ALL_MISSIONS = os.environ.get("LAB_MISSIONS") == "all"
 SERVER = """
 const programs = PROGRAMS;
 const turnBy = (turn) => programs.settings.turns[turn].map((v) => Float32Array.from(v));

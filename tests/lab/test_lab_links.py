@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from lab_node import ALL_MISSIONS, Seen, Workshop, held_out
+from lab_node import Seen, Workshop, held_out
+from samples import takes_long
 
 from lab import programs
 
@@ -104,7 +105,7 @@ def test_missions_are_solved_just_inside_and_not_just_outside(mission, seen):
         assert not seen.run("solved", mission=mission, seen=inside | change), change
 
 
-@pytest.mark.skipif(not ALL_MISSIONS, reason="whole trainings: LAB_MISSIONS=all")
+@takes_long
 def test_pressing_train_alone_solves_no_mission(seen):
     """After its Start: whole trainings, as in the page. Learning fifty points by heart takes no
     more, as lab.md says; one's own drawing must be drawn first."""

@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus
 import pytest
 import torch
 from browser import serve_folder, wait_until
-from lab_node import ALL_MISSIONS
+from samples import ALL_TESTS
 
 import flows
 import gen_models_utilities as gmu
@@ -1012,7 +1012,7 @@ def test_a_link_with_what_the_lab_does_not_know_says_so(tab):
 
 
 # (The last one always.)
-@pytest.mark.parametrize("k", range(len(PLAYED)) if ALL_MISSIONS else [len(PLAYED) - 1])
+@pytest.mark.parametrize("k", range(len(PLAYED)) if ALL_TESTS else [len(PLAYED) - 1])
 def test_missions_can_be_solved(k, tab):
     open_lab(tab, "data=ring")
     tab.evaluate("localStorage.clear()")

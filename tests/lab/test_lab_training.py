@@ -269,10 +269,11 @@ def test_the_ring_is_the_courses():
 
 
 def test_stored_programs_are_the_courses_functions():
-    """`make execute` writes them again."""
+    """`make execute` writes them again. (What takes long to compile, splines, is held to torch by
+    the parity of chains alone.)"""
     kept = programs.stored()
     assert set(kept["kinds"]) == set(programs.KINDS) and set(kept["data"]) == set(programs.DATA)
-    fresh = programs.compile_all(["affine4flipped", "spline4", "turn"], ["ring", "pinwheel"])
+    fresh = programs.compile_all(["affine4flipped", "turn"], ["ring", "pinwheel"])
     assert set(kept["bases"]) == set(programs.BASES) and fresh["bases"] == kept["bases"]
     for part in ("kinds", "data"):
         assert fresh[part] == {name: kept[part][name] for name in fresh[part]}
