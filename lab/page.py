@@ -18,9 +18,9 @@ import torch
 import flows
 
 saved = json.load(open("flow-lab.json", encoding="utf-8"))
-flow = getattr(flows, saved["flow"])(2, **saved["shape"])
+flow = getattr(flows, saved["flow"])(2, **saved["shape"]).double()
 flow.load_state_dict({name: torch.tensor(w) for name, w in saved["weights"].items()})
-x, log_p = torch.tensor(saved["points"]), torch.tensor(saved["log_p"])
+x, log_p = (torch.tensor(saved[name], dtype=torch.float64) for name in ("points", "log_p"))
 z, log_det = flow.encode(x)
 BASE
 print(f"{(base + log_det - log_p).abs().max().item():.1e}")
