@@ -183,6 +183,14 @@ def test_gaps_of_the_labs_own_settings_are_torchs():
         assert stats.ks_2samp(both["page"], both["torch"]).pvalue > FALSE_ALARM
 
 
+def test_the_lab_as_it_begins_learns_the_ring_within_ten_seconds():
+    """As measured by `python benchmarks/lab.py seconds`: a gap of 0.1 nats, 9 seeds of 10 or more."""
+    measured = json.loads((ROOT / "benchmarks" / "lab.json").read_text(encoding="utf-8"))["seconds"]
+    waited = measured["tried"]["affine, as the Lab begins"]
+    assert measured["gap"] == 0.1 and len(waited) == 10
+    assert sum(seconds is not None and seconds <= 10 for seconds in waited) >= 9
+
+
 def test_rates_are_the_chapters(workshop):
     cases = [(s, n, 4e-3) for n in (1, 9, 20, 1000) for s in range(0, n, max(1, n // 7))]
     (got,) = workshop.run("rates", cases=cases)
