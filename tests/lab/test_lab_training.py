@@ -184,7 +184,7 @@ def test_gaps_of_the_labs_own_settings_are_torchs():
 
 
 def test_the_lab_as_it_begins_learns_the_ring_within_ten_seconds():
-    """As measured by `python benchmarks/lab.py seconds`: a gap of 0.1 nats, 9 seeds of 10 or more."""
+    """A gap of 0.1 nats, 9 seeds of 10 or more: measured by `python benchmarks/lab.py seconds`."""
     measured = json.loads((ROOT / "benchmarks" / "lab.json").read_text(encoding="utf-8"))["seconds"]
     waited = measured["tried"]["affine, as the Lab begins"]
     assert measured["gap"] == 0.1 and len(waited) == 10
