@@ -57,14 +57,12 @@ const DRAW = {
     const r = mark.size, dot = n > 2000
       ? (px, py) => ctx.fillRect(px - r, py - r, 2 * r, 2 * r)
       : (px, py) => { ctx.beginPath(); ctx.arc(px, py, r, 0, 7); ctx.fill(); };
-    const some = (wanted, of) => {
-      for (let k = 0; k < n; k++) if (!of || of[k] === wanted) dot(ax * x(k) + bx, ay * y(k) + by);
-    };
+    const put = (k) => dot(ax * x(k) + bx, ay * y(k) + by);
+    const some = (wanted, of) => { for (let k = 0; k < n; k++) if (!of || of[k] === wanted) put(k); };
     if (!mark.value) {
       ctx.globalAlpha = mark.alpha; ctx.fillStyle = plot.colors[mark.color];
       if (!Array.isArray(mark.color)) return some();
-      const numbers = mark.color.map((_, k) => k);
-      return numbers.forEach((k) => { ctx.fillStyle = plot.colors[mark.color[k]]; some(k, numbers); });
+      return mark.color.forEach((_, k) => { ctx.fillStyle = plot.colors[mark.color[k]]; put(k); });
     }
     const value = valueOf(values, mark.value), table = paletteTable(plot.mode, mark.palette);
     const [low, high] = limitsOf(mark, value), scale = (LEVELS - 1) / (high - low);
