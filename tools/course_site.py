@@ -342,6 +342,7 @@ def finish_site(app, exception) -> None:
     headings = {name: app.env.titles[name].astext() for name in sorted(app.env.found_docs)}
     chapters = [(name, text) for name, text in headings.items() if name != config.root_doc]
     write_lost_page(out, base, title, chapters)
+    repository = None if is_placeholder() else address()
     glossary = out / "glossary.html"
     terms = read_terms(soups[glossary]) if glossary in soups else []
     for page, soup in fresh.items():
@@ -349,8 +350,8 @@ def finish_site(app, exception) -> None:
         add_dark_pictures(page, soup, source)
         if source.suffix == ".ipynb":
             add_notes(page, soup, glossary, terms)
-        if not is_placeholder():
-            add_reports(name, soup, base, address())
+        if repository:
+            add_reports(name, soup, base, repository)
         put_code_back(aside[page])
     # Last, for a set formula is made of many elements, all of which the above would look at.
     math_css, complaints = set_formulas(list(fresh.values()))
