@@ -46,6 +46,8 @@ function strangeIn(params, text) {
   }).map((pair) => pair.join("="));
 }
 
+// Whether a run was on a data set with the noise of its own.
+const on = ({ settings }, data) => settings.data === data && settings.noise === 1;
 // What one may try. `solved` looks at: settings, done, train (mean of the last batches), nll, start
 // (the NLL there), gap, strays, size (number of weights), jumps.
 const MISSIONS = [
@@ -53,12 +55,12 @@ const MISSIONS = [
     state: "data=ring&points=50&steps=3000", solved: (s) => s.settings.points === 50 && s.done > 100 && s.train < s.nll - 1 },
   { text: "A small flow for the ring: fewer than 3000 weights, and a gap below 0.2 nats.",
     state: "data=ring&points=always+new&noise=as+it+is&width=16&layers=2&steps=3000",
-    solved: (s) => s.settings.data === "ring" && s.settings.noise === 1 && s.size < 3000 && s.gap !== null && s.gap < 0.2 },
+    solved: (s) => on(s, "ring") && s.size < 3000 && s.gap !== null && s.gap < 0.2 },
   { text: "Make the bridges vanish: on the ring, fewer than 2 % strays.",
     state: "data=ring&points=always+new&noise=as+it+is&waves=none&turn=none",
-    solved: (s) => s.settings.data === "ring" && s.settings.noise === 1 && s.done > 100 && s.strays !== null && s.strays < 0.02 },
+    solved: (s) => on(s, "ring") && s.done > 100 && s.strays !== null && s.strays < 0.02 },
   { text: "The two moons, to within 0.03 nats.", state: "data=moons&points=always+new&noise=as+it+is&layers=2",
-    solved: (s) => s.settings.data === "moons" && s.settings.noise === 1 && s.gap !== null && s.gap < 0.03 },
+    solved: (s) => on(s, "moons") && s.gap !== null && s.gap < 0.03 },
   { text: "Make a training explode, and see it go back.", state: "data=spiral&points=always+new", solved: (s) => s.jumps > 0 },
   { text: "Draw a hundred points or more, and bring their held-out loss down by a nat.",
     state: "data=Your+own+drawing", solved: (s) => s.settings.data === "drawn" && s.drawn >= 100 && s.nll < s.start - 1 },
@@ -546,11 +548,11 @@ class Lab {
   // A new flow with the settings of now, and nothing trained yet: two, if one is to differ. What is
   // ordered until they are made is done then (`goal`).
   async fresh() {
-    const epoch = ++this.epoch, { data, points, seed, noise, vs } = this.now();
+    const epoch = ++this.epoch, { data, points, seed, noise, vs } = this.now(), source = { name: data, more: [noise] };
     this.stopped();
     this.order({ do: "pause" });
     this.ready = false;
-    this.remember(`${data} ${noise}`);
+    this.remember(source);
     if (!this.viewer || this.viewer.ended) this.seeAnew();
     const own = data === "drawn";
     this.enough = !own || this.drawn.length >= 20;
@@ -570,7 +572,7 @@ class Lab {
     this.root.classList.toggle("lab-own", own);
     this.fit = true;
     this.plots[0].canvas.tabIndex = own ? 0 : -1;
-    const source = { name: data, more: [noise] }, info = this.settings.data[data];
+    const info = this.settings.data[data];
     this.root.querySelector("[data-param=noise]").disabled = !info?.noisy;
     const few = own ? Float32Array.from(this.drawn) : points ? await this.viewer.ask({ do: "sample", source, seed: seed + 1000, count: points }) : null;
     if (epoch !== this.epoch) return;
@@ -624,10 +626,11 @@ class Lab {
   }
 
   // The curve of the run before stays, to compare with: of the same data.
-  remember(data) {
+  remember(source) {
+    const of = JSON.stringify(source);
     if (this.first.held.length > 1) this.before = this.first.held;
-    if (this.heldOf !== data || data.startsWith("drawn")) this.before = null;
-    this.heldOf = data;
+    if (this.heldOf !== of || source.name === "drawn") this.before = null;
+    this.heldOf = of;
   }
 
   train(to = Infinity) {
