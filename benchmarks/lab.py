@@ -25,14 +25,13 @@ from scipy import stats
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "live"), str(ROOT / "tests" / "lab")]
 
-from lab_node import SERVER, Workshop, bundle, page_gap, programs, torch_gaps  # noqa: E402
+from lab_node import LAB, SERVER, Workshop, bundle, heap, page_gap, programs, torch_gaps  # noqa: E402
 from live_node import Script  # noqa: E402
 
 from lab import page  # noqa: E402
 from tools.browser import FLAGS, find_chromium, serve_folder  # noqa: E402
 
 STORED = ROOT / "benchmarks" / "lab.json"
-LAB = "document.querySelector('[data-lab]').lab"
 
 TASK = """
 tasks.timed = ({ layers, width, batch, steps, rate, seed, data, warm }) => {
@@ -79,14 +78,15 @@ def against_torch(seeds: int = 20) -> dict:
         torchs = torch_gaps(data, layers, width, settings, list(range(seeds)), 20_000)
         made[data] = {"page": [round(v, 5) for v in page], "torch": [round(v, 5) for v in torchs]}
     workshop.close()
+    print(said(made))
     about = {"layers": layers[0], "waves": layers[1], "turn": layers[2], "width": width}
     return {"settings": about | settings | {"held_out": 20_000}, "gaps": made}
 
 
-def said(measured: dict) -> str:
+def said(gaps: dict) -> str:
     """The same as lines of a table."""
     lines = ["| data | page: mean, sd | torch: mean, sd | p |", "|---|---|---|---|"]
-    for data, both in measured["gaps"].items():
+    for data, both in gaps.items():
         shown = [
             f"{stats.tmean(both[k]):.4f}, {stats.tstd(both[k]):.4f}" for k in ("page", "torch")
         ]
@@ -158,14 +158,14 @@ def inputs(count: int = 220) -> list[str]:
     return rows
 
 
-# From a press of Train to the look that finds a gap of 0.1 nats, or to the end: seconds, last gap.
+# Seconds from a press of Train to the look that finds a gap so small; null where none does.
 REACH = f"""async (most) => {{
   const lab = {LAB}, {{ first: run }} = lab, start = performance.now();
   lab.buttons.train.click();
   const now = () => (performance.now() - start) / 1000;
   const ended = () => run.finished && run.held.at(-1)?.[0] === run.done;
   while (!(run.gap <= most) && !ended()) await new Promise((go) => setTimeout(go, 10));
-  return [run.gap <= most ? now() : null, run.gap];
+  return run.gap <= most ? now() : null;
 }}"""
 # Links to flows for the ring, from the Lab's own settings on.
 TRIED = {
@@ -175,7 +175,7 @@ TRIED = {
 }
 
 
-def seconds(seeds: int = 10, gap: float = 0.1) -> dict:
+def waits(seeds: int = 10, gap: float = 0.1) -> dict:
     """How long a visitor waits for the ring, with everything drawn."""
     found = {}
     with opener() as open_lab:
@@ -184,12 +184,12 @@ def seconds(seeds: int = 10, gap: float = 0.1) -> dict:
             for seed in range(seeds):
                 tab = open_lab(f"data=ring&seed={seed}&{state}")
                 tab.wait_for_function(f"{LAB}?.ready && {LAB}.first.shown !== null")
-                waited, _ = tab.evaluate(REACH, gap)
+                waited = tab.evaluate(REACH, gap)
                 found[name].append(waited and round(waited, 2))
                 tab.close()
             print(f"{name}: {found[name]}", flush=True)
-    return {"gap": gap, "load": round(os.getloadavg()[0], 1), "cores": os.cpu_count(),
-            "tried": found}  # fmt: skip
+    load, cores = round(os.getloadavg()[0], 1), os.cpu_count()
+    return {"seconds": {"gap": gap, "load": load, "cores": cores, "tried": found}}
 
 
 def memory(minutes: float = 10.0) -> dict:
@@ -198,17 +198,13 @@ def memory(minutes: float = 10.0) -> dict:
     sizes, end = [], time.monotonic() + 60 * minutes
     with opener() as open_lab:
         tab = open_lab("data=ring&layers=4&steps=500")
+        session = tab.context.new_cdp_session(tab)
         while time.monotonic() < end:
             tab.evaluate(f"{LAB}.fresh(); undefined")
             tab.wait_for_function(f"{LAB}.ready && {LAB}.first.shown !== null")
             tab.evaluate(f"{LAB}.buttons.train.click()")
             tab.wait_for_function(f"{LAB}.first.finished && !{LAB}.looking", timeout=300_000)
-            session = tab.context.new_cdp_session(tab)
-            session.send("HeapProfiler.collectGarbage")
-            session.send("HeapProfiler.collectGarbage")
-            used = session.send("Runtime.getHeapUsage")
-            session.detach()
-            sizes.append([(used["usedSize"] + used["backingStorageSize"]) / 1e6, resident()])
+            sizes.append([heap(session) / 1e6, resident()])
     quarter = max(1, len(sizes) // 4)
     found = {
         of: [round(statistics.median(row[k] for row in part), 2)
@@ -216,7 +212,7 @@ def memory(minutes: float = 10.0) -> dict:
         for k, of in enumerate(("heap", "process"))
     }  # fmt: skip
     print(f"{len(sizes)} trainings, MB at first and at the end: {found}")
-    return {"minutes": minutes, "trainings": len(sizes), "mb": found}
+    return {"memory": {"minutes": minutes, "trainings": len(sizes), "mb": found}}
 
 
 def processes(columns: str, threads: bool = False) -> list[list[str]]:
@@ -261,15 +257,13 @@ def drawn(seconds: int = 6) -> None:
           f"{draws / wall:.0f} drawings a second")  # fmt: skip
 
 
+MEASURES = {"torch": against_torch, "seconds": waits, "memory": memory}  # what is stored
+
 if __name__ == "__main__":
     what, *numbers = sys.argv[1:]
-    kept = json.loads(STORED.read_text(encoding="utf-8"))
-    if what == "torch":
-        kept |= against_torch()
-        print(said(kept))
-    elif what in ("seconds", "memory"):
-        kept[what] = seconds() if what == "seconds" else memory(*map(float, numbers))
-    if what in ("torch", "seconds", "memory"):
+    if what in MEASURES:
+        kept = json.loads(STORED.read_text(encoding="utf-8"))
+        kept |= MEASURES[what](*map(json.loads, numbers))
         STORED.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         sys.exit()
     if what in ("input", "drawn"):

@@ -1,5 +1,6 @@
 """The Lab's workshop in Node: the very scripts that the page's worker runs, on one core."""
 
+import math
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from lab import page, programs
 from live.lab import bundle
 from live.page import bundle as page_bundle
 
+LAB = "document.querySelector('[data-lab]').lab"  # in a page
 SERVER = """
 const programs = PROGRAMS;
 const turnBy = (turn) => programs.settings.turns[turn].map((v) => Float32Array.from(v));
@@ -131,6 +133,19 @@ class Seen(Script):
 
     def run(self, task: str, **settings):
         return self.ask({"task": task, **settings})
+
+
+def heap(session) -> float:
+    """Bytes that the page's own heap holds when collecting frees no more, its arrays among them.
+
+    (What one collection lets go of, such as the megabyte of a picture's arrays, may need another.)
+    """
+    sizes = [math.inf]
+    while len(sizes) < 3 or sizes[-1] < sizes[-2]:
+        session.send("HeapProfiler.collectGarbage")
+        used = session.send("Runtime.getHeapUsage")
+        sizes.append(used["usedSize"] + used["backingStorageSize"])
+    return sizes[-1]
 
 
 def plain(value):

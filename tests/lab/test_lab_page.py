@@ -16,6 +16,7 @@ from urllib.parse import unquote_plus
 import pytest
 import torch
 from browser import serve_folder, wait_until
+from lab_node import LAB, heap
 from samples import ALL_TESTS
 
 import flows
@@ -35,7 +36,6 @@ PAGE = f"""<!doctype html><html lang="en" data-theme="light"><head><meta charset
 <div id="flow-lab" data-lab data-work="work.js"></div></main>
 <script src="lab.js" defer></script></body></html>"""
 SMALL = "layers=2&width=8&waves=none&turn=none&batch=64&steps=500&rate=0.01"
-LAB = "document.querySelector('[data-lab]').lab"
 
 
 @pytest.fixture(scope="module")
@@ -219,19 +219,6 @@ def test_two_labs_on_one_page(tab, folder):
     assert len(ids) == len(set(ids))
 
 
-def heap(session) -> float:
-    """Bytes that the page's own heap holds when collecting frees no more, its arrays among them.
-
-    (What one collection lets go of, such as the megabyte of a picture's arrays, may need another.)
-    """
-    sizes = [math.inf]
-    while len(sizes) < 3 or sizes[-1] < sizes[-2]:
-        session.send("HeapProfiler.collectGarbage")
-        used = session.send("Runtime.getHeapUsage")
-        sizes.append(used["usedSize"] + used["backingStorageSize"])
-    return sizes[-1]
-
-
 def test_memory_stays_steady(tab, folder):
     """Thousands of steps, and many new beginnings. (From file:// all is in one heap.)"""
     tab.goto((folder / "index.html").as_uri() + f"#flow-lab?data=ring&{SMALL}")
@@ -272,9 +259,9 @@ def test_noise_changes_the_data_and_the_entropy(tab):
     for text, noise in (("0.5 times", 0.5), ("as it is", 1.0), ("2 times", 2.0)):
         open_lab(tab, f"data=moons&noise={text.replace(' ', '+')}&{SMALL}")
         known = programs.stored()["settings"]["data"]["moons"]["entropy"][f"{noise:g}"]
-        assert lab(tab, "entropy") == known and f"entropy {known:.3f}" in tab.inner_text(
-            ".lab-status"
-        )
+        assert lab(tab, "entropy") == known
+        text = f"entropy {known:.3f}"
+        wait_until(tab, lambda text=text: text in tab.inner_text(".lab-status"))
         tops.append(tab.evaluate(f"{LAB}.exact.reduce((a, b) => Math.max(a, b))"))
         points = torch.tensor(tab.evaluate(f"Array.from({LAB}.data)")).reshape(-1, 2)
         seen = -DATA["moons"].log_prob(points, noise).mean().item()
@@ -755,7 +742,7 @@ def numbers(text):
 def test_the_gap_is_split_and_modes_are_weighed(tab):
     """As one computes both in torch, from the flow that goes along and the samples shown."""
     open_lab(tab, f"data=ring&points=50&seed=3&{SMALL}")
-    assert tab.locator(".lab-ledger tr:visible").count() == 2
+    wait_until(tab, lambda: tab.locator(".lab-ledger tr:visible").count() == 2)  # once drawn
     tab.click("text=Train")
     finished(tab)
     looked(tab)
@@ -780,7 +767,8 @@ def test_the_gap_is_split_and_modes_are_weighed(tab):
     text = tab.inner_text(".lab-ledger tr:visible")  # (one row: the moons have no modes)
     assert "second flow: misfit" in text and text.count("generalisation 0.000") == 2
     open_lab(tab, f"data=Your+own+drawing&drawn={'abcd' * 60}&{SMALL}")
-    assert tab.locator(".lab-ledger tr:visible").count() == 0, "nobody knows its entropy"
+    # (Nobody knows its entropy.)
+    wait_until(tab, lambda: tab.locator(".lab-ledger tr:visible").count() == 0)
 
 
 TOUCHED = """window.touched = new Set();
