@@ -49,7 +49,7 @@ override COLUMN := $(value COLUMN)
 export SHEET ROSTER IN OUT SOLUTIONS EXPORT COLUMN
 
 .DEFAULT_GOAL := help
-.PHONY: help book test zoo execute experiments assignment grade lms edition serve pdf archive lab lint linkcheck audit lock repository bench bench-quick hardships mutants faults clean
+.PHONY: help book test test-all zoo execute experiments assignment grade lms edition serve pdf archive lab lint linkcheck audit lock repository bench bench-quick hardships mutants faults clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -64,6 +64,10 @@ test: $(SITE)  ## Set everything up and run all tests
 		--nbval --nbval-current-env --nbval-kernel-startup-timeout 600 \
 		--nbval-sanitize-with tests/chapters/nbval_sanitize.cfg \
 		tests/chapters/test_colab.py $(CHAPTERS) tests $(MODULES)
+
+# A few pages stand for all of them in what takes long; here all are tried.
+test-all: export COURSE_TESTS = all
+test-all: test  ## The same, and those too that take long, as on GitHub
 
 zoo: $(READY)  ## Run the chapters that train as other machines would (tools/zoo.py)
 	$(BIN)/python tools/zoo.py

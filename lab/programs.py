@@ -60,15 +60,15 @@ def stored_data(data: DataSet) -> dict:
     return bundle.as_json({"sample": sampler(data, 1.5), "log_prob": exact})
 
 
-def settings() -> dict:
-    """What the page has to know of the programs."""
+def settings(names=tuple(DATA)) -> dict:
+    """What the page has to know of the programs, and of these data sets."""
     turns = {}
     for degrees in TURNS[1:]:
         layer = flows.Linear(flows.rotation(float(degrees)))
         turns[str(degrees)] = [buffer.flatten().tolist() for _, buffer in layer.named_buffers()]
     data = {name: {"label": d.label, "noisy": d.noisy,
                    "entropy": {f"{noise:g}": round(entropy(d, noise), 5) for noise in NOISES}}
-            for name, d in DATA.items()}  # fmt: skip
+            for name, d in ((name, DATA[name]) for name in names)}  # fmt: skip
     bases = {name: {"label": base.label, "python": PYTHON[name]} for name, base in BASES.items()}
     made = {name: flow.__name__ for name, flow in FLOWS.items()}
     return {"data": data, "bases": bases, "couplings": made, "turns": turns, "waves": list(WAVES),
@@ -92,7 +92,7 @@ def compile_all(kinds=tuple(KINDS), data=tuple(DATA)) -> dict:
         "bases": {n: {k: p for k, p in core.items() if k != "adam"} for n, core in cores.items()},
         "kinds": {name: stored_kind(KINDS[name]) for name in kinds},
         "data": {name: stored_data(DATA[name]) for name in data},
-        "settings": settings(),
+        "settings": settings(data),
     }
 
 

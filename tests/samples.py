@@ -18,9 +18,28 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = list(parse_toc_yaml(ROOT / "_toc.yml"))
 LEFT_OUT = left_out.left_out(ROOT, set(DOCUMENTS))
 
-# Some tests take minutes. They run when asked for, as the workflow does beside `make test`.
+# Some tests take long. They run when asked for (`make test-all`), and always on GitHub.
 ALL_TESTS = os.environ.get("COURSE_TESTS") == "all"
-takes_long = pytest.mark.skipif(not ALL_TESTS, reason="takes long: COURSE_TESTS=all")
+TAKES_LONG = "takes long: make test-all"
+takes_long = pytest.mark.skipif(not ALL_TESTS, reason=TAKES_LONG)
+
+
+def few(items, step: int = 4) -> list:
+    """Some of many alike, which stand for the others where a test takes long."""
+    return list(items)[::step]
+
+
+def some_of(items, always=None) -> list:
+    """Parameters of a test that takes long: those named run always, unnamed a `few`."""
+    always = few(items) if always is None else always
+    return [pytest.param(x, marks=[] if x in always else takes_long) for x in items]
+
+
+def stands_for_others(name: str, chosen: list[str]) -> None:
+    """Leave the test out here unless it is one of those chosen, or all are asked for."""
+    if not ALL_TESTS and name not in chosen:
+        pytest.skip(TAKES_LONG)
+
 
 needs_solutions = pytest.mark.skipif(
     not TARGET.exists(), reason="an edition without solutions (tools/edition.py)"

@@ -20,6 +20,7 @@ import yaml
 from notebooks import in_order
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from samples import takes_long
 from solutions import TARGET
 from sphinx_external_toc.parsing import parse_toc_yaml
 
@@ -197,7 +198,14 @@ def test_ci_skips_no_test_of_the_box():
             "sudo sysctl --write kernel.apparmor_restrict_unprivileged_userns=0",
         ]
         (tested,) = (step for step in steps if step["run"] == test)
-        assert tested["env"] == {"CLASSROOM_BOX": "required"}
+        assert tested["env"]["CLASSROOM_BOX"] == "required"
+
+
+def test_ci_runs_all_tests():
+    """Also those that take long, which `make test` leaves out."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8"))
+    (tested,) = (s for s in workflow["jobs"]["book"]["steps"] if s.get("run") == "make test")
+    assert tested["env"]["COURSE_TESTS"] == "all"
 
 
 # The jobs that may write: at which event, and what.
@@ -429,6 +437,7 @@ class TestRepositoryAddress:
         for path in tracked_files():
             assert path.read_bytes() == (copy / path.relative_to(ROOT)).read_bytes(), path
 
+    @takes_long
     def test_leaves_the_tests_green(self, copy):
         """Cells are named by their content, which the command changes."""
         subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)

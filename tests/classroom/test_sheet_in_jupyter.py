@@ -3,11 +3,13 @@
 (tests/chapters/test_colab.py does so in Colab's stand-in, and on another machine.)
 """
 
+from samples import takes_long
 from student import ARMS, assigned, cell_of, run, said, stored
 
 from classroom.sheet import read_hand_in
 
 
+@takes_long
 def test_a_student_stops_and_goes_on(tmp_path):
     notebook, here = assigned(tmp_path), tmp_path / "here"
     run(notebook, here, stop_after=2)

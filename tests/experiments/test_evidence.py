@@ -7,6 +7,7 @@ import json
 import math
 import sys
 import tomllib
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import stats
 
 from experiments import SweepError, evidence, fence, interval
 from experiments.code import COURSE, fingerprint, is_own, parts
-from experiments.engine import PATHS
+from experiments.engine import PATHS, run_batch
 from experiments.evidence import FALSE_ALARMS, FENCES, Evidence, check, fence_of, is_odd
 from experiments.stamp import is_stale, run_again, sample, stamp_anew
 from experiments.studies import STUDIES
@@ -249,7 +250,25 @@ def test_a_failing_run_stops_a_study_with_its_error(folder, tmp_path):
     assert not (folder / "tiny.json").exists()
 
 
-def test_changed_code_with_the_same_bits_is_stamped_anew(folder, tmp_path, capsys):
+@pytest.fixture
+def paths_asked(monkeypatch) -> list[dict]:
+    """Runs again in this process, and notes for which path of the CPU each would run.
+
+    New workers take long, and these runs need no path. `test_stored_rows_run_again` uses them.
+    """
+    asked = []
+
+    @contextlib.contextmanager
+    def noted(variables):
+        asked.append(variables)
+        yield
+
+    monkeypatch.setattr("experiments.stamp.on_path", noted)
+    monkeypatch.setattr("experiments.stamp.run_batch", partial(run_batch, here=True))
+    return asked
+
+
+def test_changed_code_with_the_same_bits_is_stamped_anew(folder, tmp_path, capsys, paths_asked):
     measure(a_study(), n_jobs=1, cache=tmp_path / "cache", here=False, every=1e9)
     stored = load("tiny")["arms"]
     changed = {"one": {"a": 1.5}, "two": {"a": 2.0}}
@@ -260,24 +279,17 @@ def test_changed_code_with_the_same_bits_is_stamped_anew(folder, tmp_path, capsy
     assert "its numbers did not (3 rows run again)" in capsys.readouterr().out
 
 
-def test_changed_numbers_are_not_stamped(folder, tmp_path, capsys, monkeypatch):
+def test_changed_numbers_are_not_stamped(folder, tmp_path, capsys, paths_asked):
     measure(a_study(), n_jobs=1, cache=tmp_path / "cache", here=False, every=1e9)
     results = load("tiny")
     for arm in results["arms"].values():
         arm["values"]["gap"] = [math.nextafter(v, 9) for v in arm["values"]["gap"]]
     (folder / "tiny.json").write_text(render(results), encoding="utf-8")
-    asked = []
-
-    @contextlib.contextmanager
-    def same_workers(variables):  # (new ones take long; these runs need no path of the CPU)
-        asked.append(variables)
-        yield
-
-    monkeypatch.setattr("experiments.stamp.on_path", same_workers)
     assert not stamp_anew(a_study(other))
     assert "and so did its numbers" in capsys.readouterr().out
     rows = sample(a_study(), results)
-    assert asked == [PATHS[results["cpu"][place]] for _, place in rows] and len(asked) == 3
+    assert paths_asked == [PATHS[results["cpu"][place]] for _, place in rows]
+    assert len(paths_asked) == 3
     assert not stamp_anew(Study("tiny", "?", other, {"three": {"a": 1.0}}, seeds=range(6)))
 
 

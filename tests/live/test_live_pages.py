@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from browser import wait_until
+from samples import some_of
 from test_live_figure import PICTURES, agree, alive, settled
 
 from live.compiler import runtime
@@ -66,10 +67,9 @@ def first_control(path: str) -> str:
 
 
 # A figure's day is the doing of scripts that all pages share: the landing page will do, whose
-# figure plays, and a page for each kind of control that may come first. LIVE_PAGES=all tries all.
+# figure plays, and a page that begins with a control of another kind.
 OF_EACH_KIND = {first_control(path): path for path in reversed(PAGES)}
 DAYS = list(dict.fromkeys([*PAGES[-1:], *OF_EACH_KIND.values()]))
-DAYS = PAGES if os.environ.get("LIVE_PAGES") == "all" else DAYS
 
 
 def test_the_book_has_live_figures():
@@ -171,7 +171,7 @@ BROKEN = """async () => {
 }"""
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", some_of(PAGES))
 def test_every_control_of_the_page(path, chromium):
     """By night, and from the disk."""
     usual = {"viewport": {"width": 1200, "height": 900}, "color_scheme": "dark"}
@@ -320,7 +320,7 @@ def test_what_moves_has_its_figure_styled_anew_and_not_the_page(path, chromium, 
     context.close()
 
 
-@pytest.mark.parametrize("path", DAYS)
+@pytest.mark.parametrize("path", some_of(PAGES, DAYS[:2]))
 def test_figures_live_through_a_day(path, chromium):
     """Moved, printed, left and come back to, reloaded, in a second tab, turned to a phone."""
     # (With less motion, so that the landing page's figure does not start by itself.)
@@ -364,7 +364,7 @@ def test_figures_live_through_a_day(path, chromium):
     context.close()
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", some_of(PAGES))
 def test_pictures_stand_in_without_javascript(path, chromium):
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()

@@ -10,7 +10,7 @@ import paper
 import pytest
 import repository
 from browser import serve_folder, wait_until
-from samples import needs_page, needs_solutions
+from samples import few, needs_page, needs_solutions, stands_for_others
 from solutions import TARGET
 from sphinx_external_toc.parsing import parse_toc_yaml
 
@@ -47,6 +47,7 @@ def chapter(request, chromium, site):
     """A chapter as it was opened, for the tests that only look at it."""
     tab = chromium.new_page(viewport=DESK, reduced_motion="reduce")
     tab.goto(f"{site}/{request.param}.html")
+    tab.name = request.param
     yield tab
     tab.close()
 
@@ -82,6 +83,7 @@ class TestEachChapter:
 
     def test_the_scrollbar_tells_the_truth(self, chapter):
         """At once about, and exactly when the reader has begun to move; at a desk, on a phone."""
+        stands_for_others(chapter.name, few(CHAPTERS))
         for size in (DESK, PHONE):
             chapter.set_viewport_size(size)
             chapter.goto(chapter.url)  # (a reload would go to where it was scrolled to)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from browser import wait_until
-from samples import needs_solutions
+from samples import few, needs_solutions, stands_for_others
 from sphinx_external_toc.parsing import parse_toc_yaml
 from test_live_figure import settled
 
@@ -152,10 +152,10 @@ class Watch:
 def page(request, chromium, site):
     """A page with all its figures alive, for the tests that look at all of it, one after the other.
 
-    `page.watch` has noted what went wrong.
+    `page.watch` has noted what went wrong, `page.name` is its name.
     """
     tab = chromium.new_page(viewport=DESK, color_scheme="light", reduced_motion="reduce")
-    tab.watch = Watch(tab, (site, "data:", "blob:"))
+    tab.name, tab.watch = request.param, Watch(tab, (site, "data:", "blob:"))
     tab.goto(f"{site}/{request.param}.html")
     tab.evaluate(MOUNT)
     yield tab
@@ -189,6 +189,12 @@ def by_night(tab) -> None:
     wait_until(tab, lambda: tab.evaluate("document.documentElement.dataset.theme") == "dark")
 
 
+@pytest.fixture
+def thorough(page):
+    """For tests that take long: a few pages stand for the rest."""
+    stands_for_others(page.name, few(PAGES, 3))
+
+
 class TestEachPage:
     """The page's figures are alive; the tests come in this order, for axe's thins the page out."""
 
@@ -200,6 +206,7 @@ class TestEachPage:
         assert not page.watch.troubles
         assert not page.evaluate(BROKEN)
 
+    @pytest.mark.usefixtures("thorough")
     def test_every_control_of_its_figures_is_reached(self, page):
         """With Tab alone, each in turn, seen, and left again; arrows do what a slider promises."""
         controls = "[data-param], canvas[tabindex], button"
@@ -242,10 +249,12 @@ class TestEachPage:
             assert "swipe" in shown["hint"], shown
         page.set_viewport_size(DESK)
 
+    @pytest.mark.usefixtures("thorough")
     def test_axe_finds_nothing_by_day(self, page):
         assert page.evaluate("document.documentElement.dataset.theme") == "light"
         assert not axe_violations(page)
 
+    @pytest.mark.usefixtures("thorough")
     def test_axe_finds_nothing_by_night(self, page):
         by_night(page)
         assert not axe_violations(page, colours_only=True)

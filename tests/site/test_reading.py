@@ -22,7 +22,7 @@ import repository
 import short_form
 from bs4 import BeautifulSoup
 from PIL import Image
-from samples import DOCUMENTS, LEFT_OUT, code_lines
+from samples import DOCUMENTS, LEFT_OUT, code_lines, takes_long
 from solutions import TARGET
 from test_site_tools import page
 
@@ -387,6 +387,7 @@ def test_tables_of_paragraphs_say_so_and_tables_of_words_do_not(name):
             assert table["role"] == "table" and not table.select("tr:not([role=row])")
 
 
+@takes_long
 def test_the_book_is_one_page_whose_links_arrive():
     tags = Tags(paper.whole_book(SITE, DOCUMENTS)).found
     ids = Counter(attributes["id"] for _, attributes in tags if "id" in attributes)
