@@ -20,38 +20,51 @@ def when_small(rule, place=0):
     return decompose
 
 
-def minor(m: Tensor, rows: tuple, columns: tuple) -> Tensor:
-    """Determinant of some rows and columns, by its first row."""
-    if not rows:
-        return torch.ones_like(m[..., 0, 0])
-    total = None
-    for k, c in enumerate(columns):
-        rest = columns[:k] + columns[k + 1 :]
-        term = m[..., rows[0], c] * minor(m, rows[1:], rest) if rest else m[..., rows[0], c]
-        total = term if total is None else total + term if k % 2 == 0 else total - term
-    return total
+class Minors:
+    """Determinants of rows and columns of a matrix (..., D, D), each written out once."""
 
+    def __init__(self, m: Tensor):
+        self.m, self.every, self.known = m, tuple(range(m.shape[-1])), {}
 
-def cofactors(m: Tensor) -> Tensor:
-    """Matrix of cofactors, (..., D, D) with D <= 4."""
-    size = m.shape[-1]
-    every, rows = tuple(range(size)), []
-    for i in every:
-        row = [(-1) ** (i + j) * minor(m, every[:i] + every[i + 1 :], every[:j] + every[j + 1 :])
-               for j in every]  # fmt: skip
-        rows.append(torch.stack(row, -1))
-    return torch.stack(rows, -2)
+    def of(self, rows: tuple, columns: tuple) -> Tensor:
+        """The one of some rows and columns, by its first row."""
+        if (rows, columns) not in self.known:
+            self.known[rows, columns] = self.written_out(rows, columns)
+        return self.known[rows, columns]
+
+    def written_out(self, rows: tuple, columns: tuple) -> Tensor:
+        if not rows:
+            return torch.ones_like(self.m[..., 0, 0])
+        if len(rows) == 1:
+            return self.m[..., rows[0], columns[0]]
+        total = None
+        for k, c in enumerate(columns):
+            rest = columns[:k] + columns[k + 1 :]
+            term = self.of(rows[:1], (c,)) * self.of(rows[1:], rest)
+            total = term if total is None else total + term if k % 2 == 0 else total - term
+        return total
+
+    def det(self) -> Tensor:
+        """Determinant, (...)."""
+        return self.of(self.every, self.every)
+
+    def cofactors(self) -> Tensor:
+        """Matrix of cofactors, (..., D, D)."""
+        left = [self.every[:i] + self.every[i + 1 :] for i in self.every]
+        rows = [[(-1) ** (i + j) * self.of(left[i], left[j]) for j in self.every]
+                for i in self.every]  # fmt: skip
+        return torch.stack([torch.stack(row, -1) for row in rows], -2)
 
 
 def det(m: Tensor) -> Tensor:
     """Determinant, (..., D, D) -> (...)."""
-    every = tuple(range(m.shape[-1]))
-    return minor(m, every, every)
+    return Minors(m).det()
 
 
 def inverse(m: Tensor) -> Tensor:
     """Inverse, (..., D, D)."""
-    return cofactors(m).transpose(-1, -2) / det(m)[..., None, None]
+    minors = Minors(m)
+    return minors.cofactors().transpose(-1, -2) / minors.det()[..., None, None]
 
 
 def numbers(m: Tensor) -> tuple:
