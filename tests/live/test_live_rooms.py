@@ -10,7 +10,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import zoo
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 LIVE = ROOT / "live"
@@ -53,6 +55,17 @@ def misplaced(source: str, room: str) -> set[str]:
             good = top in STANDARD | packages
         bad |= set() if good else {name}
     return bad
+
+
+def test_it_asks_for_no_torch_older_than_the_oldest_tried():
+    """`make zoo` tries the oldest one that the course allows; `live` alone asks for the same."""
+    wanted = tomllib.loads((LIVE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {r.name: r.specifier for r in map(Requirement, wanted["dependencies"])}
+    oldest = Version(zoo.OLD_TORCH)
+    assert (
+        oldest in named["torch"]
+        and Version(f"{oldest.major}.{oldest.minor - 1}.9") not in named["torch"]
+    )
 
 
 @pytest.mark.parametrize(
