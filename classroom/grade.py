@@ -86,11 +86,14 @@ def is_graded(row: dict) -> bool:
 
 def natural(text: str) -> list:
     """A key by which "a-10" comes after "a-9"."""
-    return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"([0-9]{1,9})", text)]
+    parts = re.split(r"([0-9]{1,9})", text)  # (of these every second one is a number)
+    return [(0, int(p), "") if k % 2 else (1, 0, p) for k, p in enumerate(parts)]
 
 
 def hand_ins(folder: Path) -> list[Path]:
-    """The files of a folder and of those inside it, in a fixed order; hidden ones are left out.
+    """The files of a folder and of those inside it, in a fixed order.
+
+    Hidden ones are left out, unless they are called a notebook or a zip.
 
     Raises:
         ValueError: If there is no folder, or nothing in it, or far too much.
@@ -103,12 +106,23 @@ def hand_ins(folder: Path) -> list[Path]:
         for name in folders:
             if os.path.islink(os.path.join(place, name)):
                 found.append(Path(place, name))
-        found += [Path(place, name) for name in names if name[0] != "."]
+        found += [Path(place, name) for name in names if not is_hidden(name)]
         if len(found) > MOST_FILES:
             raise ValueError(f"{folder} holds more than {MOST_FILES} files: is it the right one?")
     if not found:
         raise ValueError(f"there is no hand-in in {folder}")
     return sorted(found, key=lambda path: natural(str(path.relative_to(folder).with_suffix(""))))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file is none that a student would hand in, such as those of a Mac's folder.
+
+    Example:
+        >>> [is_hidden(name) for name in (".DS_Store", "._a.ipynb", ".ipynb", "a.pdf")]
+        [True, True, False, False]
+    """
+    handed = name.lower().endswith((".ipynb", ".zip")) and not name.startswith("._")
+    return name.startswith(".") and not handed
 
 
 def read_bytes(path: Path) -> bytes:
