@@ -167,9 +167,14 @@ def unpack(data: bytes) -> bytes:
                       and not re.search(r"(^|/)(\.|__MACOSX/)", e.filename)]  # fmt: skip
             if len(inside) != 1:
                 raise Unreadable(f"is a zip with {len(inside)} notebooks in it, not one")
-            if inside[0].file_size > MOST_BYTES:  # (no more than this is unpacked)
+            if inside[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise Unreadable("is a zip of an unusual kind: its notebook is not deflated")
+            # What a zip says of its sizes may be a lie: no more than this is unpacked.
+            with archive.open(inside[0]) as file:
+                data = file.read(MOST_BYTES + 1)
+            if max(len(data), inside[0].file_size) > MOST_BYTES:
                 raise Unreadable(f"is a zip whose notebook is larger than {MOST_BYTES >> 20} MiB")
-            return archive.read(inside[0])
+            return data
     except Unreadable:
         raise
     except Exception as error:  # (zipfile has many of its own for damaged files)
