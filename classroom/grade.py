@@ -182,12 +182,12 @@ def unpack(data: bytes) -> bytes:
 
 
 def joined(value) -> str:
-    """A source or a text as a notebook file holds it: a text, or a list of lines."""
+    """A source or an output as a notebook file holds it: a text, or a list of lines."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return "".join(value)
-    raise Unreadable("is no notebook: a cell's source is no text")
+    raise Unreadable("is no notebook: what a cell holds is no text")
 
 
 def take_notebook(path: str, data: bytes) -> HandIn:
@@ -221,8 +221,10 @@ def take_notebook(path: str, data: bytes) -> HandIn:
     except ValueError:
         raise Unreadable("is no notebook: it is not JSON, or cut off") from None
     cells = content.get("cells") if isinstance(content, dict) else None
-    if not isinstance(cells, list) or len(cells) > MOST_CELLS:
-        raise Unreadable("is no notebook: it has no list of cells, or far too many")
+    if not isinstance(cells, list):
+        raise Unreadable("is no notebook of today: it has no list of cells")
+    if len(cells) > MOST_CELLS:
+        raise Unreadable(f"has {len(cells)} cells; {MOST_CELLS} are allowed")
     made = content.get("metadata")
     made = made.get("course") if isinstance(made, dict) else None
     if isinstance(made, dict):
@@ -231,6 +233,7 @@ def take_notebook(path: str, data: bytes) -> HandIn:
         if not isinstance(cell, dict):
             raise Unreadable("is no notebook: one of its cells is none")
         take_cell(cell, found)
+    found.notes = list(dict.fromkeys(found.notes))
     if lost := [name for name in ANSWERS if name not in found.answers]:
         found.notes.append(f"without the answer cells {', '.join(lost)}")
     return found
