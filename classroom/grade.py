@@ -286,7 +286,8 @@ def numbers_of(value, count: int) -> list[float] | None:
     """A list of so many finite numbers, or None."""
     if not isinstance(value, list) or len(value) != count:
         return None
-    if any(type(v) not in (int, float) or not math.isfinite(v) for v in value):
+    # (An int may be larger than any float; a NaN is no smaller.)
+    if any(type(v) not in (int, float) or not abs(v) <= sys.float_info.max for v in value):
         return None
     return [float(v) for v in value]
 
