@@ -526,7 +526,7 @@ class Grader:
         """Find out whose hand-in it is."""
         ids = {student.id for student in self.students}
         named, seal = found.made_for
-        real = named in ids and seal == tag(self.key, named, self.spec)
+        row["sealed"] = real = named in ids and seal == tag(self.key, named, self.spec)
         on_it = written_on(found.path, self.spec.name, self.students)
         if real and on_it and on_it != named:
             row["student"] = on_it
@@ -539,17 +539,34 @@ class Grader:
             row["status"] = "not graded: it names nobody of the roster"
 
     def one_each(self, taken: list[tuple[HandIn, dict]]) -> None:
-        """Of several hand-ins of one student keep the last."""
-        for (_, earlier), (_, later) in itertools.combinations(taken, 2):
-            if earlier["student"] == later["student"] and not later["status"]:
-                same = earlier["sha"] == later["sha"]
-                if not earlier["status"]:
-                    earlier["status"] = (
-                        f"not graded: {'the same as' if same else 'a later one is'} {later['file']}"
+        """Of several hand-ins of one student keep the last; one with a false seal gives way.
+
+        (Anybody can write another's name on a file, and nobody can make another's seal.)
+        """
+        groups: dict[str, list[dict]] = {}
+        for _, row in taken:
+            groups.setdefault(row["student"], []).append(row)
+        for own in groups.values():
+            there = [k for k, row in enumerate(own) if not row["status"]]
+            if not there or len(own) == 1:
+                continue
+            best = max(there, key=lambda k: (own[k]["sealed"], k))
+            kept = own[best]
+            for k, row in enumerate(own):
+                same = row["sha"] == kept["sha"]
+                if k in there and k < best:
+                    how = "the same as" if same else "a later one is"
+                    row["status"] = f"not graded: {how} {one_line(kept['file'])}"
+                elif k in there and k > best:
+                    row["status"] = (
+                        "held: its seal is not this assignment's, and that of "
+                        f"{one_line(kept['file'])} is"
                     )
-                note = "handed in twice" if same else "handed in more than once: the last counts"
-                if note not in later["notes"]:
-                    later["notes"].append(note)
+                if k != best:
+                    note = "twice" if same else "more than once: the last counts"
+                    note = note if k < best else "more than once: this one has the seal"
+                    kept["notes"].append(f"handed in {note}")
+            kept["notes"][:] = dict.fromkeys(kept["notes"])
 
     # ----------------------------------------------------------------------------- what costs time
 
