@@ -375,11 +375,13 @@ def reproduced(spec: Spec, ring: str, arm: dict, old: list[dict], new: list[dict
     pairs = [(a[m], b[m]) for a, b in zip(old, new, strict=True) for m in spec.measures]
     if all(abs(a - b) <= 1e-3 * max(1.0, abs(b)) for a, b in pairs):
         return "exactly"
-    for measure in spec.measures:
-        fence = band(spec.name, ring, arm, measure)
-        if not all(fence.holds(row[measure]) for row in old):
-            return "not"
-    return "as the ring allows"
+    return "as the ring allows" if allowed(spec, ring, arm, old) else "not"
+
+
+def allowed(spec: Spec, ring: str, arm: dict, rows: list[dict]) -> bool:
+    """Whether all numbers of a run lie where the ring's evidence does."""
+    fences = {measure: band(spec.name, ring, arm, measure) for measure in spec.measures}
+    return all(fence.holds(row[m]) for row in rows for m, fence in fences.items())
 
 
 # --------------------------------------------------------------------------------------- the batch
@@ -678,7 +680,10 @@ class Grader:
             row["total"] = sum(points.values())
 
     def points_of_runs(self, row: dict) -> tuple[int, str]:
-        """Two points for whole results, one if the run that was done again agrees."""
+        """Two points for whole results, one if the run that was done again agrees.
+
+        If it does not, and most lie where no run of the ring does, they are no results at all.
+        """
         arms = self.spec.arms()
         have, share = len(row["runs"]), 2 * len(row["runs"]) // len(arms)
         text = f"{have} of {len(arms)} runs of your ring and seeds are there."
@@ -694,7 +699,16 @@ class Grader:
         row["how"] = how
         if how == "not":
             row["notes"].append(f"the run with {name}, done again, gives other numbers")
-            return share, f"{text} One of them, run again, gave other numbers than yours."
+            far = sum(
+                not allowed(self.spec, row["ring"], arm, row["runs"][arm_name(arm)])
+                for arm in arms
+                if arm_name(arm) in row["runs"]
+            )
+            text += " One of them, run again, gave other numbers than yours."
+            if 2 * far > have:
+                row["notes"].append(f"{far} of its {have} runs lie where none of this ring does")
+                return 0, f"{text} Most of them lie where runs of your ring do not."
+            return share, text
         return share + 1, f"{text} One of them was run again and agrees."
 
     def ask(self, found: HandIn, row: dict, part: str, words: str) -> None:
