@@ -46,7 +46,9 @@ MOST_BYTES = 8 << 20  # of a notebook
 MOST_CELLS, MOST_CODE, MOST_WORDS = 500, 20_000, 20_000
 MOST_FILES = 2_000
 # What was found under other laws, or in another box, is not remembered.
-LAWS = [Path(__file__).with_name(name) for name in ("laws.py", "worker.py", "grade.py")]
+LAWS = [
+    Path(__file__).with_name(f"{name}.py") for name in ("laws", "box", "worker", "grade", "sheet")
+]
 WRITTEN = ("prediction", "q1", "q2", "q3")  # parts that a person marks
 ALIKE = {"code": 0.7, "words": 0.4}  # from which share on two hand-ins are reported
 
@@ -432,6 +434,7 @@ class Grader:
         self.cache = self.out / ".cache"
         texts = [path.read_bytes() for path in (*LAWS, KEYS.with_name("tasks.py"))]
         self.laws = hashlib.sha256(b"".join(texts)).hexdigest()
+        self.code = code_of(self.spec)  # (once: it reads all that the runs use)
 
     # What a person wrote into queue.csv is kept.
 
@@ -574,7 +577,7 @@ class Grader:
 
     def remembered(self, found: HandIn, row: dict) -> Path:
         """The file in which a hand-in's verdicts are kept."""
-        words = [found.sha, row["student"], code_of(self.spec), self.laws]
+        words = [found.sha, row["student"], self.code, self.laws]
         return self.cache / f"{digest(self.key, *words).hex()[:32]}.json"
 
     def mark(self, found: HandIn, row: dict) -> None:
