@@ -272,7 +272,7 @@ class Box:
             BoxError: If it stopped, or used up a limit.
         """
         found = self.ask({"code": code, "names": names})
-        if found.shape != (len(names),):
+        if isinstance(found, tuple) or found.shape != (len(names),):
             raise BoxError("sent what is no answer")
         return [name for name, there in zip(names, found, strict=True) if there == 1.0]
 
@@ -331,7 +331,8 @@ class Box:
             if message["id"] != number or type(message["id"]) is not int:
                 raise ValueError
             if "error" in message:
-                raise BoxError(one_line(str(message["error"])))
+                said = one_line(str(message["error"]))
+                raise BoxError(f"raised {said}" if number else said)
             return arrays(message["ok"])
         except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
             raise BoxError("sent what is no answer") from None
@@ -394,10 +395,12 @@ def one_line(text: str, most: int = 300) -> str:
     """Text of a stranger, made fit for a report: one line, nothing that steers a terminal.
 
     Example:
-        >>> one_line("a" + chr(27) + "[2J" + chr(10) + "b")
-        'a [2J b'
+        >>> one_line("a" + chr(27) + "[2J" + chr(10) + "b" + chr(0x202E) + "c")
+        'a [2J b c'
     """
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+", " ", text)[:most].strip()
+    # (Behind the separators of lines: what turns the direction of writing round.)
+    steers = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"
+    return re.sub(steers, " ", text)[:most].strip()
 
 
 def arrays(value, tuples: bool = True) -> np.ndarray | tuple[np.ndarray, ...]:

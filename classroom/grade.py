@@ -33,6 +33,7 @@ import numpy as np
 
 from classroom.assign import ANSWERS, KEYS, SECRET, YOUR_WORDS
 from classroom.box import Box, BoxError, Kind, Limits, NoBox, find_box, one_line
+from classroom.laws import Broken
 from classroom.roster import Student, file_name, read_csv, read_roster, table, write_whole
 from classroom.sheet import hash_of, read_hand_in, spec_named, verdict_of
 from classroom.variants import band, code_of, digest, pick, read_secret, tag
@@ -354,10 +355,22 @@ def judge_code(spec: Spec, code: str, kind: Kind, limits: Limits, seed: bytes) -
             there = box.load(code, names)
             if lost := [name for name in names if name not in there]:
                 return Verdict(Outcome.CANNOT_RUN, f"the cell defines no function {lost[0]}")
-            answer = {name: lambda *a, name=name: box.call(name, *a) for name in names}
+            answer = {name: asked(box, name) for name in names}
             return verdict_of(spec.task.laws, answer, rng)
     except BoxError as error:
         return Verdict(Outcome.CANNOT_RUN, f"your code {error}")
+
+
+def asked(box: Box, name: str) -> Callable:
+    """A function in a box as a law asks it: what goes wrong in there is the verdict."""
+
+    def ask(*arguments):
+        try:
+            return box.call(name, *arguments)
+        except BoxError as error:
+            raise Broken(Verdict(Outcome.CANNOT_RUN, f"your code {error}")) from None
+
+    return ask
 
 
 def ast_or_none(code: str) -> str | None:

@@ -222,15 +222,15 @@ def numbers(value, kind: str):
 
 def what_happened(error: BaseException) -> str:
     """An error in one line, with the line of the answer where it happened."""
-    line, step = None, error.__traceback__
+    line, step, said = None, error.__traceback__, str(error)
     while step is not None:
         if step.tb_frame.f_code.co_filename == "answer":
             line = step.tb_lineno
         step = step.tb_next
     if line is None and isinstance(error, SyntaxError):
-        line = error.lineno
+        line, said = error.lineno, str(error.msg)
     where = f" (line {line})" if line else ""
-    return f"{type(error).__name__}: {str(error)[:300]}{where}"
+    return type(error).__name__ + (f": {said[:300]}" if said else "") + where
 
 
 def serve(requests, replies) -> None:
