@@ -94,6 +94,8 @@ class Kind:
             the program that it needs is not there.
         own_root: Whether the worker makes the box's root folder itself.
         mount_tmp: Whether the worker mounts the folder for the box's files itself.
+        client: Whether the command only asks others for the box: it needs the caller's environment,
+            and with its end the box does not end.
         holds: Whether there are walls at all.
 
     Example:
@@ -105,6 +107,7 @@ class Kind:
     command: Callable[[list[str], list[str]], list[str] | None]
     own_root: bool = False
     mount_tmp: bool = True
+    client: bool = False
     holds: bool = True
 
 
@@ -175,7 +178,9 @@ def container(name: str) -> Callable:
         options += ["--security-opt", "no-new-privileges", "--user", f"{FIRST_UID}:{FIRST_UID}"]
         for pair in plain_environment().items():
             options += ["--env", "=".join(pair)]
-        options += ["--tmpfs", "/box:size=64m,nr_inodes=4096,mode=1777"]
+        # (Podman knows no limit of inodes; each takes of the memory that it does limit.)
+        inodes = "nr_inodes=4096," if name == "docker" else ""
+        options += ["--tmpfs", f"/box:size=64m,{inodes}mode=1777"]
         for path in paths:
             if path not in DEVICES and not os.path.islink(path):
                 options += ["-v", f"{path}:{path}:ro"]
@@ -187,8 +192,8 @@ def container(name: str) -> Callable:
 KINDS = (
     Kind("bubblewrap", bubblewrap),
     Kind("unshare", unshare, own_root=True),
-    Kind("podman", container("podman"), mount_tmp=False),
-    Kind("docker", container("docker"), mount_tmp=False),
+    Kind("podman", container("podman"), mount_tmp=False, client=True),
+    Kind("docker", container("docker"), mount_tmp=False, client=True),
 )
 TRUSTED = Kind("no box", lambda python, paths: python, mount_tmp=False, holds=False)
 
@@ -215,7 +220,7 @@ class Box:
     def __init__(self, kind: Kind, limits: Limits | None = None, give: str = "numpy"):
         self.kind, self.limits, self.give = kind, limits or Limits(), give
         self.process, self.buffer, self.count = None, b"", 0
-        self.place = ""
+        self.place, self.ends = "", []
 
     def __enter__(self) -> "Box":
         limits, root = self.limits, os.geteuid() == 0
@@ -238,10 +243,14 @@ class Box:
         if command is None:
             self.close()
             raise BoxError(f"{self.kind.name} is not there")
+        if self.kind.client:
+            name = f"classroom-{os.getpid()}-{time.monotonic_ns()}"
+            command[2:2] = ["--name", name]
+            self.ends = [[command[0], *words, name] for words in (["kill"], ["rm", "--force"])]
         try:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                env=plain_environment(), start_new_session=True,
+                env=None if self.kind.client else plain_environment(), start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             self.close()
@@ -377,6 +386,10 @@ class Box:
                 with contextlib.suppress(OSError):
                     pipe.close()
             self.process = None
+        for command in self.ends:
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(command, capture_output=True, timeout=30)
+        self.ends = []
         if self.place:
             with contextlib.suppress(OSError):
                 os.rmdir(self.place)
@@ -493,6 +506,10 @@ def reads_a_file():
 def sees_the_course():
     # The folder of an exercise, its solutions, the grader: none of them may be there.
     return tried(lambda: any(os.path.exists(p) for p in {hidden!r}))
+
+def sees_the_users():
+    # (A container has a list of its own.)
+    return tried(lambda: open("/etc/passwd").read() == {users!r})
 
 def writes_outside():
     def attempt():
@@ -656,13 +673,16 @@ def bait(limits: Limits) -> Iterator[str]:
                     listening.append(server.getsockname()[1])
         with contextlib.suppress(OSError):
             os.chmod(path, 0o777)
+        users = ""
+        with contextlib.suppress(OSError):
+            users = Path("/etc/passwd").read_text(encoding="utf-8")
         word = f"word-{abstract}"
         os.environ["CLASSROOM_CANARY"] = word
         stack.callback(os.environ.pop, "CLASSROOM_CANARY", None)
         yield CANARY.format(
             folder=str(folder),
             secret=str(secret), places=[str(folder), str(ROOT), str(Path.home()), "/etc", "/"],
-            hidden=[str(ROOT / "classroom/grade.py"), str(ROOT / "chapters"), "/etc/passwd"],
+            hidden=[str(ROOT / "classroom/grade.py"), str(ROOT / "chapters")], users=users,
             port=listening[0] if listening else 9, socket_path=path, abstract=abstract,
             pid=os.getpid(), word=word, processes=limits.processes, memory=limits.memory,
             files=limits.files, cpu=limits.cpu, root=os.geteuid() == 0,

@@ -1,9 +1,11 @@
 """The box: a canary tries its walls, and student code that means ill gets nowhere."""
 
+import ast
 import contextlib
 import itertools
 import os
 import resource
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -54,6 +56,43 @@ def test_containers_show_little_and_reach_nothing(monkeypatch, name):
         assert not {str(path), *map(str, path.parents)} & set(seen), path
     given = dict(pair.split("=", 1) for option, pair in pairs if option == "--env")
     assert given == box.plain_environment() and "CLASSROOM_WORD" not in str(command)
+    # (Podman refuses a limit of inodes; `size` both know.)
+    room = (
+        "/box:size=64m,mode=1777" if name == "podman" else "/box:size=64m,nr_inodes=4096,mode=1777"
+    )
+    assert ("--tmpfs", room) in pairs
+
+
+PLAYED = """
+import os, sys
+print(sys.argv[1:], os.environ.get("HOME"), file=open({calls!r}, "a"))
+if sys.argv[1] == "run":
+    print('{{"id": 0, "ok": [1.0]}}', flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("name", ["podman", "docker"])
+def test_containers_end_with_their_box(tmp_path, monkeypatch, name):
+    """Their programs only ask for one: they need folders of their own, and a kill ends none."""
+    calls, program = tmp_path / "calls", tmp_path / name
+    program.write_text(f"#!{sys.executable}\n{PLAYED.format(calls=str(calls))}", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CLASSROOM_IMAGE", "python:3.11")
+    (kind,) = (kind for kind in KINDS if kind.name == name)
+    for _ in range(2):
+        with Box(kind, SMALL):
+            pass
+    said = [line.rsplit(" ", 1) for line in calls.read_text(encoding="utf-8").splitlines()]
+    assert {home for _, home in said} == {str(tmp_path / "home")}
+    runs = [ast.literal_eval(words) for words, _ in said]
+    assert [words[0] for words in runs] == ["run", "kill", "rm"] * 2
+    names = [words[words.index("--name") + 1] for words in runs[::3]]
+    assert len(set(names)) == 2, "each container has a name of its own"
+    for start, of in zip((0, 3), names, strict=True):
+        assert runs[start + 1 : start + 3] == [["kill", of], ["rm", "--force", of]]
 
 
 def volumes(pairs) -> dict[str, str]:
