@@ -689,7 +689,7 @@ class Grader:
         for entry in row["queue"]:
             points[entry["part"]] = entry["points"]
             said[entry["part"]] = entry["comment"] or (
-                "" if entry["points"] is not None else "Not yet marked: a person reads it."
+                "" if entry["points"] is not None else "A person reads it."
             )
         row |= {"points": points, "said": said, "status": "graded"}
         if None not in points.values():
