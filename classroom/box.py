@@ -94,6 +94,8 @@ class Kind:
             the program that it needs is not there.
         own_root: Whether the worker makes the box's root folder itself.
         mount_tmp: Whether the worker mounts the folder for the box's files itself.
+        client: Whether the command only asks others for the box: it needs the caller's environment,
+            and with its end the box does not end.
         holds: Whether there are walls at all.
 
     Example:
@@ -105,6 +107,7 @@ class Kind:
     command: Callable[[list[str], list[str]], list[str] | None]
     own_root: bool = False
     mount_tmp: bool = True
+    client: bool = False
     holds: bool = True
 
 
@@ -175,7 +178,9 @@ def container(name: str) -> Callable:
         options += ["--security-opt", "no-new-privileges", "--user", f"{FIRST_UID}:{FIRST_UID}"]
         for pair in plain_environment().items():
             options += ["--env", "=".join(pair)]
-        options += ["--tmpfs", "/box:size=64m,nr_inodes=4096,mode=1777"]
+        # (Podman knows no limit of inodes; each takes of the memory that it does limit.)
+        inodes = "nr_inodes=4096," if name == "docker" else ""
+        options += ["--tmpfs", f"/box:size=64m,{inodes}mode=1777"]
         for path in paths:
             if path not in DEVICES and not os.path.islink(path):
                 options += ["-v", f"{path}:{path}:ro"]
@@ -187,8 +192,8 @@ def container(name: str) -> Callable:
 KINDS = (
     Kind("bubblewrap", bubblewrap),
     Kind("unshare", unshare, own_root=True),
-    Kind("podman", container("podman"), mount_tmp=False),
-    Kind("docker", container("docker"), mount_tmp=False),
+    Kind("podman", container("podman"), mount_tmp=False, client=True),
+    Kind("docker", container("docker"), mount_tmp=False, client=True),
 )
 TRUSTED = Kind("no box", lambda python, paths: python, mount_tmp=False, holds=False)
 
@@ -215,7 +220,7 @@ class Box:
     def __init__(self, kind: Kind, limits: Limits | None = None, give: str = "numpy"):
         self.kind, self.limits, self.give = kind, limits or Limits(), give
         self.process, self.buffer, self.count = None, b"", 0
-        self.place = ""
+        self.place, self.ends = "", []
 
     def __enter__(self) -> "Box":
         limits, root = self.limits, os.geteuid() == 0
@@ -238,10 +243,14 @@ class Box:
         if command is None:
             self.close()
             raise BoxError(f"{self.kind.name} is not there")
+        if self.kind.client:
+            name = f"classroom-{os.getpid()}-{time.monotonic_ns()}"
+            command[2:2] = ["--name", name]
+            self.ends = [[command[0], *words, name] for words in (["kill"], ["rm", "--force"])]
         try:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                env=plain_environment(), start_new_session=True,
+                env=None if self.kind.client else plain_environment(), start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             self.close()
@@ -272,7 +281,7 @@ class Box:
             BoxError: If it stopped, or used up a limit.
         """
         found = self.ask({"code": code, "names": names})
-        if found.shape != (len(names),):
+        if isinstance(found, tuple) or found.shape != (len(names),):
             raise BoxError("sent what is no answer")
         return [name for name, there in zip(names, found, strict=True) if there == 1.0]
 
@@ -331,7 +340,8 @@ class Box:
             if message["id"] != number or type(message["id"]) is not int:
                 raise ValueError
             if "error" in message:
-                raise BoxError(one_line(str(message["error"])))
+                said = one_line(str(message["error"]))
+                raise BoxError(f"raised {said}" if number else said)
             return arrays(message["ok"])
         except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
             raise BoxError("sent what is no answer") from None
@@ -347,7 +357,8 @@ class Box:
         """Why the process is gone, as far as it can be known.
 
         What started the worker does not always pass on how it was killed (`unshare` ends with 1),
-        so the time that the processes took is looked at, too.
+        so the time that the processes took is looked at, too. (It may be less than the limit: that
+        counts whole ticks of the clock, which on a busy machine others had a part of.)
         """
         end, took = time.monotonic() + 10, 0.0  # (a busy machine may take a while to end it)
         with contextlib.suppress(ChildProcessError):
@@ -360,7 +371,7 @@ class Box:
                     time.sleep(0.01)
         code, ended = self.process.returncode, {signal.SIGXCPU, signal.SIGKILL}
         killed = code in {-s for s in ended} | {128 + s for s in ended}
-        if killed or (code and took > 0.9 * self.limits.cpu):
+        if killed or (code and took > 0.7 * self.limits.cpu):
             return f"was stopped: it used up its {self.limits.cpu} s of CPU time, or its memory"
         return "ended its process before it had answered"
 
@@ -375,6 +386,10 @@ class Box:
                 with contextlib.suppress(OSError):
                     pipe.close()
             self.process = None
+        for command in self.ends:
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(command, capture_output=True, timeout=30)
+        self.ends = []
         if self.place:
             with contextlib.suppress(OSError):
                 os.rmdir(self.place)
@@ -394,10 +409,12 @@ def one_line(text: str, most: int = 300) -> str:
     """Text of a stranger, made fit for a report: one line, nothing that steers a terminal.
 
     Example:
-        >>> one_line("a" + chr(27) + "[2J" + chr(10) + "b")
-        'a [2J b'
+        >>> one_line("a" + chr(27) + "[2J" + chr(10) + "b" + chr(0x202E) + "c")
+        'a [2J b c'
     """
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+", " ", text)[:most].strip()
+    # (Behind the separators of lines: what turns the direction of writing round.)
+    steers = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"
+    return re.sub(steers, " ", text)[:most].strip()
 
 
 def arrays(value, tuples: bool = True) -> np.ndarray | tuple[np.ndarray, ...]:
@@ -489,6 +506,10 @@ def reads_a_file():
 def sees_the_course():
     # The folder of an exercise, its solutions, the grader: none of them may be there.
     return tried(lambda: any(os.path.exists(p) for p in {hidden!r}))
+
+def sees_the_users():
+    # (A container has a list of its own.)
+    return tried(lambda: open("/etc/passwd").read() == {users!r})
 
 def writes_outside():
     def attempt():
@@ -607,7 +628,7 @@ def makes_files_without_end():
 
 def computes_without_end():
     soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    if hard == resource.RLIM_INFINITY or hard > {cpu!r}:
+    if hard == resource.RLIM_INFINITY or hard > {cpu!r} + 1:
         return 1.0
     def attempt():
         resource.setrlimit(resource.RLIMIT_CPU, (hard + 1, hard + 1))
@@ -652,13 +673,16 @@ def bait(limits: Limits) -> Iterator[str]:
                     listening.append(server.getsockname()[1])
         with contextlib.suppress(OSError):
             os.chmod(path, 0o777)
+        users = ""
+        with contextlib.suppress(OSError):
+            users = Path("/etc/passwd").read_text(encoding="utf-8")
         word = f"word-{abstract}"
         os.environ["CLASSROOM_CANARY"] = word
         stack.callback(os.environ.pop, "CLASSROOM_CANARY", None)
         yield CANARY.format(
             folder=str(folder),
             secret=str(secret), places=[str(folder), str(ROOT), str(Path.home()), "/etc", "/"],
-            hidden=[str(ROOT / "classroom/grade.py"), str(ROOT / "chapters"), "/etc/passwd"],
+            hidden=[str(ROOT / "classroom/grade.py"), str(ROOT / "chapters")], users=users,
             port=listening[0] if listening else 9, socket_path=path, abstract=abstract,
             pid=os.getpid(), word=word, processes=limits.processes, memory=limits.memory,
             files=limits.files, cpu=limits.cpu, root=os.geteuid() == 0,

@@ -33,6 +33,7 @@ import numpy as np
 
 from classroom.assign import ANSWERS, KEYS, SECRET, YOUR_WORDS
 from classroom.box import Box, BoxError, Kind, Limits, NoBox, find_box, one_line
+from classroom.laws import Broken
 from classroom.roster import Student, file_name, read_csv, read_roster, table, write_whole
 from classroom.sheet import hash_of, read_hand_in, spec_named, verdict_of
 from classroom.variants import band, code_of, digest, pick, read_secret, tag
@@ -46,7 +47,9 @@ MOST_BYTES = 8 << 20  # of a notebook
 MOST_CELLS, MOST_CODE, MOST_WORDS = 500, 20_000, 20_000
 MOST_FILES = 2_000
 # What was found under other laws, or in another box, is not remembered.
-LAWS = [Path(__file__).with_name(name) for name in ("laws.py", "worker.py", "grade.py")]
+LAWS = [
+    Path(__file__).with_name(f"{name}.py") for name in ("laws", "box", "worker", "grade", "sheet")
+]
 WRITTEN = ("prediction", "q1", "q2", "q3")  # parts that a person marks
 ALIKE = {"code": 0.7, "words": 0.4}  # from which share on two hand-ins are reported
 
@@ -86,11 +89,14 @@ def is_graded(row: dict) -> bool:
 
 def natural(text: str) -> list:
     """A key by which "a-10" comes after "a-9"."""
-    return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"([0-9]{1,9})", text)]
+    parts = re.split(r"([0-9]{1,9})", text)  # (of these every second one is a number)
+    return [(0, int(p), "") if k % 2 else (1, 0, p) for k, p in enumerate(parts)]
 
 
 def hand_ins(folder: Path) -> list[Path]:
-    """The files of a folder and of those inside it, in a fixed order; hidden ones are left out.
+    """The files of a folder and of those inside it, in a fixed order.
+
+    Hidden ones are left out, unless they are called a notebook or a zip.
 
     Raises:
         ValueError: If there is no folder, or nothing in it, or far too much.
@@ -103,12 +109,23 @@ def hand_ins(folder: Path) -> list[Path]:
         for name in folders:
             if os.path.islink(os.path.join(place, name)):
                 found.append(Path(place, name))
-        found += [Path(place, name) for name in names if name[0] != "."]
+        found += [Path(place, name) for name in names if not is_hidden(name)]
         if len(found) > MOST_FILES:
             raise ValueError(f"{folder} holds more than {MOST_FILES} files: is it the right one?")
     if not found:
         raise ValueError(f"there is no hand-in in {folder}")
     return sorted(found, key=lambda path: natural(str(path.relative_to(folder).with_suffix(""))))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file is none that a student would hand in, such as those of a Mac's folder.
+
+    Example:
+        >>> [is_hidden(name) for name in (".DS_Store", "._a.ipynb", ".ipynb", "a.pdf")]
+        [True, True, False, False]
+    """
+    handed = name.lower().endswith((".ipynb", ".zip")) and not name.startswith("._")
+    return name.startswith(".") and not handed
 
 
 def read_bytes(path: Path) -> bytes:
@@ -153,9 +170,14 @@ def unpack(data: bytes) -> bytes:
                       and not re.search(r"(^|/)(\.|__MACOSX/)", e.filename)]  # fmt: skip
             if len(inside) != 1:
                 raise Unreadable(f"is a zip with {len(inside)} notebooks in it, not one")
-            if inside[0].file_size > MOST_BYTES:  # (no more than this is unpacked)
+            if inside[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise Unreadable("is a zip of an unusual kind: its notebook is not deflated")
+            # What a zip says of its sizes may be a lie: no more than this is unpacked.
+            with archive.open(inside[0]) as file:
+                data = file.read(MOST_BYTES + 1)
+            if max(len(data), inside[0].file_size) > MOST_BYTES:
                 raise Unreadable(f"is a zip whose notebook is larger than {MOST_BYTES >> 20} MiB")
-            return archive.read(inside[0])
+            return data
     except Unreadable:
         raise
     except Exception as error:  # (zipfile has many of its own for damaged files)
@@ -163,12 +185,12 @@ def unpack(data: bytes) -> bytes:
 
 
 def joined(value) -> str:
-    """A source or a text as a notebook file holds it: a text, or a list of lines."""
+    """A source or an output as a notebook file holds it: a text, or a list of lines."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return "".join(value)
-    raise Unreadable("is no notebook: a cell's source is no text")
+    raise Unreadable("is no notebook: what a cell holds is no text")
 
 
 def take_notebook(path: str, data: bytes) -> HandIn:
@@ -202,8 +224,10 @@ def take_notebook(path: str, data: bytes) -> HandIn:
     except ValueError:
         raise Unreadable("is no notebook: it is not JSON, or cut off") from None
     cells = content.get("cells") if isinstance(content, dict) else None
-    if not isinstance(cells, list) or len(cells) > MOST_CELLS:
-        raise Unreadable("is no notebook: it has no list of cells, or far too many")
+    if not isinstance(cells, list):
+        raise Unreadable("is no notebook of today: it has no list of cells")
+    if len(cells) > MOST_CELLS:
+        raise Unreadable(f"has {len(cells)} cells; {MOST_CELLS} are allowed")
     made = content.get("metadata")
     made = made.get("course") if isinstance(made, dict) else None
     if isinstance(made, dict):
@@ -212,6 +236,7 @@ def take_notebook(path: str, data: bytes) -> HandIn:
         if not isinstance(cell, dict):
             raise Unreadable("is no notebook: one of its cells is none")
         take_cell(cell, found)
+    found.notes = list(dict.fromkeys(found.notes))
     if lost := [name for name in ANSWERS if name not in found.answers]:
         found.notes.append(f"without the answer cells {', '.join(lost)}")
     return found
@@ -264,7 +289,8 @@ def numbers_of(value, count: int) -> list[float] | None:
     """A list of so many finite numbers, or None."""
     if not isinstance(value, list) or len(value) != count:
         return None
-    if any(type(v) not in (int, float) or not math.isfinite(v) for v in value):
+    # (An int may be larger than any float; a NaN is no smaller.)
+    if any(type(v) not in (int, float) or not abs(v) <= sys.float_info.max for v in value):
         return None
     return [float(v) for v in value]
 
@@ -329,10 +355,22 @@ def judge_code(spec: Spec, code: str, kind: Kind, limits: Limits, seed: bytes) -
             there = box.load(code, names)
             if lost := [name for name in names if name not in there]:
                 return Verdict(Outcome.CANNOT_RUN, f"the cell defines no function {lost[0]}")
-            answer = {name: lambda *a, name=name: box.call(name, *a) for name in names}
+            answer = {name: asked(box, name) for name in names}
             return verdict_of(spec.task.laws, answer, rng)
     except BoxError as error:
         return Verdict(Outcome.CANNOT_RUN, f"your code {error}")
+
+
+def asked(box: Box, name: str) -> Callable:
+    """A function in a box as a law asks it: what goes wrong in there is the verdict."""
+
+    def ask(*arguments):
+        try:
+            return box.call(name, *arguments)
+        except BoxError as error:
+            raise Broken(Verdict(Outcome.CANNOT_RUN, f"your code {error}")) from None
+
+    return ask
 
 
 def ast_or_none(code: str) -> str | None:
@@ -352,11 +390,13 @@ def reproduced(spec: Spec, ring: str, arm: dict, old: list[dict], new: list[dict
     pairs = [(a[m], b[m]) for a, b in zip(old, new, strict=True) for m in spec.measures]
     if all(abs(a - b) <= 1e-3 * max(1.0, abs(b)) for a, b in pairs):
         return "exactly"
-    for measure in spec.measures:
-        fence = band(spec.name, ring, arm, measure)
-        if not all(fence.holds(row[measure]) for row in old):
-            return "not"
-    return "as the ring allows"
+    return "as the ring allows" if allowed(spec, ring, arm, old) else "not"
+
+
+def allowed(spec: Spec, ring: str, arm: dict, rows: list[dict]) -> bool:
+    """Whether all numbers of a run lie where the ring's evidence does."""
+    fences = {measure: band(spec.name, ring, arm, measure) for measure in spec.measures}
+    return all(fence.holds(row[m]) for row in rows for m, fence in fences.items())
 
 
 # --------------------------------------------------------------------------------------- the batch
@@ -407,6 +447,7 @@ class Grader:
         self.cache = self.out / ".cache"
         texts = [path.read_bytes() for path in (*LAWS, KEYS.with_name("tasks.py"))]
         self.laws = hashlib.sha256(b"".join(texts)).hexdigest()
+        self.code = code_of(self.spec)  # (once: it reads all that the runs use)
 
     # What a person wrote into queue.csv is kept.
 
@@ -503,7 +544,7 @@ class Grader:
         """Find out whose hand-in it is."""
         ids = {student.id for student in self.students}
         named, seal = found.made_for
-        real = named in ids and seal == tag(self.key, named, self.spec)
+        row["sealed"] = real = named in ids and seal == tag(self.key, named, self.spec)
         on_it = written_on(found.path, self.spec.name, self.students)
         if real and on_it and on_it != named:
             row["student"] = on_it
@@ -516,23 +557,40 @@ class Grader:
             row["status"] = "not graded: it names nobody of the roster"
 
     def one_each(self, taken: list[tuple[HandIn, dict]]) -> None:
-        """Of several hand-ins of one student keep the last."""
-        for (_, earlier), (_, later) in itertools.combinations(taken, 2):
-            if earlier["student"] == later["student"] and not later["status"]:
-                same = earlier["sha"] == later["sha"]
-                if not earlier["status"]:
-                    earlier["status"] = (
-                        f"not graded: {'the same as' if same else 'a later one is'} {later['file']}"
+        """Of several hand-ins of one student keep the last; one with a false seal gives way.
+
+        (Anybody can write another's name on a file, and nobody can make another's seal.)
+        """
+        groups: dict[str, list[dict]] = {}
+        for _, row in taken:
+            groups.setdefault(row["student"], []).append(row)
+        for own in groups.values():
+            there = [k for k, row in enumerate(own) if not row["status"]]
+            if not there or len(own) == 1:
+                continue
+            best = max(there, key=lambda k: (own[k]["sealed"], k))
+            kept = own[best]
+            for k, row in enumerate(own):
+                same = row["sha"] == kept["sha"]
+                if k in there and k < best:
+                    how = "the same as" if same else "a later one is"
+                    row["status"] = f"not graded: {how} {one_line(kept['file'])}"
+                elif k in there and k > best:
+                    row["status"] = (
+                        "held: its seal is not this assignment's, and that of "
+                        f"{one_line(kept['file'])} is"
                     )
-                note = "handed in twice" if same else "handed in more than once: the last counts"
-                if note not in later["notes"]:
-                    later["notes"].append(note)
+                if k != best:
+                    note = "twice" if same else "more than once: the last counts"
+                    note = note if k < best else "more than once: this one has the seal"
+                    kept["notes"].append(f"handed in {note}")
+            kept["notes"][:] = dict.fromkeys(kept["notes"])
 
     # ----------------------------------------------------------------------------- what costs time
 
     def remembered(self, found: HandIn, row: dict) -> Path:
         """The file in which a hand-in's verdicts are kept."""
-        words = [found.sha, row["student"], code_of(self.spec), self.laws]
+        words = [found.sha, row["student"], self.code, self.laws]
         return self.cache / f"{digest(self.key, *words).hex()[:32]}.json"
 
     def mark(self, found: HandIn, row: dict) -> None:
@@ -631,14 +689,17 @@ class Grader:
         for entry in row["queue"]:
             points[entry["part"]] = entry["points"]
             said[entry["part"]] = entry["comment"] or (
-                "" if entry["points"] is not None else "Not yet marked: a person reads it."
+                "" if entry["points"] is not None else "A person reads it."
             )
         row |= {"points": points, "said": said, "status": "graded"}
         if None not in points.values():
             row["total"] = sum(points.values())
 
     def points_of_runs(self, row: dict) -> tuple[int, str]:
-        """Two points for whole results, one if the run that was done again agrees."""
+        """Two points for whole results, one if the run that was done again agrees.
+
+        If it does not, and most lie where no run of the ring does, they are no results at all.
+        """
         arms = self.spec.arms()
         have, share = len(row["runs"]), 2 * len(row["runs"]) // len(arms)
         text = f"{have} of {len(arms)} runs of your ring and seeds are there."
@@ -654,7 +715,16 @@ class Grader:
         row["how"] = how
         if how == "not":
             row["notes"].append(f"the run with {name}, done again, gives other numbers")
-            return share, f"{text} One of them, run again, gave other numbers than yours."
+            far = sum(
+                not allowed(self.spec, row["ring"], arm, row["runs"][arm_name(arm)])
+                for arm in arms
+                if arm_name(arm) in row["runs"]
+            )
+            text += " One of them, run again, gave other numbers than yours."
+            if 2 * far > have:
+                row["notes"].append(f"{far} of its {have} runs lie where none of this ring does")
+                return 0, f"{text} Most of them lie where runs of your ring do not."
+            return share, text
         return share + 1, f"{text} One of them was run again and agrees."
 
     def ask(self, found: HandIn, row: dict, part: str, words: str) -> None:

@@ -131,21 +131,25 @@ def file_name(student: str) -> str:
 
 
 def harmless(value) -> str:
-    """A cell that no spreadsheet takes for a formula.
+    """A cell that no spreadsheet takes for a formula, and that can be read back.
 
     Args:
         value: What it says.
 
     Returns:
-        Its text, with a quote before what would start a formula.
+        Its text, with a quote before what would start a formula. Lines end with a newline; what no
+        text file can hold becomes a mark.
 
     Example:
         >>> harmless("=1+1"), harmless("-2"), harmless(-2.5), harmless("a")
         ("'=1+1", "'-2", '-2.5', 'a')
+        >>> harmless("a" + chr(13) + "b" + chr(0)) == "a" + chr(10) + "b" + chr(0xFFFD)
+        True
     """
     if isinstance(value, int | float):
         return f"{value:g}"
-    text = str(value)
+    text = re.sub(r"\r\n?", "\n", str(value))
+    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]", "\ufffd", text)
     return f"'{text}" if text.lstrip(" \t\r\n\ufeff")[:1] in tuple("=+-@") and text else text
 
 
