@@ -25,7 +25,17 @@ from scipy import stats
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "live"), str(ROOT / "tests" / "lab")]
 
-from lab_node import LAB, SERVER, Workshop, bundle, heap, page_gap, programs, torch_gaps  # noqa: E402
+from lab_node import (  # noqa: E402
+    LAB,
+    LISTEN,
+    SERVER,
+    Workshop,
+    bundle,
+    heap,
+    page_gap,
+    programs,
+    torch_gaps,
+)
 from live_node import Script  # noqa: E402
 
 from lab import page  # noqa: E402
@@ -271,7 +281,7 @@ if __name__ == "__main__":
         inputs() if what == "input" else drawn()
         sys.exit()
     server = SERVER.replace("PROGRAMS", bundle.written(programs.stored()))
-    script = Script(f"{bundle.parts()}\n{server}\n{TASK}")
+    script = Script(f"{bundle.parts()}\n{server}\n{TASK}\n{LISTEN}")
     base = {"data": "ring", "seed": 0, "rate": 4e-3, "batch": 256}
     if what == "speed":
         for n, waves, turn, width in [
