@@ -874,7 +874,7 @@ def test_everything_by_touch(open_tab, tab):
         button("Undo" if name == "Spray" else "Clear")
         assert lab(phone, "drawn.length") == 0
     with phone.expect_file_chooser() as chooser:
-        phone.locator(".lab-file").tap()
+        phone.locator(".live-file").tap()
     rows = "\n".join(f"{k},{k * k}" for k in range(30)).encode()
     chooser.value.set_files({"name": "t.csv", "mimeType": "text/csv", "buffer": rows})
     wait_until(phone, lambda: lab(phone, "drawn.length") == 60)
