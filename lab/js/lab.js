@@ -221,6 +221,8 @@ class Lab {
     root.classList.add("live-figure", "lab");
     root.setAttribute("role", "group");
     root.setAttribute("aria-label", "Flow Lab");
+    // (Keys are ours, not the notebook's: it asks the very element that has the focus.)
+    root.addEventListener("focusin", ({ target }) => { target.dataset.lmSuppressShortcuts = "true"; });
     const tools = element("div", "lab-tools", root);
     this.buttons = {};
     const button = (name, text, action, parent = tools) => {
