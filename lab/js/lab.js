@@ -923,13 +923,31 @@ class Lab {
   addPython() {
     const fold = element("details", "live-fold", this.root);
     element("summary", "", fold, "Take the flow along, into Python");
-    element("p", "", fold, "Save the weights, and run this beside flows.py and flows_support.py. It prints how far the two log p differ, at most.");
+    element("p", "", fold, "Save the weights, and run this beside flows.py and flows_support.py. It prints how far the two log p differ, at most. (The notebook has the weights in it.)");
     const code = (this.python = element("pre", "", fold));
     code.tabIndex = 0;
     code.setAttribute("aria-label", "Python");
-    const save = element("button", "", fold, "Save the weights (JSON)");
-    save.type = "button";
-    save.addEventListener("click", async () => this.save("flow-lab.json", `data:application/json,${encodeURIComponent(JSON.stringify(await this.exported()))}`));
+    const away = element("div", "lab-tools", fold), add = (text, name, made) => {
+      const save = element("button", "", away, text), asFile = (value) => `data:application/json,${encodeURIComponent(JSON.stringify(value))}`;
+      save.type = "button";
+      save.addEventListener("click", async () => this.save(name, asFile(await made())));
+    };
+    add("Save the weights (JSON)", "flow-lab.json", () => this.exported());
+    add("Save as a notebook", "flow-lab.ipynb", () => this.notebook());
+  }
+
+  // The Python that is shown, with the weights in it, and what it should find.
+  async notebook() {
+    const cell = (cell_type, source, more) => ({ cell_type, metadata: {}, source, ...more });
+    const code = (source) => cell("code", source, { execution_count: null, outputs: [] });
+    const loads = `json.loads('${JSON.stringify(await this.exported())}')`;
+    const cells = [
+      cell("markdown", "# A flow from the Flow Lab\n\nTo be run beside `flows.py` and `flows_support.py`. It prints how far the two log p differ, at most."),
+      code(this.python.textContent.trim().replace(/json\.load\(open\(.*\)\)/, () => loads)),
+      code("assert (base + log_det - log_p).abs().max() < 1e-5"),
+    ];
+    const kernelspec = { name: "python3", display_name: "Python 3", language: "python" };
+    return { cells, metadata: { kernelspec }, nbformat: 4, nbformat_minor: 4 };
   }
 
   // The shape, the weights by the names that torch gives them, and a few points with their log p.
