@@ -1,5 +1,5 @@
 // The Flow Lab: choose data and a flow, train it, watch.
-const FINE = 96, COARSE = 52, MOST_DRAWN = 1000, HELD = 1000, SHOWN = { seed: 11, count: 800 };
+const FINE = 96, COARSE = 52, HELD = 1000, SHOWN = { seed: 11, count: 800 };
 const RATES = [1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 3e-2, 1e-1, 3e-1];
 const menu = (name, label, pairs, value) => ({ name, label, kind: "menu", options: pairs.map((p) => `${p[0]}`),
   values: pairs.map((p) => p[1]), numbers: pairs.map((p) => p[1]), value });
@@ -65,39 +65,6 @@ const MISSIONS = [
   { text: "Draw a hundred points or more, and bring their held-out loss down by a nat.",
     state: "data=Your+own+drawing", solved: (s) => s.settings.data === "drawn" && s.drawn >= 100 && s.nll < s.start - 1 },
 ];
-
-// Points as text, three bytes each, and back. Points are kept on this lattice from the start.
-const LATTICE = 4095;
-const onLattice = (v, reach) => Math.round(((Math.max(-reach, Math.min(reach, v)) + reach) / (2 * reach)) * LATTICE);
-const offLattice = (k, reach) => (k / LATTICE) * 2 * reach - reach;
-function packPoints(points, reach) {
-  let bytes = "";
-  for (let i = 0; i < points.length; i += 2) {
-    const x = onLattice(points[i], reach), y = onLattice(points[i + 1], reach);
-    bytes += String.fromCharCode(x >> 4, ((x & 15) << 4) | (y >> 8), y & 255);
-  }
-  return btoa(bytes).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
-}
-function unpackPoints(text, reach) {
-  const bytes = atob(text.replace(/-/g, "+").replace(/_/g, "/")), points = [];
-  for (let i = 0; i + 2 < bytes.length && points.length < 2 * MOST_DRAWN; i += 3) {
-    const [a, b, c] = [0, 1, 2].map((k) => bytes.charCodeAt(i + k));
-    points.push(offLattice((a << 4) | (b >> 4), reach), offLattice(((b & 15) << 8) | c, reach));
-  }
-  return points;
-}
-
-// The first two numbers of each line; moved and scaled (both axes alike) to fit into the picture.
-function readTable(text, reach) {
-  const rows = text.split(/\r?\n/).map((line) => line.split(/[,;\t ]+/).filter(Boolean).slice(0, 2).map(Number))
-    .filter((row) => row.length === 2 && row.every(Number.isFinite));
-  if (rows.length < 10) throw new Error(`a table needs 10 lines or more with two numbers each, but has ${rows.length}`);
-  const every = Math.max(1, rows.length / MOST_DRAWN), kept = [];
-  for (let k = 0; k < rows.length && kept.length < MOST_DRAWN; k += every) kept.push(rows[Math.floor(k)]);
-  const ends = [0, 1].map((d) => [Math.min(...kept.map((r) => r[d])), Math.max(...kept.map((r) => r[d]))]);
-  const scale = (1.6 * reach) / Math.max(...ends.map(([a, b]) => b - a), 1e-12);
-  return kept.flatMap((row) => row.map((v, d) => scale * (v - (ends[d][0] + ends[d][1]) / 2)));
-}
 
 const PATIENCE = 6, MOST_LOST = 5; // seconds of silence, and how many workers, until one gives up
 
@@ -199,7 +166,7 @@ function onTheWay(shown, t, suffix = "") {
   }));
 }
 
-const FILM = { side: 480, seconds: 5, types: ["video/webm;codecs=vp9", "video/webm", "video/mp4"] };
+const FILM = { side: 480, seconds: 5 };
 const mark = (kind, more) => ({ kind, color: "blue", width: 1.5, size: 1.3, alpha: 1, ...more });
 const panelsOf = (reach) => {
   const square = { x: "", y: "", xlim: [-reach, reach], ylim: [-reach, reach], equal: true, aspect: 1, width: 1 };
@@ -231,7 +198,7 @@ const PLACES = ["lab-data", "lab-density", "lab-samples", "lab-curve", "lab-term
 class Lab {
   // address: of the script of the workers.
   constructor(root, settings, address) {
-    Object.assign(this, { root, settings, address, reach: settings.extent, drawn: [], strokes: [], epoch: 0, failures: 0, looking: false, ready: false, note: "", begun: [] });
+    Object.assign(this, { root, settings, address, reach: settings.extent, epoch: 0, failures: 0, looking: false, ready: false, note: "", begun: [] });
     this.first = new Run(this, "");
     this.second = null;
     this.params = parametersOf(settings);
@@ -254,6 +221,8 @@ class Lab {
     root.classList.add("live-figure", "lab");
     root.setAttribute("role", "group");
     root.setAttribute("aria-label", "Flow Lab");
+    // (Keys are ours, not the notebook's: it asks the very element that has the focus.)
+    root.addEventListener("focusin", ({ target }) => { target.dataset.lmSuppressShortcuts = "true"; });
     const tools = element("div", "lab-tools", root);
     this.buttons = {};
     const button = (name, text, action, parent = tools) => {
@@ -371,82 +340,13 @@ class Lab {
   // ------------------------------------------------------------------------------ drawing one's own
 
   addDrawing() {
-    const [plot] = this.plots, { stage, canvas } = plot, { model, reach } = this;
-    const tools = (this.drawTools = element("div", "lab-draw", this.plots[0].root));
-    let spray = false, pen = null, cursor = [0, 0];
-    const kinds = [["Pen", false], ["Spray", true]].map(([text, value]) => {
-      const made = element("button", "", tools, text);
-      made.type = "button";
-      made.setAttribute("aria-pressed", value === spray);
-      made.addEventListener("click", () => {
-        spray = value;
-        kinds.forEach((k) => k.setAttribute("aria-pressed", k === made));
-      });
-      return made;
-    });
-    const add = (text, action) => Object.assign(element("button", "", tools, text), { type: "button", onclick: action });
-    add("Undo", () => { const n = this.strokes.pop(); if (n) { this.drawn.length -= n; this.drew(); } });
-    add("Clear", () => { this.drawn = []; this.strokes = []; this.drew(); });
-    const label = element("label", "lab-file", tools, "CSV "), file = element("input", "", label);
-    Object.assign(file, { type: "file", accept: ".csv,.txt,text/csv,text/plain" });
-    file.addEventListener("change", () => { this.readFile(file.files[0]); file.value = ""; });
-    const random = new Random(Date.now() % 1e6);
-    const put = (x, y, n, spread) => {
-      for (let k = 0; k < n && this.drawn.length < 2 * MOST_DRAWN; k++) {
-        const at = [x, y].map((v) => offLattice(onLattice(v + spread * random.normal(), reach), reach));
-        this.drawn.push(...at);
-        this.strokes[this.strokes.length - 1] += 2;
-      }
-    };
-    const place = (e) => { const [x, y] = plot.placeOf(e); return [(x - plot.bx) / plot.ax, (y - plot.by) / plot.ay]; };
-    const ink = (from, to) => {
-      const length = Math.hypot(to[0] - from[0], to[1] - from[1]), n = Math.max(1, Math.round(length / 0.08));
-      for (let k = 1; k <= n; k++) put(from[0] + ((to[0] - from[0]) * k) / n, from[1] + ((to[1] - from[1]) * k) / n, spray ? 3 : 1, spray ? 0.4 : 0.07);
-      this.redraw();
-    };
-    const drawing = () => model.get("data") === "drawn";
-    stage.addEventListener("pointerdown", (e) => {
-      if (!drawing() || e.button) return;
-      stage.setPointerCapture(e.pointerId);
-      this.strokes.push(0);
-      pen = place(e);
-      ink(pen, pen);
-      e.preventDefault();
-    });
-    stage.addEventListener("pointermove", (e) => {
-      if (!pen) return;
-      const next = place(e);
-      if (Math.hypot(next[0] - pen[0], next[1] - pen[1]) < 0.04) return;
-      ink(pen, next);
-      pen = next;
-    });
-    for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, () => { if (pen) { pen = null; this.drew(); } });
-    canvas.addEventListener("keydown", (e) => {
-      const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] }[e.key];
-      if (!drawing() || !(move || e.key === " " || e.key === "Enter")) return;
-      e.preventDefault();
-      if (move) cursor = cursor.map((v, d) => Math.max(-reach, Math.min(reach, v + 0.25 * move[d])));
-      else { this.strokes.push(0); put(...cursor, 12, spray ? 0.4 : 0.12); this.drew(); }
-      this.say(`at ${cursor.map((v) => formatNumber(v, 2)).join(", ")}; ${this.drawn.length / 2} points`);
-      this.cursor = cursor;
-      this.redraw();
-    });
-    for (const kind of ["dragover", "drop"]) this.root.addEventListener(kind, (e) => {
-      e.preventDefault();
-      if (kind === "drop" && e.dataTransfer.files[0]) this.readFile(e.dataTransfer.files[0]);
+    this.surface = new Surface(this.plots[0], {
+      root: this.root, inked: () => this.redraw(), say: (words) => this.say(words), failed: (words) => this.tell(words),
+      drew: () => (this.model.get("data") === "drawn" ? this.fresh() : this.model.set("data", "drawn")),
     });
   }
 
-  async readFile(file) {
-    try {
-      const points = readTable(await file.text(), this.reach).map((v) => offLattice(onLattice(v, this.reach), this.reach));
-      this.drawn = points;
-      this.strokes = [points.length];
-      if (this.model.get("data") === "drawn") this.drew(); else this.model.set("data", "drawn");
-    } catch (error) { this.tell(`${file.name}: ${error.message}`); }
-  }
-
-  drew() { this.fresh(); }
+  get drawn() { return this.surface.points; }
 
   // -------------------------------------------------------------------------------- state and link
 
@@ -476,9 +376,7 @@ class Lab {
     const given = ([name, value]) => this.model.get(name) === meant(this.params.find((p) => p.name === name), value);
     this.begun = MISSIONS.filter((m) => [...new URLSearchParams(m.state)].every(given));
     this.showMissions();
-    try {
-      if (state.has("drawn")) { this.drawn = unpackPoints(state.get("drawn"), this.reach); this.strokes = [this.drawn.length]; }
-    } catch { this.drawn = []; }
+    if (state.has("drawn")) this.surface.takeText(state.get("drawn"));
     const rates = (state.get("rates") ?? "").split("_").map((t) => t.split("-").map(Number));
     this.plan = rates.filter((r) => r.length === 2 && r.every(Number.isFinite));
     this.goal = Math.max(0, Math.floor(+state.get("at")) || 0);
@@ -488,7 +386,7 @@ class Lab {
   link() {
     const vs = this.model.get("vs"), named = this.params.filter(({ name }) => !/^vs$|2$/.test(name) || (vs && [`${vs}2`, "vs"].includes(name)));
     const state = new URLSearchParams(named.map((p) => [p.name, asText(p, this.model.get(p.name))]));
-    if (this.model.get("data") === "drawn") state.set("drawn", packPoints(this.drawn, this.reach));
+    if (this.model.get("data") === "drawn") state.set("drawn", this.surface.text);
     const { rates, done } = this.first;
     if (rates?.length > 1) {
       state.set("rate", rates[0][1]); // (the menu shows the last one)
@@ -567,11 +465,9 @@ class Lab {
     for (const k of [5, 6]) this.plots[k].root.hidden = !vs;
     this.plots[3].spec.aspect = vs ? 0.3 : 0.5;
     this.name(vs);
-    this.drawTools.hidden = !own;
-    this.plots[0].stage.classList.toggle("lab-drawing", own);
+    this.surface.show(own);
     this.root.classList.toggle("lab-own", own);
     this.fit = true;
-    this.plots[0].canvas.tabIndex = own ? 0 : -1;
     const info = this.settings.data[data];
     this.root.querySelector("[data-param=noise]").disabled = !info?.noisy;
     const few = own ? Float32Array.from(this.drawn) : points ? await this.viewer.ask({ do: "sample", source, seed: seed + 1000, count: points }) : null;
@@ -885,18 +781,9 @@ class Lab {
     if (this.fit || plots[0].density !== window.devicePixelRatio) fitPanels(seen, this.root.clientWidth < 480);
     this.fit = false;
     for (const plot of seen) { Object.assign(plot, { shapes, values }); plot.draw(values, mode); }
-    if (this.cursor && document.activeElement === plots[0].canvas) this.drawCursor(plots[0]);
+    this.surface.drawCursor();
     this.tellState();
     this.root.dataset.draws = 1 + (+this.root.dataset.draws || 0);
-  }
-
-  drawCursor(plot) {
-    const { ctx } = plot;
-    ctx.strokeStyle = plot.colors.ink;
-    ctx.lineWidth = 1.5;
-    ctx.beginPath();
-    ctx.arc(plot.X(this.cursor[0]), plot.Y(this.cursor[1]), 6, 0, 7);
-    ctx.stroke();
   }
 
   // Limits that follow what is shown: of the curve, and of the bars.
@@ -985,11 +872,11 @@ class Lab {
 
   // The samples on their way, of both flows, on a canvas that nobody sees.
   async saveFilm() {
-    const type = FILM.types.find((t) => window.MediaRecorder?.isTypeSupported(t)), { side } = FILM, seconds = this.film ?? FILM.seconds;
-    if (!type || !HTMLCanvasElement.prototype.captureStream) { this.tell("This browser cannot record a film of a canvas. A picture (PNG) it can save."); return; }
+    const { side } = FILM, { film: seconds = FILM.seconds } = this;
+    if (!filmType()) { this.tell("This browser cannot record a film of a canvas. A picture (PNG) it can save."); return; }
     if (!this.first.shown) { this.tell("There is no flow yet, so there is no film to save."); return; }
     const runs = [[this.first.shown, ""], [this.second?.shown, "2"]].filter(([shown]) => shown), mode = pageMode(), { paper, ink } = COLORS[mode];
-    const sheet = element("canvas"), ctx = sheet.getContext("2d"), chunks = [];
+    const sheet = element("canvas"), ctx = sheet.getContext("2d"), { film } = this.buttons;
     Object.assign(sheet, { width: side * runs.length, height: side + 24 });
     const plots = runs.map(([, suffix]) => {
       const plot = new Plot(this.plots[suffix ? 6 : 2].spec, element("div"));
@@ -1009,24 +896,12 @@ class Lab {
         ctx.fillText(plot.spec.title, (k + 0.5) * side, 18);
       });
     };
-    frame(0);
-    const recorder = new MediaRecorder(sheet.captureStream(30), { mimeType: type, videoBitsPerSecond: 3e6 }), { film } = this.buttons;
-    recorder.ondataavailable = ({ data }) => chunks.push(data);
-    const ended = new Promise((done) => { recorder.onstop = done; });
     film.disabled = true;
     this.tell(`The film is recorded: this takes ${seconds} seconds.`);
-    recorder.start();
-    const start = performance.now();
-    for (let t = 0; t < 1.2;) { // (it rests at the end)
-      t = (1.2 * (performance.now() - start)) / 1000 / seconds;
-      frame(Math.min(1, t));
-      await new Promise((go) => setTimeout(go, 30));
-    }
-    recorder.stop();
-    await ended;
+    const made = await recordFilm(sheet, frame, seconds);
     film.disabled = false;
-    const address = URL.createObjectURL(new Blob(chunks, { type }));
-    this.save(`flow-lab.${type.slice(6).split(";")[0]}`, address);
+    const address = URL.createObjectURL(made);
+    this.save(`flow-lab.${filmEnding(made)}`, address);
     setTimeout(() => URL.revokeObjectURL(address), 60000);
     this.tell("The film is saved.");
   }
@@ -1048,13 +923,31 @@ class Lab {
   addPython() {
     const fold = element("details", "live-fold", this.root);
     element("summary", "", fold, "Take the flow along, into Python");
-    element("p", "", fold, "Save the weights, and run this beside flows.py and flows_support.py. It prints how far the two log p differ, at most.");
+    element("p", "", fold, "Save the weights, and run this beside flows.py and flows_support.py. It prints how far the two log p differ, at most. (The notebook has the weights in it.)");
     const code = (this.python = element("pre", "", fold));
     code.tabIndex = 0;
     code.setAttribute("aria-label", "Python");
-    const save = element("button", "", fold, "Save the weights (JSON)");
-    save.type = "button";
-    save.addEventListener("click", async () => this.save("flow-lab.json", `data:application/json,${encodeURIComponent(JSON.stringify(await this.exported()))}`));
+    const away = element("div", "lab-tools", fold), add = (text, name, made) => {
+      const save = element("button", "", away, text), asFile = (value) => `data:application/json,${encodeURIComponent(JSON.stringify(value))}`;
+      save.type = "button";
+      save.addEventListener("click", async () => this.save(name, asFile(await made())));
+    };
+    add("Save the weights (JSON)", "flow-lab.json", () => this.exported());
+    add("Save as a notebook", "flow-lab.ipynb", () => this.notebook());
+  }
+
+  // The Python that is shown, with the weights in it, and what it should find.
+  async notebook() {
+    const cell = (cell_type, source, more) => ({ cell_type, metadata: {}, source, ...more });
+    const code = (source) => cell("code", source, { execution_count: null, outputs: [] });
+    const loads = `json.loads('${JSON.stringify(await this.exported())}')`;
+    const cells = [
+      cell("markdown", "# A flow from the Flow Lab\n\nTo be run beside `flows.py` and `flows_support.py`. It prints how far the two log p differ, at most."),
+      code(this.python.textContent.trim().replace(/json\.load\(open\(.*\)\)/, () => loads)),
+      code("assert (base + log_det - log_p).abs().max() < 1e-5"),
+    ];
+    const kernelspec = { name: "python3", display_name: "Python 3", language: "python" };
+    return { cells, metadata: { kernelspec }, nbformat: 4, nbformat_minor: 4 };
   }
 
   // The shape, the weights by the names that torch gives them, and a few points with their log p.

@@ -7,6 +7,7 @@ from ..compiler import Program, runtime
 from ..page import bundle
 
 JS = Path(__file__).parent / "js"
+HERE = ("random.js", "host.js", "surface.js", "film.js")  # and of this one, for the page
 WORK = ("random.js", "chain.js", "training.js", "workshop.js")
 SEEN = (
     "theme.js",
@@ -55,14 +56,14 @@ def workshop(stored: dict) -> str:
 
 
 def page(*scripts: str) -> str:
-    """The script of the page: the drawing surface, the host of a workshop, and `scripts`."""
+    """The script of the page: panels, a surface to draw on, films, a host of workers; `scripts`."""
     room = Path(bundle.__file__).parent / "js"
     texts = [(room / name).read_text(encoding="utf-8") for name in SEEN]
-    texts += [(JS / name).read_text(encoding="utf-8") for name in ("random.js", "host.js")]
+    texts += [(JS / name).read_text(encoding="utf-8") for name in HERE]
     texts += scripts
     return bundle.thin("(() => {\n" + "\n".join(texts) + "\n})();\n")
 
 
 def style(more: str) -> str:
-    """The style sheet of figures, and `more`."""
-    return bundle.css() + bundle.thin_css(more)
+    """The style sheet of figures and of the drawing surface, and `more`."""
+    return bundle.css() + bundle.thin_css((JS / "surface.css").read_text(encoding="utf-8") + more)

@@ -7,23 +7,28 @@ import base64
 import gzip
 import json
 import math
+import os
 import re
 import statistics
+import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote_plus
 
+import nbformat
 import pytest
 import torch
 from browser import serve_folder, wait_until
 from lab_node import LAB, heap
-from samples import some_of
+from samples import some_of, takes_long
 
 import flows
 import gen_models_utilities as gmu
 from lab import page, programs
 from lab.data import DATA
 
+ROOT = Path(__file__).resolve().parents[2]
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 POLICY = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -250,7 +255,36 @@ def test_the_flow_goes_along_into_python(base, coupling, tab, tmp_path, monkeypa
     (tmp_path / "flow-lab.json").write_text(json.dumps(saved), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     exec(lab(tab, "python.textContent"), {})  # what the page shows, as one would run it
-    assert float(capsys.readouterr().out) < 1e-5
+    cells = tab.evaluate(f"{LAB}.notebook()")["cells"]  # and as a notebook, with the weights in it
+    exec("\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code"), {})
+    shown, again = map(float, capsys.readouterr().out.split())
+    assert shown < 1e-5 and again == shown
+
+
+@takes_long
+@pytest.mark.parametrize("coupling", ["affine", "spline"])
+def test_the_notebook_that_is_saved_runs(coupling, tab, tmp_path):
+    """By nbval, in a kernel, with nothing beside it but the course's modules. Its last cell holds
+    the log p of the page to those of the rebuilt flow, to 1e-5."""
+    open_lab(tab, f"data=ring&seed=3&coupling={coupling}&{SMALL}")
+    tab.click("text=Train")
+    finished(tab)
+    tab.evaluate("document.querySelectorAll('.lab details').forEach((d) => { d.open = true; })")
+    with tab.expect_download() as download:
+        tab.click("text=Save as a notebook")
+    notebook = tmp_path / download.value.suggested_filename
+    download.value.save_as(notebook)
+    kept = nbformat.read(notebook, as_version=4)
+    nbformat.validate(kept)
+    weights = json.loads(re.search(r"json\.loads\('(.*)'\)", kept.cells[1].source)[1])["weights"]
+    count = sum(torch.tensor(w).numel() for w in weights.values())
+    assert count == lab(tab, "first.weights.length"), "they are in it"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax"]
+    ran = subprocess.run(
+        [*command, notebook.name], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, encoding="utf-8",
+    )  # fmt: skip
+    assert ran.returncode == 0 and "2 passed" in ran.stdout, ran.stdout
 
 
 def test_noise_changes_the_data_and_the_entropy(tab):
@@ -831,6 +865,7 @@ def test_everything_by_touch(open_tab, tab):
     looked(phone)
     assert saved("Picture (PNG)")[:4] == b"\x89PNG" and len(saved("Picture (PNG)")) > 10_000
     assert saved("Samples (CSV)").startswith(b"x1,x2,log_p")
+    assert json.loads(saved("Save as a notebook"))["nbformat"] == 4
     weights = json.loads(saved("Save the weights (JSON)"))
     assert weights["steps"] == lab(phone, "first.done") and weights["shape"]["n_layers"] == 2
     lab(phone, "film = 1")
@@ -874,7 +909,7 @@ def test_everything_by_touch(open_tab, tab):
         button("Undo" if name == "Spray" else "Clear")
         assert lab(phone, "drawn.length") == 0
     with phone.expect_file_chooser() as chooser:
-        phone.locator(".lab-file").tap()
+        phone.locator(".live-file").tap()
     rows = "\n".join(f"{k},{k * k}" for k in range(30)).encode()
     chooser.value.set_files({"name": "t.csv", "mimeType": "text/csv", "buffer": rows})
     wait_until(phone, lambda: lab(phone, "drawn.length") == 60)

@@ -21,6 +21,8 @@ CELLS = [
     "print(f'alpha is {figure.alpha:.2f}')",
     "figure.alpha = 2.5",
 ]
+LAB = ["from lab.widget import flow_lab\nflow_lab()"]
+NOTEBOOKS = {"lab": CELLS, "notebook": CELLS, "flow": LAB}
 # Plugins that may lay a dialog over the page. The splash screen asks, after twelve seconds, whether
 # to keep waiting: on a busy machine the first click then waits behind that question.
 SILENT = [
@@ -56,16 +58,13 @@ def keep_quiet(config: Path) -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Address of a Jupyter server with one notebook per front end."""
+    """Address of a Jupyter server with one notebook per front end, and one with the Flow Lab."""
     folder = tmp_path_factory.mktemp("jupyter")
     keep_quiet(folder / "config")
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS])
-    nb.metadata["kernelspec"] = {
-        "name": "python3",
-        "display_name": "Python 3",
-        "language": "python",
-    }
-    for name in ("lab", "notebook"):
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    for name, cells in NOTEBOOKS.items():
+        nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+        nb.metadata["kernelspec"] = kernel
         nbformat.write(nb, folder / f"{name}.ipynb")
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -109,30 +108,36 @@ def server(tmp_path_factory):
 def run_cell(page, number: int) -> None:
     """Run a cell, and wait until it has run.
 
-    A front end that is still busy with its kernel may lose the key: then it is pressed again.
+    A front end that is still busy with its kernel may lose the key: then it is pressed again. One
+    that still loads makes its cells anew: so they are looked for each time.
     """
     prompt = page.locator(".jp-Notebook .jp-Cell").nth(number).locator(".jp-InputPrompt").first
-    shown = prompt.element_handle()
+    cell = "document.querySelectorAll('.jp-Notebook .jp-Cell')[k]"
+    shown = f"{cell}?.querySelector('.jp-InputPrompt').textContent ?? '[ ]:'"
     give_up = time.monotonic() + PATIENCE / 1000
     while True:
         prompt.click()
         page.keyboard.press("Control+Enter")
         try:
-            page.wait_for_function("(e) => e.textContent !== '[ ]:'", arg=shown, timeout=5000)
+            page.wait_for_function(f"(k) => ({shown}) !== '[ ]:'", arg=number, timeout=5000)
             break
         except TimeoutError:
             told = f"cell {number} does not start; dialogs: {page.evaluate('window.dialogs')}"
             assert time.monotonic() < give_up, told
-    page.wait_for_function("(e) => /\\[\\d+\\]/.test(e.textContent)", arg=shown)
+    page.wait_for_function(f"(k) => /\\[\\d+\\]/.test({shown})", arg=number)
+
+
+def open_notebook(chromium, address):
+    page = chromium.new_page(viewport={"width": 1300, "height": 1500})
+    page.add_init_script(NOTE_DIALOGS)
+    page.goto(address)
+    return page, page.locator(".jp-Notebook .jp-Cell")
 
 
 @pytest.mark.parametrize("front", ["lab", "notebook"])
 def test_slider_with_a_live_kernel(front, server, chromium):
-    page = chromium.new_page(viewport={"width": 1300, "height": 1500})
-    page.add_init_script(NOTE_DIALOGS)
     where = "lab/tree" if front == "lab" else "notebooks"
-    page.goto(f"{server}/{where}/{front}.ipynb")
-    cells = page.locator(".jp-Notebook .jp-Cell")
+    page, cells = open_notebook(chromium, f"{server}/{where}/{front}.ipynb")
     cells.nth(3).wait_for()
     for number in (0, 1):
         run_cell(page, number)
@@ -155,5 +160,29 @@ def test_slider_with_a_live_kernel(front, server, chromium):
     # ... and what Python sets moves the slider.
     run_cell(page, 3)
     page.wait_for_function("document.querySelector('[data-param=alpha]').value == '2.5'")
+    assert page.evaluate("window.dialogs") == []
+    page.close()
+
+
+def test_the_flow_lab_with_a_live_kernel(server, chromium):
+    """It is drawn below its cell, and trains there in a worker; its keys are its own."""
+    page, cells = open_notebook(chromium, f"{server}/lab/tree/flow.ipynb")
+    cells.first.wait_for()
+    run_cell(page, 0)
+    page.locator(".lab .lab-main").wait_for()
+    count, lab = cells.count(), "document.querySelector('.jp-OutputArea .lab').lab"
+    page.evaluate(f"{lab}.take('layers=2&width=8&steps=500&batch=64&rate=0.01'); {lab}.fresh()")
+    page.wait_for_function(f"{lab}.ready && {lab}.first.shown !== null")
+    page.get_by_role("button", name="Train", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"{lab}.first.finished && {lab}.first.held.at(-1)?.[0] === 500")
+    assert page.evaluate(f"!!{lab}.first.host.worker")
+    held = page.evaluate(f"{lab}.first.held.map((h) => h[1])")
+    assert held[-1] < held[0] - 0.5 and "Step 500 of 500" in page.inner_text(".lab-status")
+    page.keyboard.press("a")  # in command mode this would insert a cell
+    page.locator(".lab-density canvas").focus()
+    before = page.evaluate(f"{lab}.model.get('px')")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate(f"{lab}.model.get('px')") < before and cells.count() == count
     assert page.evaluate("window.dialogs") == []
     page.close()
