@@ -34,6 +34,7 @@ from found import (
     introduce,
     name_of,
     public_address,
+    reading_order,
     write_lost_page,
     write_map,
     write_search_index,
@@ -339,14 +340,18 @@ def finish_site(app, exception) -> None:
         fill_cards(page, soup, out, alts)
     write_search_index(out, soups)
     write_map(out, soups, base, config.root_doc)
-    headings = {name: app.env.titles[name].astext() for name in sorted(app.env.found_docs)}
-    chapters = [(name, text) for name, text in headings.items() if name != config.root_doc]
+    names = reading_order(config.root_doc, app.env.toctree_includes)
+    chapters = [(name, app.env.titles[name].astext()) for name in names if name != config.root_doc]
     write_lost_page(out, base, title, chapters)
     repository = None if is_placeholder() else address()
     glossary = out / "glossary.html"
     terms = read_terms(soups[glossary]) if glossary in soups else []
     for page, soup in fresh.items():
-        source = Path(app.env.doc2path(name)) if (name := name_of(page, out)) in headings else page
+        source = (
+            Path(app.env.doc2path(name))
+            if (name := name_of(page, out)) in app.env.found_docs
+            else page
+        )
         add_dark_pictures(page, soup, source)
         if source.suffix == ".ipynb":
             add_notes(page, soup, glossary, terms)

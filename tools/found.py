@@ -29,6 +29,7 @@ BLOCKS = ["p", "li", "dt", "dd", "td", "th", "div", "figcaption", "h1", "h2", "h
 ALSO = re.compile(r"^\s*Also:\s*(.+?)\.?\s*$", flags=re.DOTALL)
 CARD = (1200, 630)  # pixels; what those who show cards ask for
 THUMBNAIL = (480, 300)
+WIDE = 2.5  # width over height of a picture with several panels in a row
 NOT_LISTED = {"search.html", "404.html", "index.html"}
 
 
@@ -72,7 +73,9 @@ def sections_of(soup: BeautifulSoup) -> list[tuple[str, str, str]]:
     whole = page.select("section[id]")
     headed = [s for s in whole if s.find(re.compile("^h[1-6]$"), recursive=False)]
     marked = [(s, s.find(re.compile("^h[1-6]$"), recursive=False)) for s in headed]
-    for tag in [*find_formulas(page), *page.select(NOT_PROSE)]:
+    for formula in find_formulas(page):  # an excerpt says that there is one
+        formula.replace_with("…")
+    for tag in page.select(NOT_PROSE):
         tag.extract()
     for block in page.find_all(BLOCKS):  # words of two paragraphs are not one
         block.append(" ")
@@ -210,9 +213,45 @@ def picture_of(page: Path, soup: BeautifulSoup, wanted: str) -> Tag | None:
     return usable[0] if usable else None
 
 
+def last_panel(picture: Image.Image) -> Image.Image:
+    """Of a wide picture with panels side by side, the last one: small, all would be a strip.
+
+    A line of words below the panels goes across. So the gap between panels is looked for above it,
+    and the line is left out.
+    """
+    width, height = picture.size
+    if width < WIDE * height:
+        return picture
+    ink = picture.convert("L").point(lambda value: 255 * (value < 250))
+    upper = ink.crop((0, 0, width, height * 3 // 4))
+    columns = upper.resize((width, 1), Image.Resampling.BOX).tobytes()
+    gap = max(range(width // 2, width * 4 // 5), key=lambda k: blank_from(columns, k))
+    wide = blank_from(columns, gap)
+    if wide < width // 200:
+        return picture
+    left = gap + wide * 3 // 4
+    strip = ink.crop((left, 0, gap + wide, height))
+    bottom = blank_from(strip.resize((1, height), Image.Resampling.BOX).tobytes(), 0)
+    rows = ink.crop((left, 0, width, bottom)).resize((1, bottom), Image.Resampling.BOX).tobytes()
+    cut = bottom - rows.rfind(b"\0")  # the upper parts of letters
+    return picture.crop((left, 0, width, bottom - cut if cut < height // 20 else bottom))
+
+
+def blank_from(profile: bytes, k: int) -> int:
+    """How many rows or columns from the k-th on are blank.
+
+    Example:
+        >>> blank_from(b"\\1\\0\\0\\1", 1)
+        2
+    """
+    return len(profile[k:]) - len(profile[k:].lstrip(b"\0"))
+
+
 def draw_card(source: Path, target: Path, size: tuple[int, int]) -> None:
-    """Write a picture of a given size: the source on white, whole."""
+    """Write a picture of a given size: the source on white, whole (or its last panel)."""
     picture = Image.open(source).convert("RGB")
+    if size == THUMBNAIL:
+        picture = last_panel(picture)
     margin = 0.94
     scale = min(margin * size[0] / picture.width, margin * size[1] / picture.height)
     picture = picture.resize(
@@ -354,6 +393,20 @@ input, button {{ font: inherit; padding: 0.3rem 0.6rem; }}
 </body>
 </html>
 """
+
+
+def reading_order(root: str, below: dict[str, list[str]]) -> list[str]:
+    """All pages as the table of contents has them.
+
+    Args:
+        root: the page that it starts from.
+        below: name of a page -> those that it lists.
+
+    Example:
+        >>> reading_order("intro", {"intro": ["b", "a"], "b": ["c"]})
+        ['intro', 'b', 'c', 'a']
+    """
+    return [root, *(name for page in below.get(root, []) for name in reading_order(page, below))]
 
 
 def write_lost_page(out: Path, base: str, title: str, chapters: list[tuple[str, str]]) -> None:

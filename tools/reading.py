@@ -20,6 +20,7 @@ from short_form import shorten
 LONG_CODE = 45  # lines
 SHORT_CODE = 24  # characters
 LONG_CELL = 160  # characters: what fills more than three lines of a phone is a paragraph
+MANY_COLUMNS, SENTENCE = 6, 50  # columns; characters of a cell
 SET_UP = "Set-up (run this first in Colab)"
 MARKS = re.compile(r"^[.,;:!?)’”\]]+")
 FIGURE = re.compile(r"Fig\.\s*([\d.]+\d|\d+)")
@@ -218,6 +219,16 @@ def words_of(tag: Tag) -> str:
     return one_line("".join(t for t in tag.find_all(string=True) if id(t) not in formulas))
 
 
+def widen_sentences(head: list[Tag], rows: list[list[Tag]]) -> None:
+    """Among many columns, mark the cells of one that holds sentences: it needs room to be read."""
+    if len(head) < MANY_COLUMNS:
+        return
+    for column in zip(*(cells for cells in rows if len(cells) == len(head)), strict=True):
+        if max(len(words_of(cell)) for cell in column) >= SENTENCE:
+            for cell in column:
+                cell["class"] = [*cell.get("class", []), "sentence"]
+
+
 def mark_tables_of_prose(soup: BeautifulSoup) -> None:
     """Give the cells of tables with paragraphs the names of their columns.
 
@@ -229,6 +240,7 @@ def mark_tables_of_prose(soup: BeautifulSoup) -> None:
         if not table.select_one("thead tr"):
             continue
         head, *rows = (row.find_all(["td", "th"]) for row in table.find_all("tr"))
+        widen_sentences(head, rows)
         lengths = [len(words_of(cell)) for cells in rows for cell in cells]
         if max(lengths, default=0) < LONG_CELL:
             continue

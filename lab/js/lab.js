@@ -300,11 +300,16 @@ class Lab {
     const shown = () => (document.hidden ? this.unseen() : this.seenAgain());
     addEventListener("hashchange", moved);
     document.addEventListener("visibilitychange", shown);
+    const onPaper = () => { this.printing = true; this.draw(); }, onScreen = () => { this.printing = false; this.draw(); };
+    addEventListener("beforeprint", onPaper);
+    addEventListener("afterprint", onScreen);
     this.stops = [watchMode(() => this.redraw()), watchDensity(() => { this.fit = true; this.redraw(); }), () => {
       size.disconnect();
       clearInterval(clock);
       removeEventListener("hashchange", moved);
       document.removeEventListener("visibilitychange", shown);
+      removeEventListener("beforeprint", onPaper);
+      removeEventListener("afterprint", onScreen);
     }];
   }
 
@@ -749,7 +754,7 @@ class Lab {
   }
 
   draw() {
-    const { plots, model, first, second } = this, { shown } = first, other = second?.shown, mode = pageMode();
+    const { plots, model, first, second } = this, { shown } = first, other = second?.shown, mode = this.printing ? "light" : pageMode();
     this.root.dataset.mode = mode;
     write(this.python, this.settings.python.replace("BASE", this.settings.bases[model.get("base")].python));
     const data = model.get("data") === "drawn" ? Float32Array.from(this.drawn) : this.data ?? new Float32Array(0);

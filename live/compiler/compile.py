@@ -38,6 +38,10 @@ from .trace import trace
 
 Lowering.code = staticmethod(code)
 
+# Numbers that are computed before the first call: more than these take longer than a picture of 60
+# in a second, and a page may want to compute them bit by bit.
+MUCH = 1_000_000
+
 
 @dataclass
 class Program:
@@ -250,6 +254,10 @@ def _write(low, outputs, parameters, checks, out_structure, function_name):
     for step in once:
         writer.step(step)
     setup, outside = writer.lines, dict(writer.names)
+    ahead = program.fresh("ahead") if _takes_long(low, setup) else ""
+    if ahead:
+        setup = [f"  const {ahead} = [", *map(_as_step, setup), "  ];"]
+        checks[0].append(f"  while ({ahead}.length) {ahead}.shift()();")
     bodies = []
     texts = [None] * len(results)
     trees = out_structure.children() if program.late else [out_structure]
@@ -280,11 +288,28 @@ def _write(low, outputs, parameters, checks, out_structure, function_name):
     lines = ["(data, live) => {", *first, *fixed, *writer.parts, *setup]
     lines += ["  let kept;", "  return ["] if program.late else []
     start, end = ("", ",") if program.late else ("return ", ";")
+    if ahead:
+        start, end = "return Object.assign(", f", {{ ahead: {ahead} }});"
     for called, arguments, body in zip((function_name, "then"), parameters, bodies, strict=False):
         lines.append(f"  {start}function {called}({', '.join(arguments)}) {{")
         lines += [*("  " + line for line in body), f"  }}{end}"]
     lines += ["  ];", "}"] if program.late else ["}"]
     return "\n".join(lines), [tuple(code(s) for s in v.shape) for v in results]
+
+
+def _takes_long(low, setup: list[str]) -> bool:
+    """Do the steps before the first call fill more than `MUCH`? (Each of them is one call then.)"""
+    program = low.program
+    if program.late or program.often:
+        return False
+    sizes = [program.arrays[name].size for name in program.fixed]
+    filled = sum(size.args[0] for size in sizes if size is not None and size.op == "num")
+    return filled > MUCH and all(re.match(r"  //|  [\w.]+\(.*\);$", line) for line in setup)
+
+
+def _as_step(line: str) -> str:
+    """A call, not now but when it is asked for; comments stay."""
+    return f"  {line}" if line.startswith("  //") else f"    () => {line.strip(' ;')},"
 
 
 def _hand_over(low, bodies) -> list[list[str]]:

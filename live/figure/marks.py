@@ -256,7 +256,7 @@ def text(x, y, template, *, color="ink", align="left"):
 
 
 def panel(*marks, title="", x="", y="", xlim=None, ylim=None, equal=False, aspect=0.75, probe=None,
-          width=1.0, axes=True):  # fmt: skip
+          width=1.0, axes=True, names=None):  # fmt: skip
     """One pair of axes.
 
     Args:
@@ -272,6 +272,7 @@ def panel(*marks, title="", x="", y="", xlim=None, ylim=None, equal=False, aspec
             for a direction in which it does not move. Arrow keys move it too.
         width: Share of the row, relative to the other panels.
         axes: Draw axes, ticks and a grid? (A diagram needs none.)
+        names: What the heights 0, 1, ... are called, where they are rows and not numbers.
 
     Returns:
         A panel for `live_figure`.
@@ -300,4 +301,5 @@ def panel(*marks, title="", x="", y="", xlim=None, ylim=None, equal=False, aspec
                              f'("px", None), but is {probe!r}')  # fmt: skip
     return {"marks": list(marks), "title": title, "x": x, "y": y, "xlim": xlim, "ylim": ylim,
             "equal": equal, "aspect": aspect, "probe": probe, "width": width,
-            **({} if axes else {"axes": False})}  # fmt: skip
+            **({} if axes else {"axes": False}),
+            **({"names": [*map(str, names)]} if names else {})}  # fmt: skip

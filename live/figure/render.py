@@ -31,6 +31,9 @@ def resolve_limits(panels, values):
     made = []
     for panel in panels:
         panel = dict(panel)
+        if names := panel.pop("names", None):
+            panel["categories"] = names
+            panel["ylim"] = panel["ylim"] or [-0.5, len(names) - 0.5]
         bars = next((m for m in panel["marks"] if m["kind"] in ("bars", "waterfall")), None)
         if bars:
             panel["ylim"] = [len(bars["labels"]) - 0.5, -0.5]
@@ -137,6 +140,7 @@ def _draw_panel(ax, panel, values):
         ax.set_axis_off()
     if "categories" in panel:
         ax.set_yticks(range(len(panel["categories"])), panel["categories"])
+    if any(mark["kind"] in ("bars", "waterfall") for mark in panel["marks"]):
         ax.axvline(0, color=COLORS["ink"], linewidth=0.8, zorder=2.4)
     for k, mark in enumerate(panel["marks"]):
         if "show" in mark and not np.nan_to_num(_array(values, mark["show"])):

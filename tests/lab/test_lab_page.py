@@ -450,6 +450,25 @@ def test_axe_finds_nothing_with_all_open(chromium, tab):
     context.close()
 
 
+def test_from_the_dark_it_is_printed_in_light_colours(tab):
+    open_lab(tab, SMALL)
+    mode = lambda: lab(tab, "root.dataset.mode")  # noqa: E731
+    try:
+        tab.evaluate("document.documentElement.dataset.theme = 'dark'; undefined")
+        wait_until(tab, lambda: mode() == "dark")
+        modes = """["beforeprint", "afterprint"].map((kind) => {
+            dispatchEvent(new Event(kind));
+            return document.querySelector(".lab").dataset.mode;
+        })"""
+        assert tab.evaluate(modes) == ["light", "dark"], "at once: paper does not wait"
+        tab.emulate_media(media="print")
+        for pressed in ("summary", "button", "input"):
+            assert not any(part.is_visible() for part in tab.locator(f".lab {pressed}").all())
+    finally:
+        tab.emulate_media(media="screen")
+        tab.evaluate("delete document.documentElement.dataset.theme")
+
+
 def stroke(tab, turns=8):
     """Draw a zigzag line into the first picture."""
     stage = tab.locator(".live-stage").first

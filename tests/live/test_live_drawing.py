@@ -652,7 +652,9 @@ def test_dashes_end_with_their_mark(canvas):
 def test_a_text_is_filled_in_at_its_place(canvas, colors, align):
     values = CURVE | {"px": torch.tensor(4.0), "v": torch.tensor([0.5, 1.25])}
     mark = live.text("px", 2, "at {px:.1f}: {v[1]:+.2f}", color="brown", align=align)
-    (text,) = (got := drawn(canvas, mark, values=values)).marks
+    rim, text = (got := drawn(canvas, mark, values=values)).marks
+    assert rim["kind"] == "rim" and rim["color"] == colors["light"]["paper"]
+    assert rim["text"] == text["text"] and rim["at"] == text["at"]
     assert text["text"] == "at 4.0: +1.25" and text["align"] == align
     assert text["color"] == colors["light"]["brown"] and text["alpha"] == 1
     near(text["at"], got.at(4, 2))
@@ -669,7 +671,7 @@ def test_a_mark_shows_while_its_number_is_not_0(canvas, on):
 def test_marks_are_drawn_in_their_order_each_opaque_unless_it_says_otherwise(canvas):
     got = drawn(canvas, live.points("x", "y", alpha=0.2), live.rule(x=0), live.grid("g", alpha=0.3),
                 live.text(0, 0, "here"), values=CURVE | {"g": bent()})  # fmt: skip
-    assert [m["alpha"] for m in got.marks] == [0.2] * 4 + [1, 0.3, 1]
+    assert [m["alpha"] for m in got.marks] == [0.2] * 4 + [1, 0.3, 1, 1]
 
 
 @pytest.mark.parametrize("probe", [("px", "py"), ("px", None), (None, "py")])

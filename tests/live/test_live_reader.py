@@ -10,7 +10,7 @@ from test_live_figure import agree, alive, settled, squash, trained
 from test_live_site import built, notebook  # noqa: F401 (a fixture)
 
 from benchmarks import examples
-from live import bars, fold, line, live_figure, panel, points, waterfall
+from live import bars, fold, line, live_figure, panel, points, text, waterfall
 from live.figure.render import resolve_limits
 from live.figure.template import number
 from live.page import bundle
@@ -442,6 +442,8 @@ def test_the_hint_is_calm_for_those_who_ask(saved, motion, visit):
     hint = page.locator(".live-hint")
     moving = hint.evaluate("(e) => getComputedStyle(e).animationName")
     assert (moving == "none") == (motion == "reduce")
+    box, stage = (page.locator(at).first.bounding_box() for at in (".live-hint", ".live-stage"))
+    assert box["y"] > stage["y"] + stage["height"] / 2, "what a panel says, it says at the top"
     page.locator("[data-param=z0]").focus()
     page.keyboard.press("ArrowRight")
     assert hint.count() == 0
@@ -593,6 +595,16 @@ def test_numbers_of_bars_are_whole_and_legible(bench, kind, values, xlim, width)
     for d, end in zip(inner, ends.tolist(), strict=False):
         assert ("→" in d["text"]) == (end > xlim[1] + pixel), d
         assert ("←" in d["text"]) == (end < xlim[0] - pixel), d
+
+
+def test_rows_have_names_beside_them_and_words_in_a_panel_a_rim(bench):
+    """(As numbers of heights they would say nothing, and in the panel they fell on one another.)"""
+    made = panel(points("v"), text(0.5, 1, "here"), names=["one", "two", "three"], xlim=(0, 1))
+    done = letters(bench, made, {"v": torch.tensor([[0.2, 0.0], [0.4, 2.0]])}, 200)
+    beside = [d for d in done["drawn"] if d["right"] <= done["box"]["x"]]
+    assert [d["text"] for d in sorted(beside, key=lambda d: d["top"])] == ["three", "two", "one"]
+    assert all(d["left"] >= 0 for d in beside)
+    assert [d["text"] for d in done["drawn"] if d["rim"]] == ["here"]
 
 
 @pytest.mark.parametrize("width", [130, 170, 188, 250, 460])

@@ -153,6 +153,27 @@ class TestText:
         ]
         assert colours[0] == colours[1]
 
+    @needs_page("chapters/10_bug_museum")
+    def test_a_thread_s_number_is_part_of_its_link(self, open_page):
+        tab = open_page("chapters/10_bug_museum.html")
+        number = tab.locator("article a code.literal").first
+        assert number.evaluate(STYLE, "backgroundColor") == "rgba(0, 0, 0, 0)"
+        assert number.evaluate(STYLE, "paddingLeft") == "0px"
+        family = number.evaluate(STYLE, "fontFamily")
+        assert family == number.locator("xpath=..").evaluate(STYLE, "fontFamily")
+
+    @needs_page("instructor")
+    def test_names_in_tables_are_whole_and_sentences_have_room(self, open_page):
+        tab = open_page("instructor.html", viewport=PHONE)
+        lines = "codes => codes.map((code) => code.getClientRects().length)"
+        sheets = tab.locator("#sheets table").first
+        for size in (PHONE, DESK):
+            tab.set_viewport_size(size)
+            names = sheets.locator("tbody tr > :first-child code")
+            assert set(names.evaluate_all(lines)) == {1}
+            width = "(cell) => cell.getBoundingClientRect().width"
+            assert sheets.locator("td.sentence").first.evaluate(width) >= 230
+
     def test_what_goes_on_fades_out(self, open_page):
         tab = open_page(f"{FIFTH}.html", viewport={"width": 240, "height": 500})
         wide = """[...document.querySelectorAll("article div.math mjx-container")]
@@ -175,6 +196,12 @@ class TestText:
 
 
 class TestFigures:
+    @needs_page("chapters/7_outlook")
+    def test_a_caption_begins_at_the_left_with_all_that_stands_before_it(self, open_page):
+        tab = open_page("chapters/7_outlook.html", viewport=PHONE)
+        caption = tab.locator("figcaption:has(.names-sides), figcaption.names-sides").first
+        assert caption.evaluate(STYLE, "textAlign") in ("left", "start")
+
     @needs_page(CURVES)
     def test_the_dark_version_is_fetched_and_shown_in_the_dark_only(self, open_page):
         for scheme in ("dark", "light"):

@@ -339,6 +339,8 @@ def test_the_page_for_the_lost_works_at_any_depth():
     root = f"/{base().split('/', 3)[3]}"
     addresses = [tag.get("href") or tag.get("action") for tag in lost.select("[href], [action]")]
     assert len(addresses) >= len(DOCUMENTS) + 2
+    named = [a["href"].removeprefix(root).removesuffix(".html") for a in lost.select("li a")]
+    assert named == ["", *DOCUMENTS[1:]], "in the order of the book"
     for address in addresses:
         assert address.startswith(root), address
         assert (SITE / (address.removeprefix(root) or "index.html")).exists(), address

@@ -250,6 +250,16 @@ def test_cells_of_a_table_of_paragraphs_know_their_columns():
     assert not table(f"<td>a</td><td>b</td><td>{formula}</td>").select(".of-prose"), "TeX is none"
 
 
+def test_among_many_columns_one_of_sentences_gets_room():
+    said = "<td>What does it know of radii that it was not shown before?</td>"
+    for others, wanted in ((5, [1]), (4, [])):
+        cells = f"<td>a</td>{said}" + "<td>1</td>" * (others - 1)
+        made = table(cells, cells, head=f"<tr>{'<th>a</th>' * (others + 1)}</tr>")
+        for row in made.select("tbody tr, table > tr"):
+            marked = [k for k, cell in enumerate(row.find_all("td")) if cell.get("class")]
+            assert marked == wanted
+
+
 def test_a_bracket_in_a_caption_is_no_side():
     formula = r"<span class='math notranslate'>\(\left(x\right)\)</span>"
     for words, names in (("On the left", True), (formula, False)):
@@ -423,6 +433,27 @@ def test_pages_and_cards_get_their_pictures(site, tmp_path):
     assert image.find_parent(class_="sd-card").a["href"] == links[0] and not image.previous_sibling
     assert image["src"] == "../_static/thumbnails/chapters-1.png"
     assert image["alt"] == "Two moons." and (image["width"], image["height"]) == ("480", "300")
+
+
+def test_a_section_says_where_a_formula_is_left_out():
+    formula = r"<span class='math notranslate'>\(J\)</span>"
+    body = f"<h2>Why {formula} counts</h2><p>Let {formula} be one.</p>"
+    made = page(f"<section id='a'>{body}</section>")
+    assert found.sections_of(made) == [("a", "Why … counts", "Let … be one.")]
+
+
+def test_the_small_picture_of_a_wide_one_is_its_last_panel():
+    """Three panels and a line of words below them: in a card they would be a strip."""
+    wide = Image.new("RGB", (900, 300), "white")
+    for k, color in enumerate(("red", "green", "blue")):
+        wide.paste(color, (20 + 300 * k, 20, 270 + 300 * k, 240))
+    for left in range(0, 900, 8):  # letters
+        wide.paste("black", (left, 270, left + 5, 280))
+    small = found.last_panel(wide)
+    assert {color for _, color in small.getcolors()} == {(255, 255, 255), (0, 0, 255)}
+    assert small.width < 300 and small.height <= 270
+    for whole in (wide.crop((0, 0, 600, 300)), Image.new("RGB", (900, 300), "red")):
+        assert found.last_panel(whole) is whole
 
 
 def test_the_map_and_the_page_for_the_lost(site, tmp_path):

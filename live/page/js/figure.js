@@ -36,20 +36,32 @@ function checkConvention({ convention = 1 }) {
 // figure = {spec, data, make}; model = {get, set, save_changes, on, off} with one value a parameter;
 // link: makes an address of a state (URLSearchParams), where the figure has one. Returns {remove},
 // which takes the figure down again, and {apply}, which takes a state from a link.
-function mountFigure(root, { spec, data, make }, model, link) {
+function mountFigure(...given) {
+  const steps = mountInSteps(...given);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+// The same, for a page that may do other things at each `yield`.
+function* mountInSteps(root, { spec, data, make }, model, link) {
   checkConvention(spec);
-  const scene = make(live.decode(data), live);
+  const scene = make(live.decode(data), live), { ahead = [] } = scene; // (see compiler/README.md)
+  while (ahead.length) { yield; ahead.shift()(); }
+  yield;
   // Before anything is shown: where the numbers are not torch's, the picture stays.
   const initial = spec.params.map((p) => numberOf(p, p.value));
   let first = scene(...initial);
   const wrong = strayed(first, spec.check);
   if (wrong) throw new Error(`${wrong} differs from what torch computed for the default state`);
+  yield;
   const holder = element("div", "live-figure", root);
   holder.setAttribute("role", "group");
   holder.setAttribute("aria-label", spec.alt || "Live figure");
   const panels = element("div", "live-panels", holder);
   const plots = spec.panels.map((p) => new Plot({ ...p, marks: p.marks.map((m) => ({ ...m })) }, panels));
   arrangePanels(panels, plots);
+  yield;
   const readout = (spec.readout || spec.goal) && element("output", "live-readout", panels);
   const sentence = readout && element("span", "", readout), found = spec.goal && element("strong", "live-found", readout);
   const spoken = element("div", "live-spoken", holder);
@@ -57,8 +69,9 @@ function mountFigure(root, { spec, data, make }, model, link) {
   const away = spec.fold?.names ?? [], one = spec.params.length - away.length === 1;
   const tools = element("div", `live-controls${one ? " live-one" : ""}`, holder);
 
-  let scheduled = 0, speak, fit = true; // fit: the room may have changed
-  const draw = () => {
+  let printing = false, ready = false, scheduled = 0, speak, fit = true; // fit: the room may have changed
+  const draw = () => { for (const _ of drawing()); };
+  function* drawing() {
     scheduled = 0;
     const start = performance.now();
     const given = spec.params.map((p) => numberOf(p, model.get(p.name))), mode = printing ? "light" : pageMode();
@@ -79,7 +92,11 @@ function mountFigure(root, { spec, data, make }, model, link) {
     // Not at every move: to ask for the width makes the browser lay out the page first.
     if (fit || plots[0].density !== window.devicePixelRatio) fitPanels(plots, holder.clientWidth < SMALL);
     fit = false;
-    for (const plot of plots) { Object.assign(plot, { shapes: spec.shapes, values }); plot.draw(values, mode); }
+    for (const plot of plots) {
+      Object.assign(plot, { shapes: spec.shapes, values });
+      plot.draw(values, mode);
+      yield;
+    }
     const text = readout && fillTemplate(spec.readout, words), there = found && +values[spec.goal.name] > 0 ? ` ${spec.goal.said}` : "";
     if (readout && text + there !== readout.textContent) { // (the same one: only the room has changed)
       write(sentence, text);
@@ -89,7 +106,7 @@ function mountFigure(root, { spec, data, make }, model, link) {
     }
     performance.measure("live:draw", { start, end: performance.now() });
     holder.dataset.draws = 1 + (+holder.dataset.draws || 0);
-  };
+  }
   const redraw = () => { scheduled ||= requestAnimationFrame(draw); };
 
   const say = (text) => { spoken.textContent = text; }; // (a new text is said, though it be the same)
@@ -123,8 +140,11 @@ function mountFigure(root, { spec, data, make }, model, link) {
     }, true);
   }
   if (readout) readout.setAttribute("aria-live", "off");
+  yield;
+  fitPanels(plots, holder.clientWidth < SMALL);
+  fit = false;
+  yield;
 
-  let printing = false, ready = false;
   const print = (now) => () => { printing = now; fit = true; draw(); };
   const beforePrint = print(true), afterPrint = print(false);
   addEventListener("beforeprint", beforePrint);
@@ -139,7 +159,7 @@ function mountFigure(root, { spec, data, make }, model, link) {
     size.disconnect(); seen.disconnect(); cancelAnimationFrame(scheduled); clearTimeout(speak);
     removeEventListener("beforeprint", beforePrint); removeEventListener("afterprint", afterPrint);
   });
-  draw();
+  yield* drawing();
   ready = true;
   return {
     remove() { stops.forEach((stop) => stop()); holder.remove(); },

@@ -161,8 +161,9 @@ const DRAW = {
 
   text(plot, mark, values) {
     const { ctx } = plot;
-    ctx.fillStyle = plot.colors[mark.color]; ctx.textAlign = mark.align; ctx.textBaseline = "alphabetic";
-    ctx.fillText(fillTemplate(mark.template, values), plot.X(valueOf(values, mark.x)), plot.Y(valueOf(values, mark.y)));
+    const at = [plot.X(valueOf(values, mark.x)), plot.Y(valueOf(values, mark.y))], words = fillTemplate(mark.template, values);
+    ctx.textAlign = mark.align; ctx.textBaseline = "alphabetic";
+    rimmed(plot, words, at, plot.colors[mark.color]);
   },
 };
 
@@ -181,10 +182,14 @@ function barText(plot, k, from, to, number, toLeft = false) {
   if (!room(toLeft) && room(!toLeft)) toLeft = !toLeft;
   const x = toLeft ? Math.max(low - 4, box.x + width - 4) : Math.min(high + 4, right - width + 4);
   ctx.textAlign = toLeft ? "right" : "left"; ctx.textBaseline = "middle";
-  ctx.strokeStyle = plot.colors.paper; ctx.lineWidth = 4; ctx.lineJoin = "round";
-  ctx.strokeText(text, x, plot.Y(k));
-  ctx.fillStyle = plot.colors.ink;
-  ctx.fillText(text, x, plot.Y(k));
+  rimmed(plot, text, [x, plot.Y(k)], plot.colors.ink);
+}
+// A rim of paper: no line goes through the letters.
+function rimmed({ ctx, colors }, text, at, color) {
+  ctx.strokeStyle = colors.paper; ctx.lineWidth = 4; ctx.lineJoin = "round";
+  ctx.strokeText(text, ...at);
+  ctx.fillStyle = color;
+  ctx.fillText(text, ...at);
 }
 function zeroLine({ ctx, X, colors, box, ...plot }) {
   const x = Math.round(plot.ax * 0 + plot.bx) + 0.5;

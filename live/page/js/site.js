@@ -25,8 +25,15 @@ function readAddress(hash) {
 }
 
 // In steps, between which the page may do other things: code and weights (they are in the page
-// itself where `save_html` wrote it), constants, what depends on them, drawing.
-const pause = () => new Promise((go) => setTimeout(go));
+// itself where `save_html` wrote it), constants, what depends on them, drawing. A step that was
+// short is followed by the next one at once.
+const SHORT = 2; // milliseconds
+let begun = 0; // when the page last had its turn
+async function breathe() {
+  if (performance.now() - begun < SHORT) return;
+  await new Promise((go) => setTimeout(go));
+  begun = performance.now();
+}
 async function mount(image) {
   const holder = document.createElement("div");
   try {
@@ -34,17 +41,27 @@ async function mount(image) {
     const figure = window.liveFigures?.[image.dataset.live];
     if (!figure) return;
     checkConvention(figure.spec);
-    const data = live.decode(Object.fromEntries(Object.entries(figure.data).map(([name, d]) =>
-      [name, d.shared ? { ...d, values: window.liveData[d.shared] } : d])));
-    await pause();
+    const data = {};
+    for (const [name, d] of Object.entries(figure.data)) {
+      await breathe();
+      const whole = d.shared ? { ...d, values: window.liveData[d.shared] } : d;
+      Object.assign(data, live.decode({ [name]: whole }));
+    }
+    await breathe();
     const scene = figure.make(data, live);
-    await pause();
+    holder.className = "live-coming"; // the picture stays until all is drawn
     image.after(holder);
     const spec = { ...figure.spec, alt: image.alt || figure.spec.alt }; // what the page says of it
     const made = { spec, data: {}, make: () => scene };
-    const mounted = mountFigure(holder, made, new PageModel(figure.spec.params), linkTo(image));
-    image.hidden = true;
-    return mounted;
+    const steps = mountInSteps(holder, made, new PageModel(figure.spec.params), linkTo(image));
+    for (;;) {
+      await breathe();
+      const { done, value } = steps.next();
+      if (!done) continue;
+      image.hidden = true;
+      holder.className = "";
+      return value;
+    }
   } catch (error) {
     holder.remove();
     const note = element("p", "live-note");
