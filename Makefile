@@ -9,6 +9,8 @@ WORKERS ?= 3
 OF ?= gen_models_utilities.py
 N ?= 60
 SEED ?= 0
+# Which functions `make fuzz` calls: those with one of these words in their names.
+WORDS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -49,7 +51,7 @@ override COLUMN := $(value COLUMN)
 export SHEET ROSTER IN OUT SOLUTIONS EXPORT COLUMN
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-all zoo execute experiments assignment grade lms edition serve pdf archive lab lint linkcheck audit lock repository bench bench-quick hardships mutants faults clean
+.PHONY: help book test test-all zoo execute experiments assignment grade lms edition serve pdf archive lab lint linkcheck audit lock repository bench bench-quick hardships mutants faults fuzz clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -143,6 +145,9 @@ mutants: $(READY)  ## Change a module at random and see whether its tests notice
 
 faults: $(READY)  ## Put faults into the page of a live figure, and see whether the tests notice
 	$(BIN)/python tools/page_mutants.py
+
+fuzz: $(READY)  ## Call each public function 2000 times with junk (half an hour; WORDS=flows.Planar)
+	$(BIN)/python tools/fuzz.py $(WORDS)
 
 clean:  ## Remove all that was built, the .venv too
 	rm -rf _build $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis .cache

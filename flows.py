@@ -47,6 +47,7 @@ from flows_support import (
     check_training,
     copied,
     fit_inputs,
+    gate,
     implicit_root,
     load_training,
     next_batch,
@@ -1779,3 +1780,6 @@ class Radial(Transform):
         r = solve_radial(torch.linalg.vector_norm(offset, dim=1), alpha, beta)
         z = self.center + offset * ((alpha + r) / (r + alpha * margin))[:, None]
         return z, -radial(z, self.center, alpha, beta, margin)[1]
+
+
+gate(globals())  # an error about an argument says which one, and what it must be

@@ -3,8 +3,14 @@
 The chapters import it and `flows.py` does; it imports neither. Copy the two files together.
 """
 
+import dis
+import functools
 import hashlib
+import inspect
 import math
+import re
+import types
+import typing
 import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
@@ -352,6 +358,260 @@ def fit_inputs(flow: nn.Module, name: str, points: Tensor, context: Tensor | Non
                 f"context.expand({n}, {context_dim})"
             )
     return context.to(points).expand(n, -1)
+
+
+# ------------------------------------------------------------------------------ the gate
+
+# What parameters without an annotation must be.
+KINDS = {
+    "z": Tensor, "x": Tensor, "context": Tensor | None, "batch": Tensor | tuple | list,
+    "flow": nn.Module, "draw": Callable, "conditioner": Callable | None, "checkpoint": str | Path,
+    "held_out": Tensor | tuple | list | None, "hidden_dim": int, "context_dim": int,
+    "n_frequencies": int, "n_kept": int, "n_changed": int, "n_numbers": int, "n_layers": int,
+    "n_bins": int, "bound": float,
+}  # fmt: skip
+WORDS = {
+    Tensor: "a floating-point tensor", float: "a number", int: "a whole number",
+    bool: "True or False", str: "a text", Path: "a path", types.NoneType: "None", list: "a list",
+    tuple: "a tuple", dict: "a dictionary", Callable: "a function", Sequence: "a list",
+}  # fmt: skip
+# Sizes beyond which a computer runs out of memory or patience, and not into an error.
+LARGEST = {"n": 10**8, "batch_size": 10**8} | dict.fromkeys(
+    ("dim", "n_layers", "hidden_dim", "context_dim", "n_frequencies", "n_kept", "n_changed",
+     "n_numbers", "bisections"), 10**4,
+)  # fmt: skip
+LIBRARIES = (str(Path(torch.__file__).parent), str(Path(dis.__file__).parent), "<frozen ")
+
+
+def kinds_of(annotation) -> tuple:
+    """The kinds that an annotation allows, without what is in their brackets.
+
+    Args:
+        annotation: Of a parameter.
+
+    Returns:
+        Types.
+
+    Example:
+        >>> kinds_of(Tensor | tuple[int, float] | None)
+        (<class 'torch.Tensor'>, <class 'tuple'>, <class 'NoneType'>)
+    """
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        return tuple(kind for part in typing.get_args(annotation) for kind in kinds_of(part))
+    return (typing.get_origin(annotation) or annotation,)
+
+
+def fits(value, kinds: tuple, nearly: bool) -> bool:
+    """Whether a value is of one of these kinds.
+
+    Args:
+        value: What was passed.
+        kinds: From `kinds_of`.
+        nearly: Whether it is enough that torch can make a tensor of numbers of it.
+
+    Returns:
+        Whether it is.
+
+    Example:
+        >>> fits([1.0, 2.0], (Tensor,), nearly=True), fits([1.0, 2.0], (Tensor,), nearly=False)
+        (True, False)
+    """
+    for kind in kinds:
+        if kind is float or kind is int:
+            number = Real if kind is float else Integral
+            good = isinstance(value, number) and not isinstance(value, bool)
+        else:
+            good = isinstance(value, kind) if isinstance(kind, type) else True
+        if kind is Tensor and good:
+            good = value.is_floating_point() and value.layout == torch.strided
+        elif kind is Tensor and nearly:
+            try:
+                good = torch.as_tensor(value).is_floating_point()
+            except (TypeError, ValueError, RuntimeError):
+                pass
+        if good:
+            return True
+    return False
+
+
+def shown(value) -> str:
+    """A value in a message: shape and dtype of a tensor, else what Python writes, cut.
+
+    Args:
+        value: What was passed.
+
+    Returns:
+        At most 60 letters.
+
+    Example:
+        >>> shown(torch.zeros(2, 3)), shown("a")
+        ('a torch.float32 tensor of shape (2, 3)', "'a'")
+    """
+    if isinstance(value, Tensor):
+        layout = "sparse " if value.layout != torch.strided else ""
+        return f"a {layout}{value.dtype} tensor of shape {tuple(value.shape)}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def caused_here(error: Exception, file: str) -> bool:
+    """Whether an error is one that torch or Python made of a wrong argument.
+
+    It is not if it comes from a function that a caller handed over, if it was raised on purpose, if
+    it is about the machine, or about the number of arguments or their names, of which Python speaks
+    clearly.
+
+    Args:
+        error: What was raised.
+        file: Where the function that was called stands.
+
+    Returns:
+        Whether it needs other words.
+
+    Example:
+        >>> caused_here(OSError("disk full"), __file__)
+        False
+    """
+    kinds = (TypeError, ValueError, AttributeError, IndexError, OverflowError, RuntimeError)
+    if not isinstance(error, kinds) or isinstance(error, torch.OutOfMemoryError):
+        return False
+    if str(error).startswith("CUDA") or re.search(r"\(\) (got|takes|missing) ", str(error)):
+        return False
+    steps, place = [], error.__traceback__
+    while place is not None:
+        steps.append((place.tb_frame.f_code, place.tb_lasti))
+        place = place.tb_next
+    own = {__file__, file}
+    files = {code.co_filename for code, _ in steps} - own
+    if not all(name.startswith(LIBRARIES) for name in files):
+        return False
+    code, at = steps[-1]
+    on_purpose = dis.opname[code.co_code[at]] == "RAISE_VARARGS"
+    return not (on_purpose and code.co_filename in own)
+
+
+def in_our_words(function: Callable, given: dict, reason: str) -> Exception:
+    """An error that names the argument that does not fit, or all of them if none alone is wrong.
+
+    Args:
+        function: What was called.
+        given: Its arguments by their names.
+        reason: What torch or Python said.
+
+    Returns:
+        A TypeError or a ValueError.
+
+    Example:
+        >>> def f(x: Tensor): ...
+        >>> in_our_words(f, {"x": 3}, "")
+        TypeError('f: x must be a floating-point tensor, but is 3')
+    """
+    name = function.__qualname__.removesuffix(".__init__")
+    parameters = inspect.signature(function).parameters
+    wanted = {}
+    for place in given:
+        annotation = parameters[place].annotation
+        if annotation is inspect.Parameter.empty:
+            annotation = KINDS.get(place, object)
+        wanted[place] = kinds_of(annotation)
+    for nearly in (True, False):
+        for place, value in given.items():
+            several = parameters[place].kind is inspect.Parameter.VAR_POSITIONAL
+            for part in value if several else (value,):
+                if not fits(part, wanted[place], nearly):
+                    words = [WORDS.get(kind, f"a {kind.__name__}") for kind in wanted[place]]
+                    return TypeError(
+                        f"{name}: {place} must be {' or '.join(words)}, but is {shown(part)}"
+                    )
+    listed = ", ".join(f"{place} = {shown(value)}" for place, value in given.items())
+    return ValueError(f"{name} cannot take {listed}: {reason}")
+
+
+def gated(function: Callable) -> Callable:
+    """The same function; if an argument is none that it can take, the error says so.
+
+    A formula asks nothing of what it is given: torch does, in its own words, which name neither
+    the function nor the argument. Only when there is an error are the arguments looked at.
+
+    Args:
+        function: Any function or method.
+
+    Returns:
+        A function that returns the same, and gives way while torch traces it into a graph.
+
+    Raises:
+        TypeError: From the function: an argument is of a wrong kind.
+        ValueError: From the function: a size is too large, or arguments do not go together.
+
+    Example:
+        >>> @gated
+        ... def area(x: Tensor):
+        ...     return math.pi * x.square()
+        >>> area([1.0, 2.0])
+        Traceback (most recent call last):
+        TypeError: area: x must be a floating-point tensor, but is [1.0, 2.0]
+    """
+    signature = inspect.signature(function)
+    sizes = [name for name in signature.parameters if name in LARGEST]
+
+    def arguments(args, kwargs) -> dict:
+        bound = signature.bind(*args, **kwargs).arguments
+        return {name: value for name, value in bound.items() if name != "self"}
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        __tracebackhide__ = True
+        if torch.compiler.is_compiling():
+            return function(*args, **kwargs)
+        if sizes and (len(args) > 1 or kwargs):
+            placed = dict(zip(signature.parameters, args, strict=False))
+            for name, value in {**placed, **kwargs}.items():
+                if name in sizes and isinstance(value, Integral) and value > LARGEST[name]:
+                    raise ValueError(
+                        f"{name} must be at most {LARGEST[name]}, but is {shown(value)}"
+                    )
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            if not caused_here(error, function.__code__.co_filename):
+                raise
+            tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+            if any(torch._C._functorch.is_functorch_wrapped_tensor(leaf) for leaf in tensors):
+                raise  # torch speaks to whoever transforms the function
+            try:
+                given = arguments(args, kwargs)
+            except TypeError:
+                raise error from None  # one too many, or too few: Python says it well
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise in_our_words(function, given, reason) from error
+
+    return call
+
+
+def gate(names: dict) -> None:
+    """Let each public function and method of a module pass through `gated`.
+
+    Args:
+        names: The module's names, with `__all__`; functions are replaced, classes changed.
+
+    Example:
+        >>> def half(x: Tensor):
+        ...     return x.float() / 2
+        >>> names = {"__all__": ["half"], "__name__": __name__, "half": half}
+        >>> gate(names)
+        >>> names["half"](None)
+        Traceback (most recent call last):
+        TypeError: half: x must be a floating-point tensor, but is None
+    """
+    for name in names["__all__"]:
+        thing = names[name]
+        if isinstance(thing, types.FunctionType):
+            names[name] = gated(thing)
+        elif inspect.isclass(thing) and thing.__module__ == names["__name__"]:
+            for method, value in [*vars(thing).items()]:
+                if isinstance(value, types.FunctionType):
+                    if method == "__init__" or method[0] != "_":
+                        setattr(thing, method, gated(value))
 
 
 # ------------------------------------------------------------------------ the derivatives of a root
@@ -1105,6 +1365,7 @@ def load_training(trainer, path: str | Path) -> None:
 # ---------------------------------------------------------------------------- weights in eight bits
 
 
+@gated
 def to_eight_bits(flow: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
     """A flow's weights as whole numbers from -127 to 127 and one scale a row.
 
@@ -1127,6 +1388,7 @@ def to_eight_bits(flow: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
     return packed
 
 
+@gated
 @torch.no_grad()
 def from_eight_bits(flow: nn.Module, packed: dict[str, tuple[Tensor, Tensor]]) -> None:
     """Put weights from `to_eight_bits` into a flow of the same shape, in place.

@@ -1958,7 +1958,9 @@ def sliders(function: Callable, **controls) -> None:
                 f"{name} must be (low, high, step, start), a list, True or False, or a widget, "
                 f"got {control!r}"
             )
-    widgets.interact(function, **made)
+    # It asks for a name, which a partial and an object that can be called do not have.
+    called = function if hasattr(function, "__name__") else lambda **chosen: function(**chosen)
+    widgets.interact(called, **made)
 
 
 def _check_control(name: str, control) -> None:

@@ -22,6 +22,7 @@ TARGET = ROOT / "flows.py"
 OWN_MODULES = {"flows", "gen_models_utilities", "live"}
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 WIDTH = 96
+GATE = "gate(globals())  # an error about an argument says which one, and what it must be"
 
 HEADER = '''"""Normalizing flows: everything this course builds, in the order in which it is taught.
 
@@ -155,10 +156,11 @@ def generate() -> str:
     )
     used = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
     needed = sorted({line for name, line in imports.items() if name in used - set(names)})
+    needed.append("from flows_support import gate")
     public = [name for name in names if not name.startswith("_")]
     listed = "__all__ = [\n" + "".join(f'    "{name}",\n' for name in public) + "]"
     header = HEADER.format(contents=table_of_contents(parts))
-    source = "\n\n".join([header, "\n".join(needed), listed, body]) + "\n"
+    source = "\n\n".join([header, "\n".join(needed), listed, body, "", GATE]) + "\n"
     source = ruff("check", "--select", "I", "--fix-only", "--quiet", source=source)
     return ruff("format", "--quiet", source=source)
 

@@ -4,8 +4,6 @@ import math
 
 import traitlets
 
-KEEP_WORDS = {"x": "x", "y": "y"}
-
 
 def control(name, given, default=None) -> dict:
     """What a declaration means.

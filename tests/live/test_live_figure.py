@@ -1,6 +1,7 @@
 """Live figures: declarations and traits in Python, and the figure itself in a browser."""
 
 import json
+import math
 import re
 
 import ipywidgets
@@ -81,6 +82,9 @@ def test_errors_name_what_is_wrong():
     [
         (lambda: panel(line("x"), xlim=(1, 0)), ["xlim", "(1, 0)"]),
         (lambda: panel(line("x"), ylim=(1, 2, 3)), ["ylim", "(1, 2, 3)"]),
+        (lambda: panel(line("x"), ylim=(0, math.inf)), ["ylim", "(0, inf)"]),
+        (lambda: panel(line("x"), xlim=("a", "b")), ["xlim", "('a', 'b')"]),
+        (lambda: panel(line("x"), aspect="a"), ["aspect", "'a'"]),
         (lambda: panel(line("x"), probe="a"), ["probe", "'a'"]),
         (lambda: panel(line("x"), width=0), ["width", "0"]),
         (lambda: panel(3), ["marks", "3"]),
@@ -117,8 +121,14 @@ def test_errors_name_what_is_wrong():
 def test_bad_declarations_are_named(make, words):
     with pytest.raises((TypeError, ValueError)) as caught:
         make()
-    for word in words:
-        assert word in str(caught.value)
+    for word in words:  # whole: "width" is not in "widths"
+        whole = rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])"
+        assert re.search(whole, str(caught.value)), (word, str(caught.value))
+
+
+def test_what_is_left_out_says_nothing():
+    made = panel(line("z", "x"))
+    assert made["title"] == made["x"] == made["y"] == "" and "label" not in made["marks"][0]
 
 
 def dragged(names):

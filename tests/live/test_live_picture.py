@@ -1,6 +1,7 @@
 """The picture that matplotlib draws of a figure (print, GitHub, pages without scripts), read back:
 what stands where, in which colour, against values computed by hand."""
 
+import itertools
 import math
 
 import matplotlib
@@ -80,8 +81,8 @@ def test_limits_titles_names_and_shape():
     [
         ([live.line("x", "y", fill=True)], (-1.3, 5.3), (-0.65, 2.65)),
         ([live.line("x", "up", fill=True)], (-1.3, 5.3), (0, 2.1)),  # the area ends at 0
-        ([live.line("xy")], (-1.3, 5.3), (-0.65, 2.65)), ([live.points("x", "y")], None, None),
-        ([live.points("xy")], (-1.3, 5.3), (-0.65, 2.65)),
+        ([live.line("pairs")], (-1.3, 5.3), (-0.65, 2.65)), ([live.points("x", "y")], None, None),
+        ([live.points("pairs")], (-1.3, 5.3), (-0.65, 2.65)),
         ([live.heat("square", (0, 4, 1, 3))], (0, 4.2), (0.9, 3.1)),
         ([live.rule(x="px"), live.rule(y=2), live.line("x", "y")], (-1.55, 10.55), (-0.65, 2.65)),
         ([live.rule(x=3)], (2, 4), (0, 1)), ([live.line("x", "gap")], (-1.3, 5.3), (0.975, 1.525)),
@@ -91,7 +92,7 @@ def test_limits_titles_names_and_shape():
 )  # fmt: skip
 def test_limits_that_are_left_out_come_from_the_marks(marks, xlim, ylim):
     values = CURVE | {
-        "up": CURVE["x"].abs() * 0.4, "xy": torch.stack([CURVE["x"], CURVE["y"]], 1),
+        "up": CURVE["x"].abs() * 0.4, "pairs": torch.stack([CURVE["x"], CURVE["y"]], 1),
         "square": torch.ones(3, 3), "px": torch.tensor(10.0),
         "gap": torch.tensor([1.0, math.nan, 1.5, math.inf]),
     }  # fmt: skip
@@ -234,14 +235,15 @@ def test_a_mesh_of_values_at_corners_is_smooth(none):
 
 def test_a_heat_map_has_row_0_at_the_bottom():
     """Read from the pixels, at the centres of the cells."""
-    v = torch.tensor([[0.0, 1.0, 2.0], [3.0, math.inf, -math.inf]])
+    v = torch.tensor([[0.0, 1.0, 2.0], [3.0, math.inf, -math.inf], [2.0, 4.0, 1.0]])
     mark = live.heat("v", (0, 4, 0, 2), palette="diverging", limits=(0, 4))
     ax = axes(mark, values={"v": v}, equal=True)
     (image,) = ax.images
-    assert image.get_extent() == [-1, 5, -1, 3]
-    for i, j, share in ((0, 0, 0), (0, 1, 0.25), (0, 2, 0.5), (1, 0, 0.75), (1, 1, 1), (1, 2, 0)):
-        wanted = render.PALETTES["diverging"](float(share))[:3]
-        assert np.allclose(pixel(ax, 2 * j, 2 * i), wanted, atol=0.04), (i, j)
+    assert image.get_extent() == [-1, 5, -0.5, 2.5], "half a cell beyond the outer centres"
+    shares = [[0, 0.25, 0.5], [0.75, 1, 0], [0.5, 1, 0.25]]
+    for i, j in itertools.product(range(3), range(3)):
+        wanted = render.PALETTES["diverging"](float(shares[i][j]))[:3]
+        assert np.allclose(pixel(ax, 2 * j, i), wanted, atol=0.04), (i, j)
     assert ax.get_xlim() == (-2, 6) and ax.get_ylim() == (-1, 3), "the panel's own limits stay"
 
 
@@ -271,6 +273,7 @@ def test_bars():
     for bar, other in zip(bars_of(ax), wanted, strict=True):
         assert bar[:3] == pytest.approx(other[:3]) and bar[3] == other[3]
     assert [p.get_alpha() for p in ax.patches] == [0.45, 0.45, 1], "1.6 is 2"
+    assert [p.get_height() for p in ax.patches] == pytest.approx([0.7] * 3), "with room between"
     assert numbers_of(ax) == [
         ("1.500", (1.5, 0), "left"), ("−0.750", (-0.75, 1), "right"), ("3.000", (3, 2), "left"),
     ]  # fmt: skip

@@ -164,6 +164,15 @@ def page_of(source, notebook):
     return (Path(app.outdir) / "index.html").read_text(encoding="utf-8"), told
 
 
+def test_a_page_with_one_figure_brings_it_to_life(tmp_path):
+    app, _ = build(tmp_path, notebook([live_figure(squash, alpha=(0.1, 3.0))]))
+    html = (Path(app.outdir) / "index.html").read_text(encoding="utf-8")
+    assert html.count("data-live=") == 1
+    assert html.count("live/live.js") == 1 and html.count("live/live.css") == 1
+    extension = app.extensions["live.page.site"]
+    assert extension.parallel_read_safe and extension.parallel_write_safe, "for sphinx-build -j"
+
+
 def test_figures_that_look_the_same_stay_apart(tmp_path):
     """Their pictures have the same pixels; each place gets its own figure."""
     grid = torch.linspace(-1, 1, 20)

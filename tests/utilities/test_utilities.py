@@ -481,6 +481,12 @@ def test_sliders_make_the_right_widgets(monkeypatch):
     assert isinstance(made["on"], widgets.Checkbox) and made["own"] is own
 
 
+def test_sliders_call_what_has_no_name(capsys):
+    """A partial, which ipywidgets itself does not take."""
+    gmu.sliders(functools.partial(lambda base, up: print("called with", base + up), 3), up=[4, 5])
+    assert "called with 7" in capsys.readouterr().out
+
+
 # ------------------------------------------------------------------ trained numbers and runs
 
 

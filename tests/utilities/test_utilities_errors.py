@@ -10,15 +10,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from fuzz import DATA, LABELS
+from fuzz import POINTS as X
+from fuzz import UTILITIES as EXAMPLES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import flows
 import gen_models_utilities as gmu
-
-DATA = np.zeros((6, 2), dtype=np.float32)
-LABELS = np.arange(6)
-X = torch.zeros(4, 2)
 
 
 @pytest.fixture(autouse=True)
@@ -187,97 +185,6 @@ def test_errors_name_the_argument(call, error, message):
 # -------------------------------------------------------------------------- every public function
 
 
-def density(x):
-    return torch.zeros(len(x))
-
-
-def sheet():
-    return {"ax": ax()}
-
-
-SAMPLES = {"samples": X}
-RING = {"n_modes": 8, "radius": 3.0}
-LOADER = {"data": DATA, "batch_size": 2, "seed": 1}
-# name: makes arguments that the function takes, one for each of its parameters
-EXAMPLES = {
-    "ring_centers": lambda: RING,
-    "sample_ring": lambda: {
-        "n": 4, "generator": gen(), "device": None, **RING, "cluster_std": 0.25,
-        "dtype": torch.float32,
-    },
-    "create_ring_gaussians": lambda: {
-        "n_samples": 4, **RING, "cluster_std": 0.25, "seed": None, "generator": gen(),
-    },
-    "held_out_ring": lambda: {
-        "n": 4, "seed": 0, "device": None, **RING, "cluster_std": 0.25, "dtype": torch.float32,
-    },
-    "ring_log_prob": lambda: {"x": X, **RING, "cluster_std": 0.25},
-    "ring_gap": lambda: {"log_prob": density, "n": 4, "radius": 3.0},
-    "ring_posterior": lambda: {"x": X, **RING, "cluster_std": 0.25},
-    "ring_entropy": lambda: {**RING, "cluster_std": 0.25},
-    "ring_conditional_entropy": lambda: {"cluster_std": 0.25},
-    "make_loader": lambda: {**LOADER, "generator": None},
-    "make_conditional_loader_onehot": lambda: {
-        **LOADER, "labels": LABELS, "n_classes": 8, "generator": None,
-    },
-    "make_conditional_loader_radius": lambda: {**LOADER, "generator": None},
-    "compute_diversity_metric": lambda: SAMPLES,
-    "nearest_mode": lambda: {**SAMPLES, **RING},
-    "mode_shares": lambda: {**SAMPLES, **RING},
-    "beyond_sigma_share": lambda: {**SAMPLES, "n_sigma": 3.0, **RING, "cluster_std": 0.25},
-    "integrate_density": lambda: {
-        "log_prob": density, "extent": (0, 1, 0, 1), "n": 3, "dtype": None, "device": None,
-    },
-    "style": dict,
-    "mode_colors": lambda: {"labels": LABELS},
-    "density_heatmap": lambda: {
-        **sheet(), "log_prob": density, "extent": (0, 1, 0, 1), "n": 3, "vmax": 1.0,
-        "colorbar": False, "title": "a", "dtype": None, "device": None,
-    },
-    "grid_warp": lambda: {
-        **sheet(), "transform": lambda z: z, "extent": (0, 1, 0, 1), "n_lines": 2, "n_points": 2,
-        "view": None, "title": "a", "linewidth": 1.0, "alpha": 0.5, "dtype": None, "device": None,
-    },
-    "scatter_modes": lambda: {
-        **sheet(), "x": DATA, "labels": LABELS, "colors": None, "extent": None, "size": 5.0,
-        "alpha": 0.5, "label": "a", "title": "a",
-    },
-    "layer_grid": lambda: {
-        "steps": [DATA, DATA], "labels": LABELS, "titles": ["a", "b"], "colors": None,
-        "extent": None, "n_cols": 2, "size": 4.0, "alpha": 0.5,
-    },
-    "scatter_stretch": lambda: {
-        **sheet(), "x": X, "log_abs_det": torch.zeros(4), "extent": None, "size": 4.0,
-    },
-    "map_views": lambda: {
-        "transforms": {"a": flows.Linear(torch.eye(2))}, "log_prob": lambda _, x: density(x),
-        "z": X, "extent": (-1, 1, -1, 1),
-    },
-    "training_curves": lambda: {
-        "curves": {"a": ([0, 1], [2.0, 1.0])}, "entropy": 0.5, **sheet(), "top": 3.0,
-        "entropy_label": "a", "title": "a",
-    },
-    "curve_gallery": lambda: {
-        "functions": {"a": torch.tanh}, "extent": (-1, 1), "n_cols": 1, "n": 3, "xlabel": "a",
-        "ylabel": "a",
-    },
-    "samples_and_density": lambda: {
-        **sheet(), "samples": X[:, 0], "log_probs": {"a": density}, "extent": (-1, 1), "bins": 3,
-        "n": 3, "title": "a",
-    },
-    "plot_conditional_samples_discrete": lambda: {
-        "samples_by_label": {0: DATA}, "data": DATA, "labels": LABELS, "title": "a",
-    },
-    "plot_conditional_samples_continuous": lambda: {
-        "samples_by_value": {1.0: DATA}, "data": DATA, "title": "a", "value_name": "radius",
-    },
-    "run_dots": lambda: {
-        **sheet(), "runs": {"a": [1.0, 2.0]}, "own": {"a": 1.0}, "color": "red", "xlabel": "a",
-        "limit": 2.0,
-    },
-    "sliders": lambda: {"function": lambda scale: None, "scale": (0.0, 1.0, 0.1, 0.5)},
-    "trained": lambda: {"name": "a", "value": 1.0, "unit": "nats", "digits": 4},
-}  # fmt: skip
 PUBLIC = {
     name: function
     for name, function in vars(gmu).items()
