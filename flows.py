@@ -525,7 +525,7 @@ class Coupling(Transform):
         ValueError: If the conditioner's s or t has another shape.
 
     References:
-        Dinh et al. 2014 (NICE); Dinh et al. 2017 (RealNVP), eqs. 4, 5 and 7 (there from data to
+        Dinh et al. 2014 (NICE); Dinh et al. 2017 (RealNVP), eqs. 4 to 8 (there from data to
         latent).
 
     Example:
@@ -1027,7 +1027,7 @@ def careful_mean(nll: Tensor, dim: int) -> Tensor:
         dim: Number of coordinates D.
 
     Returns:
-        A scalar. Its gradient is the plain mean's, but a far point pulls with `limit / excess`.
+        A scalar. Its gradient is the plain mean's, but that of a far point is divided by its `excess`.
 
     Example:
         >>> careful_mean(torch.tensor([1.0, 2.0, 3.0]), dim=2)

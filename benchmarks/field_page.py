@@ -16,7 +16,8 @@ myst:
 
 How long does a computer have to work until a flow has learnt the ring, and how well does it know it
 then? Here the flows of this course, the recipe of the reference chapter and other libraries answer
-side by side. The *gap* is the held-out loss minus the entropy of the ring, in nats: 0 is perfect
+side by side. The *gap* is the held-out loss minus that of the true density on the same points, in
+nats; in expectation that is the loss minus the entropy of the ring, and 0 is perfect
 ({doc}`chapters/5_training` explains it). A table gives the median over seeds and, in brackets, the
 lowest and the highest.
 """

@@ -6,10 +6,11 @@ from .spec import REVIEW, Prediction, Question, Spec, Task
 SPEC = Spec(
     name="bridges",
     title="Bridges and the base distribution",
-    question="A flow cannot tear the plane, so bridges remain between the modes of your ring: does "
-    "depth thin them, or a base with heavier tails?",
-    background="""A flow bends one connected cloud into the ring's separate modes. What it cannot
-cut stays as thin bridges, along which a few samples lie. **Strays** is the share of samples farther
+    question="Flows leave more samples between the modes of your ring than the ring has: does depth "
+    "make them fewer, or a base with heavier tails?",
+    background="""A flow bends one connected cloud into the ring's modes. Nothing forbids it to come
+as near as one likes, but it takes a steep map, and trained flows leave too much in between: bridges
+from mode to mode, and a haze. **Strays** is the share of samples farther
 than four standard deviations from every mode (of the true ring: 0.03 %). **bridge log p** is the
 lowest log-density on the way from one mode to the next, along the line that is straight in latent
 space. The Student base has heavier tails than the normal one.""",

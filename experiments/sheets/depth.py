@@ -50,9 +50,9 @@ def path_ratio(values):
     questions=[
         Question(
             "q1",
-            "Compare two flows of about equal cost: 16 couplings of width 8, and 6 of width "
-            "32. Which one comes closer to your ring, and is the difference larger than what "
-            "another seed changes?",
+            "Compare 16 couplings of width 8 with 6 of width 32. (The first has about a third of "
+            "the weights, and a step of it takes about twice as long.) Which one comes closer to "
+            "your ring, and is the difference larger than what another seed changes?",
         ),
         Question(
             "q2",
