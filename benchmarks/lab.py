@@ -7,6 +7,7 @@ python benchmarks/lab.py input    in a browser: from an input to the picture, wh
 python benchmarks/lab.py drawn    in a browser: steps a second with everything drawn (Linux)
 python benchmarks/lab.py seconds  in a browser: from Train to a gap of 0.1 on the ring, ten seeds
 python benchmarks/lab.py memory [minutes]    in a browser: the heap, training after training
+python benchmarks/lab.py rival    in a browser: a step of RealNVP 8x32, here and in TensorFlow.js
 """
 
 import json
@@ -267,7 +268,75 @@ def drawn(seconds: int = 6) -> None:
           f"{draws / wall:.0f} drawings a second")  # fmt: skip
 
 
-MEASURES = {"torch": against_torch, "seconds": waits, "memory": memory}  # what is stored
+# Steps from the same weights on the same batch, in turn: milliseconds of each, and both losses of
+# the first. What TensorFlow.js trains stays with it, but for the loss. Its gradient has no limit,
+# and Adam's means no correction: the Lab's step does more.
+BESIDE = """async ({ rounds, steps }) => {
+  tf.wasm.setWasmPaths("/node_modules/@tensorflow/tfjs-backend-wasm/dist/");
+  await tf.setBackend("wasm");
+  await tf.ready();
+  const chain = chainOf([8, 0, 0], 32), random = new Random(0), memory = chain.fresh();
+  chain.start(random);
+  chain.weights.forEach((w, k) => { chain.weights[k] = w + 0.05 * random.normal(); });
+  const batch = random.normals(512), x = tf.tensor(batch, [256, 2]), rate = tf.scalar(1e-3);
+  const params = chain.layers.flatMap(({ parts, weights }) =>
+    parts.map(({ shape }, k) => tf.tensor(weights[k].slice(), shape)));
+  let state = [params, params.map((p) => tf.zerosLike(p)), params.map((p) => tf.zerosLike(p))];
+  const both = {
+    lab() {
+      const [loss, gradient] = chain.gradient(batch);
+      chain.update(gradient, memory, 1e-3, 5);
+      return loss;
+    },
+    tensorflow() {
+      const out = tf.tidy(() => tfStep(...state, x, rate)), loss = out.pop(), n = params.length;
+      tf.dispose(state);
+      state = [0, 1, 2].map((k) => out.slice(k * n, k * n + n));
+      const value = loss.dataSync()[0];
+      loss.dispose();
+      return value;
+    },
+  };
+  const losses = Object.values(both).map((step) => step());
+  const times = { lab: [], tensorflow: [] };
+  for (let k = -2; k < rounds; k++) for (const [name, step] of Object.entries(both)) {
+    const start = performance.now();
+    for (let j = 0; j < steps; j++) step();
+    if (k >= 0) times[name].push((performance.now() - start) / steps);
+  }
+  return [losses, times];
+}"""
+
+
+def rival(rounds: int = 20, steps: int = 40) -> dict:
+    """The Lab's step of RealNVP 8x32, batch 256, and that of TensorFlow.js, side by side."""
+    import rivals
+    from playwright.sync_api import sync_playwright
+
+    rivals.fetch()
+    tags = "".join(f'<script src="/{s}"></script>' for s in rivals.SCRIPTS if "tf" in s)
+    (rivals.CACHE / "index.html").write_text(f"<!doctype html>{tags}", encoding="utf-8")
+    server = SERVER.replace("PROGRAMS", bundle.written(programs.stored()))
+    with sync_playwright() as playwright, serve_folder(rivals.CACHE) as address:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        tab = browser.new_page()
+        tab.goto(f"{address.rstrip('/')}/index.html")
+        tab.add_script_tag(content=f"{bundle.parts()}\n{server}")
+        tab.add_script_tag(path=ROOT / "benchmarks" / "tfjs.js")
+        losses, times = tab.evaluate(BESIDE, {"rounds": rounds, "steps": steps})
+        version = tab.evaluate("tf.version.tfjs")
+        browser.close()
+    assert abs(losses[0] - losses[1]) < 1e-4, f"the same flow has one loss: {losses}"
+    found = {name: round(statistics.median(all_of), 3) for name, all_of in times.items()}
+    ratios = [b / a for a, b in zip(times["lab"], times["tensorflow"], strict=True)]
+    load, cores = round(os.getloadavg()[0], 1), os.cpu_count()
+    found |= {"ratio": round(statistics.median(ratios), 2), "version": version}
+    print(f"milliseconds a step, medians of {rounds} rounds: {found}, load {load} on {cores} cores")
+    return {"rival": found | {"load": load, "cores": cores}}
+
+
+# What is stored.
+MEASURES = {"torch": against_torch, "seconds": waits, "memory": memory, "rival": rival}
 
 if __name__ == "__main__":
     what, *numbers = sys.argv[1:]

@@ -30,8 +30,8 @@ function tfFlow(z, params, backwards) {
     const i = backwards ? count - 1 - k : k, flip = i % 2 === 1;
     const kept = flip ? b : a, changed = flip ? a : b;
     const [s, t] = tfConditioner(kept, params.slice(6 * i, 6 * i + 6));
-    const moved = backwards ? changed.sub(t).mul(s.neg().exp()) : changed.mul(s.exp()).add(t);
-    total = backwards ? total.sub(s) : total.add(s);
+    const moved = backwards ? changed.mul(s.exp()).add(t) : changed.sub(t).mul(s.neg().exp());
+    total = backwards ? total.add(s) : total.sub(s);
     if (flip) a = moved; else b = moved;
   }
   return [tf.concat([a, b], 1), total.squeeze([1])];

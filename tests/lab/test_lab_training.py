@@ -191,6 +191,12 @@ def test_the_lab_as_it_begins_learns_the_ring_within_ten_seconds():
     assert sum(seconds is not None and seconds <= 10 for seconds in waited) >= 9
 
 
+def test_a_step_of_the_lab_is_four_times_as_fast_as_in_tensorflow_js():
+    """RealNVP 8x32, batch 256, in turn in one page, by `python benchmarks/lab.py rival`."""
+    measured = json.loads((ROOT / "benchmarks" / "lab.json").read_text(encoding="utf-8"))["rival"]
+    assert measured["ratio"] >= 4 and 4 * measured["lab"] < measured["tensorflow"]
+
+
 def test_rates_are_the_chapters(workshop):
     cases = [(s, n, 4e-3) for n in (1, 9, 20, 1000) for s in range(0, n, max(1, n // 7))]
     (got,) = workshop.run("rates", cases=cases)
