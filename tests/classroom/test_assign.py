@@ -170,5 +170,5 @@ def test_file_names_are_plain_and_apart():
 
 def test_cells_are_harmless():
     for text in ("=1", "+1", "-1", "@x", " =1", "\t=1", "\r=1", "\ufeff=1"):
-        assert harmless(text) == f"'{text}"
+        assert harmless(text) == "'" + text.replace("\r", "\n")
     assert [harmless(v) for v in (3, -2.5, "a=1", "", "'x")] == ["3", "-2.5", "a=1", "", "'x"]
