@@ -1,4 +1,5 @@
-"""What flows.py needs and no chapter teaches: checks of input, derivatives of a root, checkpoints.
+"""What flows.py needs and no chapter teaches: checks of input and words for what they do not see,
+derivatives of a root, checkpoints.
 
 The chapters import it and `flows.py` does; it imports neither. Copy the two files together.
 """
@@ -380,7 +381,7 @@ LARGEST = {"n": 10**8, "batch_size": 10**8} | dict.fromkeys(
     ("dim", "n_layers", "hidden_dim", "context_dim", "n_frequencies", "n_kept", "n_changed",
      "n_numbers", "bisections"), 10**4,
 )  # fmt: skip
-LIBRARIES = (str(Path(torch.__file__).parent), str(Path(dis.__file__).parent), "<frozen ")
+LIBRARIES = (str(Path(torch.__file__).parent), str(Path(dis.__file__).parent))
 
 
 def kinds_of(annotation) -> tuple:
