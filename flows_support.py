@@ -552,7 +552,7 @@ def gated(function: Callable) -> Callable:
         Traceback (most recent call last):
         TypeError: area: x must be a floating-point tensor, but is [1.0, 2.0]
     """
-    signature = inspect.signature(function)
+    signature, file = inspect.signature(function), inspect.unwrap(function).__code__.co_filename
     sizes = [name for name in signature.parameters if name in LARGEST]
 
     def arguments(args, kwargs) -> dict:
@@ -574,7 +574,7 @@ def gated(function: Callable) -> Callable:
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            if not caused_here(error, function.__code__.co_filename):
+            if not caused_here(error, file):
                 raise
             tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
             if any(torch._C._functorch.is_functorch_wrapped_tensor(leaf) for leaf in tensors):

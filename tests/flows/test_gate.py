@@ -87,6 +87,10 @@ CASES = {
     "a number beyond floats": (
         lambda: flows.shear(10**400), ValueError, "shear cannot take amount = 1000...",
     ),
+    "the same, through torch.no_grad": (
+        lambda: flow().sample(4, temperature=10**400), ValueError,
+        "Flow.sample cannot take n = 4, temperature = 1000...",
+    ),
     "too many points": (
         lambda: flow().sample(10**12), ValueError,
         "n must be at most 100000000, but is 1000000000000",
