@@ -1,4 +1,5 @@
-"""What flows.py needs and no chapter teaches: checks of input, derivatives of a root, checkpoints.
+"""What flows.py needs and no chapter teaches: checks of input and words for what they do not see,
+derivatives of a root, checkpoints.
 
 The chapters import it and `flows.py` does; it imports neither. Copy the two files together.
 """
@@ -380,7 +381,7 @@ LARGEST = {"n": 10**8, "batch_size": 10**8} | dict.fromkeys(
     ("dim", "n_layers", "hidden_dim", "context_dim", "n_frequencies", "n_kept", "n_changed",
      "n_numbers", "bisections"), 10**4,
 )  # fmt: skip
-LIBRARIES = (str(Path(torch.__file__).parent), str(Path(dis.__file__).parent), "<frozen ")
+LIBRARIES = (str(Path(torch.__file__).parent), str(Path(dis.__file__).parent))
 
 
 def kinds_of(annotation) -> tuple:
@@ -551,7 +552,7 @@ def gated(function: Callable) -> Callable:
         Traceback (most recent call last):
         TypeError: area: x must be a floating-point tensor, but is [1.0, 2.0]
     """
-    signature = inspect.signature(function)
+    signature, file = inspect.signature(function), inspect.unwrap(function).__code__.co_filename
     sizes = [name for name in signature.parameters if name in LARGEST]
 
     def arguments(args, kwargs) -> dict:
@@ -573,7 +574,7 @@ def gated(function: Callable) -> Callable:
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            if not caused_here(error, function.__code__.co_filename):
+            if not caused_here(error, file):
                 raise
             tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
             if any(torch._C._functorch.is_functorch_wrapped_tensor(leaf) for leaf in tensors):

@@ -68,23 +68,45 @@ CASES = {
         lambda: flows.train(flow(), flows.resample(X), steps=1, checkpoint=3), TypeError,
         "train: checkpoint must be a text or a path, but is 3",
     ),
+    "no batch": (
+        lambda: flows.mean_nll(flow(), None), TypeError,
+        f"point_nll: batch {TENSOR} or a tuple, but is None",
+    ),
+    "a number for held-out points": (
+        lambda: flows.leave_gradient(flow(), None, 5.0, 3), TypeError,
+        f"point_nll: batch {TENSOR} or a tuple, but is 3",
+    ),
     "no list": (
         lambda: flows.walk(3, X), TypeError, "walk: maps must be a list, but is 3",
     ),
     "shapes that do not go together": (
         lambda: flows.planar(X, torch.zeros(3), torch.zeros(3), 0.0), ValueError,
         "planar cannot take z = a torch.float32 tensor of shape (4, 2), w = a torch.float32 tensor "
-        "of shape (3,), u = a torch.float32 tensor of shape (3,), b = 0.0: size mismatch, ",
+        "of shape (3,), u = a torch.float32 tensor of shape (3,), b = 0.0: size mismatch, ...",
     ),
     "a number beyond floats": (
-        lambda: flows.shear(10**400), ValueError, "shear cannot take amount = 1000",
+        lambda: flows.shear(10**400), ValueError, "shear cannot take amount = 1000...",
+    ),
+    "the same, through torch.no_grad": (
+        lambda: flow().sample(4, temperature=10**400), ValueError,
+        "Flow.sample cannot take n = 4, temperature = 1000...",
     ),
     "too many points": (
         lambda: flow().sample(10**12), ValueError,
         "n must be at most 100000000, but is 1000000000000",
     ),
     "too many layers, by place": (
-        lambda: flows.RealNVP(2, 4, 10**12), ValueError, "n_layers must be at most 10000, but is",
+        lambda: flows.RealNVP(2, 4, 10**12), ValueError,
+        "n_layers must be at most 10000, but is 1000000000000",
+    ),
+    "a curve without end": (
+        lambda: flows.solve_planar(X[:, 0], torch.tensor(1.0), 10**12), ValueError,
+        "bisections must be at most 10000, but is 1000000000000",
+    ),
+    "what a method is given, and not the object": (
+        lambda: flows.AffineCoupling(2, 4).decode(X, torch.ones(4, 3)), ValueError,
+        "Conditioner.raw cannot take kept = a torch.float32 tensor of shape (4, 1), context = a "
+        "torch.float32 tensor of shape (4, 3): ...",
     ),
     "weights of another flow": (
         lambda: flows_support.from_eight_bits(flow(), 3), TypeError,
@@ -98,7 +120,10 @@ def test_the_argument_is_named(label):
     call, kind, words = CASES[label]
     with pytest.raises(kind) as caught:
         call()
-    assert type(caught.value) is kind and str(caught.value).startswith(words), caught.value
+    said = (
+        str(caught.value)[: len(words) - 3] + "..." if words.endswith("...") else str(caught.value)
+    )
+    assert type(caught.value) is kind and said == words, caught.value
 
 
 def test_what_was_said_first_stays_beside_it():

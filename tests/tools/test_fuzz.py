@@ -33,6 +33,13 @@ def test_junk_has_an_answer(module):
     assert {name: found for name in names if (found := fuzz.tried(name, 12, seed=7))} == {}
 
 
+def test_a_checkpoint_of_any_name_is_written_nowhere(tmp_path, monkeypatch):
+    made = {**fuzz.EXAMPLES["flows.train"](), "checkpoint": "a"}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fuzz, "arguments", lambda name, stream: made)
+    assert fuzz.tried("flows.train", 1, seed=0) == {} and not list(tmp_path.iterdir())
+
+
 SIGMOID = "flows.Sigmoid.decode"
 
 
