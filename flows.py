@@ -1027,7 +1027,7 @@ def careful_mean(nll: Tensor, dim: int) -> Tensor:
         dim: Number of coordinates D.
 
     Returns:
-        A scalar. Its gradient is the plain mean's, but that of a far point is divided by its `excess`.
+        A scalar. Its gradient is the plain mean's; that of a far point is divided by its `excess`.
 
     Example:
         >>> careful_mean(torch.tensor([1.0, 2.0, 3.0]), dim=2)

@@ -347,8 +347,8 @@ def turned_by(degrees):
         hints=(
             "Write the turn as a product of a lower and an upper triangular matrix.",
             "A coupling scales only the coordinate that changes, and by a positive factor.",
-            "With z2 kept, x1 = c z1 - s z2, where c and s are cosine and sine of the angle. What is "
-            "left to do with x1 kept?",
+            "With z2 kept, x1 = c z1 - s z2, where c and s are cosine and sine of the angle. "
+            "What is left to do with x1 kept?",
         ),
         ports={
             "turned": "lambda z, degrees: Compose(turned_by(degrees)).decode(z)",

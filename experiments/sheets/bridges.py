@@ -6,8 +6,8 @@ from .spec import REVIEW, Prediction, Question, Spec, Task
 SPEC = Spec(
     name="bridges",
     title="Bridges and the base distribution",
-    question="Flows leave more samples between the modes of your ring than the ring has: does depth "
-    "make them fewer, or a base with heavier tails?",
+    question="Flows leave more samples between the modes of your ring than the ring has: does "
+    "depth make them fewer, or a base with heavier tails?",
     background="""A flow bends one connected cloud into the ring's modes. Nothing forbids it to come
 as near as one likes, but it takes a steep map, and trained flows leave too much in between: bridges
 from mode to mode, and a haze. **Strays** is the share of samples farther
