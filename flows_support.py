@@ -473,7 +473,7 @@ def caused_here(error: Exception, file: str) -> bool:
         >>> caused_here(OSError("disk full"), __file__)
         False
     """
-    kinds = (TypeError, ValueError, AttributeError, IndexError, OverflowError, RuntimeError)
+    kinds = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)
     if not isinstance(error, kinds) or isinstance(error, torch.OutOfMemoryError):
         return False
     if str(error).startswith("CUDA") or re.search(r"\(\) (got|takes|missing) ", str(error)):
