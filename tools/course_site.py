@@ -341,6 +341,7 @@ def finish_site(app, exception) -> None:
     write_search_index(out, soups)
     write_map(out, soups, base, config.root_doc)
     names = reading_order(config.root_doc, app.env.toctree_includes)
+    names += sorted(app.env.found_docs - set(names))
     chapters = [(name, app.env.titles[name].astext()) for name in names if name != config.root_doc]
     write_lost_page(out, base, title, chapters)
     repository = None if is_placeholder() else address()

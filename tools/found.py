@@ -73,7 +73,9 @@ def sections_of(soup: BeautifulSoup) -> list[tuple[str, str, str]]:
     whole = page.select("section[id]")
     headed = [s for s in whole if s.find(re.compile("^h[1-6]$"), recursive=False)]
     marked = [(s, s.find(re.compile("^h[1-6]$"), recursive=False)) for s in headed]
-    for formula in find_formulas(page):  # an excerpt says that there is one
+    # An excerpt says that there is one, whether it is set already or not.
+    set_already = page.select(".formula-pieces, mjx-container:not(.formula-pieces *)")
+    for formula in [*find_formulas(page), *set_already]:
         formula.replace_with("…")
     for tag in page.select(NOT_PROSE):
         tag.extract()

@@ -586,7 +586,8 @@ def test_what_is_pressed_while_the_page_prepares_is_done(tab):
 
 def test_pause_and_train_in_one_breath_trains_on(tab):
     """The report that it paused comes late: it is not about the order to go on."""
-    open_lab(tab, f"data=moons&{SMALL}".replace("steps=500", "steps=6000"))
+    # (It takes ten seconds at least: it does not end meanwhile.)
+    open_lab(tab, "data=moons&layers=8&width=32&batch=256&steps=6000")
     tab.click("text=Train")
     wait_until(tab, lambda: lab(tab, "first.done") > 0)
     there = tab.evaluate(
