@@ -23,6 +23,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -408,7 +409,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all that train")
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS))
-    parser.add_argument("--workers", type=int, default=2, help="runs at the same time")
+    parser.add_argument("--workers", type=int, default=2, help="threads of runs at the same time")
     options = parser.parse_args(arguments)
     notebooks = [path.resolve() for path in options.notebooks] or training_chapters()
     if not notebooks:
@@ -424,11 +425,22 @@ def main(arguments: list[str] | None = None) -> int:
     jobs = [(name, path) for name in pythons for path in notebooks]
     results = {(name, path.stem): None for name, path in jobs}
     start = time.perf_counter()
-    with ThreadPoolExecutor(max(1, options.workers)) as pool:
-        running = {
-            pool.submit(replay, path, SETTINGS[name], pythons[name]): (name, path.stem)
-            for name, path in jobs
-        }
+    workers = max(1, options.workers)
+    places, door = threading.Semaphore(workers), threading.Lock()
+
+    def in_its_places(path: Path, name: str) -> Result:
+        """A run takes a place for each of its threads: with more than there are, all wait."""
+        needs = min(workers, SETTINGS[name].threads)
+        with door:
+            for _ in range(needs):
+                places.acquire()
+        try:
+            return replay(path, SETTINGS[name], pythons[name])
+        finally:
+            places.release(needs)
+
+    with ThreadPoolExecutor(workers) as pool:
+        running = {pool.submit(in_its_places, path, name): (name, path.stem) for name, path in jobs}
         for done, job in enumerate(as_completed(running), start=1):
             name, stem = running[job]
             result = results[name, stem] = job.result()

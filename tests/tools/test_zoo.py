@@ -1,6 +1,7 @@
 """tools/zoo.py, on tiny notebooks: which chapters train, what a run reports, the table."""
 
 import subprocess
+import time
 
 import nbformat
 import pytest
@@ -180,6 +181,25 @@ def test_the_table_names_every_run():
     assert own.index("passed") == header.index("5_training")
     assert own.index("FAILED: Cell 3") == header.index("7_outlook")
     assert "4 FAILED" in default and "2.13.0, DEFAULT, 1" in default
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_runs_take_a_place_for_each_of_their_threads(workers, write, monkeypatch, capsys):
+    """Two runs with two threads each, on two cores, would wait for one another for minutes."""
+    now, most = [0], [0]
+
+    def replay(path, setting, python):
+        now[0] += setting.threads
+        most[0] = max(most[0], now[0])
+        time.sleep(0.02)
+        now[0] -= setting.threads
+        return zoo.Result(1, [], KERNEL)
+
+    monkeypatch.setattr(zoo, "replay", replay)
+    notebooks = [str(write(name, ("1", None))) for name in "abc"]
+    chosen = ["two-threads", "own", "default"]
+    assert zoo.main([*notebooks, "--settings", *chosen, "--workers", str(workers)]) == 0
+    assert most[0] <= max(workers, 2)
 
 
 @pytest.mark.parametrize("faults", [[], [FAULT]])
