@@ -525,7 +525,7 @@ class Coupling(Transform):
         ValueError: If the conditioner's s or t has another shape.
 
     References:
-        Dinh et al. 2014 (NICE); Dinh et al. 2017 (RealNVP), eqs. 4 to 8 (there from data to
+        Dinh et al. 2014 (NICE); Dinh et al. 2017 (RealNVP), eqs. 4, 5, 7 and 8 (there from data to
         latent).
 
     Example:

@@ -41,6 +41,8 @@ new MutationObserver(() => {
 }).observe(document, { childList: true, subtree: true });
 """
 
+KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
+
 
 def keep_quiet(config: Path) -> None:
     """Settings for a Jupyter that asks nothing and saves nothing by itself."""
@@ -131,6 +133,8 @@ def open_notebook(chromium, address):
     page = chromium.new_page(viewport={"width": 1300, "height": 1500})
     page.add_init_script(NOTE_DIALOGS)
     page.goto(address)
+    if "/lab/" in address:  # a cell that runs before there is a kernel makes JupyterLab ask for one
+        page.wait_for_function(f"{KERNEL}?.status === 'idle'")
     return page, page.locator(".jp-Notebook .jp-Cell")
 
 

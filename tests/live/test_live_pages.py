@@ -315,7 +315,9 @@ def test_what_moves_has_its_figure_styled_anew_and_not_the_page(path, chromium, 
         lambda: figure.get_by_role("button", name="Copy link").press("Enter"),
     ):
         assert restyled(chromium, page, tmp_path, act) < 200
-    all_of_it = lambda: page.evaluate("document.body.classList.add('landing')")  # noqa: E731
+    all_of_it = lambda: page.evaluate(  # noqa: E731
+        "document.body.classList.add('landing'), document.body.offsetHeight"
+    )
     assert restyled(chromium, page, tmp_path, all_of_it) > 200, "the meter works"
     context.close()
 
