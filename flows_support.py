@@ -553,7 +553,7 @@ def gated(function: Callable) -> Callable:
         TypeError: area: x must be a floating-point tensor, but is [1.0, 2.0]
     """
     signature, file = inspect.signature(function), inspect.unwrap(function).__code__.co_filename
-    sizes = [name for name in signature.parameters if name in LARGEST]
+    sizes = [(k, name) for k, name in enumerate(signature.parameters) if name in LARGEST]
 
     def arguments(args, kwargs) -> dict:
         bound = signature.bind(*args, **kwargs).arguments
@@ -564,13 +564,10 @@ def gated(function: Callable) -> Callable:
         __tracebackhide__ = True
         if torch.compiler.is_compiling():
             return function(*args, **kwargs)
-        if sizes and (len(args) > 1 or kwargs):
-            placed = dict(zip(signature.parameters, args, strict=False))
-            for name, value in {**placed, **kwargs}.items():
-                if name in sizes and isinstance(value, Integral) and value > LARGEST[name]:
-                    raise ValueError(
-                        f"{name} must be at most {LARGEST[name]}, but is {shown(value)}"
-                    )
+        for k, name in sizes:
+            value = kwargs.get(name, args[k] if k < len(args) else None)
+            if isinstance(value, Integral) and value > LARGEST[name]:
+                raise ValueError(f"{name} must be at most {LARGEST[name]}, but is {shown(value)}")
         try:
             return function(*args, **kwargs)
         except Exception as error:

@@ -199,8 +199,12 @@ def waits(seeds: int = 10, gap: float = 0.1) -> dict:
                 found[name].append(waited and round(waited, 2))
                 tab.close()
             print(f"{name}: {found[name]}", flush=True)
-    load, cores = round(os.getloadavg()[0], 1), os.cpu_count()
-    return {"seconds": {"gap": gap, "load": load, "cores": cores, "tried": found}}
+    return {"seconds": {"gap": gap, **how_busy(), "tried": found}}
+
+
+def how_busy() -> dict:
+    """Under which load a time was measured."""
+    return {"load": round(os.getloadavg()[0], 1), "cores": os.cpu_count()}
 
 
 def memory(minutes: float = 10.0) -> dict:
@@ -329,10 +333,9 @@ def rival(rounds: int = 20, steps: int = 40) -> dict:
     assert abs(losses[0] - losses[1]) < 1e-4, f"the same flow has one loss: {losses}"
     found = {name: round(statistics.median(all_of), 3) for name, all_of in times.items()}
     ratios = [b / a for a, b in zip(times["lab"], times["tensorflow"], strict=True)]
-    load, cores = round(os.getloadavg()[0], 1), os.cpu_count()
-    found |= {"ratio": round(statistics.median(ratios), 2), "version": version}
-    print(f"milliseconds a step, medians of {rounds} rounds: {found}, load {load} on {cores} cores")
-    return {"rival": found | {"load": load, "cores": cores}}
+    found |= {"ratio": round(statistics.median(ratios), 2), "version": version, **how_busy()}
+    print(f"milliseconds a step, medians of {rounds} rounds: {found}")
+    return {"rival": found}
 
 
 # What is stored.
@@ -346,7 +349,7 @@ if __name__ == "__main__":
         STORED.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         sys.exit()
     if what in ("input", "drawn"):
-        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        print("load {load} on {cores} cores".format(**how_busy()))
         inputs() if what == "input" else drawn()
         sys.exit()
     server = SERVER.replace("PROGRAMS", bundle.written(programs.stored()))

@@ -117,20 +117,14 @@ POINTS = torch.zeros(4, 2)
 LOADER = {"data": DATA, "batch_size": 2, "seed": 1}
 
 
-def both(make: Callable[[], nn.Module], points: Callable[[], Tensor], name: str) -> dict:
-    """Examples of the two directions of a transform."""
+def both(make: Callable[[], nn.Module], points: Callable[[], Tensor], name: str, end="") -> dict:
+    """Examples of the two directions of a transform; those whose names end so."""
     return {
-        f"{name}.decode": lambda: {"self": make(), "z": points(), "context": None},
-        f"{name}.encode": lambda: {"self": make(), "x": points(), "context": None},
-    }
-
-
-def steps(make: Callable[[], nn.Module], points: Callable[[], Tensor], name: str) -> dict:
-    """Examples of the two directions, step by step."""
-    return {
-        f"{name}.decode_steps": lambda: {"self": make(), "z": points(), "context": None},
-        f"{name}.encode_steps": lambda: {"self": make(), "x": points(), "context": None},
-    }
+        f"{name}.{direction}{end}": lambda place=place: {
+            "self": make(), place: points(), "context": None
+        }
+        for direction, place in (("decode", "z"), ("encode", "x"))
+    }  # fmt: skip
 
 
 def planar() -> flows.Planar:
@@ -160,7 +154,7 @@ FLOWS = {
     "walk": lambda: {"maps": [flows.Affine().decode], "value": line(), "context": None},
     "Compose": lambda: {"layers": [flows.Affine(), flows.Tanh()]},
     **both(two_affine, line, "Compose"),
-    **steps(two_affine, line, "Compose"),
+    **both(two_affine, line, "Compose", "_steps"),
     "Linear": lambda: {"matrix": torch.eye(2), "shift": torch.zeros(2)},
     **both(lambda: flows.Linear(flows.rotation(30.0)), plane, "Linear"),
     "rotation": lambda: {"degrees": 30.0, "dim": 2},
@@ -175,7 +169,7 @@ FLOWS = {
     "steps_of": lambda: {"layers": [flows.Affine()], "direction": "encode"},
     "Flow": lambda: {"layers": [flows.Affine()], "dim": 2, "context_dim": 0},
     **both(real_nvp, plane, "Flow"),
-    **steps(real_nvp, plane, "Flow"),
+    **both(real_nvp, plane, "Flow", "_steps"),
     "Flow.log_prob": lambda: {"self": real_nvp(context_dim=3), "x": plane(),
                               "context": torch.ones(4, 3)},
     "Flow.sample": lambda: {"self": real_nvp(), "n": 4, "context": None, "generator": generator(),
@@ -518,11 +512,10 @@ def run(name: str, given: dict):
 
 
 def shown(value) -> str:
-    """An argument, in short."""
-    if isinstance(value, Tensor) and value.numel() > 4:
-        return f"<{str(value.dtype)[6:]} {tuple(value.shape)}>"
-    text = " ".join(repr(value).split())
-    return text if len(text) < 60 else text[:57] + "..."
+    """An argument, in short: of few numbers, the numbers."""
+    if isinstance(value, Tensor) and value.numel() <= 4:
+        return " ".join(repr(value).split())
+    return flows_support.shown(value)
 
 
 def judge(name: str, given: dict) -> str | None:
