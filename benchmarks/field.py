@@ -34,15 +34,15 @@ PLAN = {
     "tune": {"steps": 300, "seed": 1000},  # a seed that is not among those below
     "lengths": {100: 5, 300: 5, 800: 3},  # steps -> seeds; the longest comes last
     "reference": {"epochs": 300, "seeds": 5},
-    "labels": {"steps": 1000, "seeds": 5, "reference": 1},
+    "labels": {"steps": 600, "seeds": 5, "reference": 3},
     "speed": {"sizes": [10**3, 10**4, 10**5], "repeats": 3, "large": [10**6], "largest": 10**7},
-    "depth": {"layers": [2, 8, 32, 100], "steps": 300, "seeds": 1},
+    "depth": {"layers": [2, 8, 32, 100], "steps": 300, "seeds": 3},
     "long": {"steps": 3000, "seeds": 3},
 }
 QUICK = PLAN | {
     "lengths": {100: 2, 300: 2},
     "reference": {"epochs": 300, "seeds": 1},
-    "labels": {"steps": 1000, "seeds": 1, "reference": 0},
+    "labels": {"steps": 600, "seeds": 1, "reference": 0},
     "speed": {"sizes": [10**3, 10**4], "repeats": 1, "large": [], "largest": 0},
     "depth": {"layers": [], "steps": 300, "seeds": 0},
     "long": {"steps": 3000, "seeds": 0},
