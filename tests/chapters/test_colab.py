@@ -30,7 +30,7 @@ from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from repository import address
-from samples import some_of, takes_long
+from samples import ALL_TESTS, some_of, takes_long
 from solutions import TARGET
 
 from classroom.sheet import read_hand_in
@@ -170,6 +170,11 @@ def installs(cell) -> bool:
     return execute.has_tag(cell, "setup")
 
 
+# How solutions begin that take a while. The former run nowhere, the latter in make test-all and in
+# test_devices.py, with few layers and steps.
+SLOW = ("# About",) if ALL_TESTS else ("# About", "# Up to")
+
+
 def add_solutions(notebook) -> None:
     """Append the solutions of the exercises, less those that say they take a while."""
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
@@ -177,7 +182,7 @@ def add_solutions(notebook) -> None:
     assert bool(solutions) == TARGET.exists()  # an edition without solutions has none
     for solution in solutions:
         blocks = re.findall(r"^```python\n(.*?)^```$", solution, flags=re.DOTALL | re.MULTILINE)
-        if blocks and not blocks[0].startswith("# About"):
+        if blocks and not blocks[0].startswith(SLOW):
             notebook.cells.append(nbformat.v4.new_code_cell("\n".join(blocks)))
 
 
