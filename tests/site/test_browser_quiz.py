@@ -127,6 +127,8 @@ def test_an_answered_quiz_is_accessible_and_fits(open_quiz, size):
         box = form.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= tab.viewport_size["width"]
         assert form.evaluate("(part) => part.scrollWidth <= part.clientWidth + 1")
+    if not size:
+        return  # its parts have the same names and colours at a desk and on a phone
     assert not axe_violations(tab, within=".quiz")
     by_night(tab)
     assert not axe_violations(tab, within=".quiz", colours_only=True)

@@ -212,9 +212,9 @@ class TestEachPage:
         assert not page.watch.troubles
         assert not page.evaluate(BROKEN)
 
-    @pytest.mark.usefixtures("thorough")
     def test_every_control_of_its_figures_is_reached(self, page):
         """With Tab alone, each in turn, seen, and left again; arrows do what a slider promises."""
+        stands_for_others(page.name, few(PAGES, 6))  # (test_live_pages.py moves them by keys, too)
         controls = "[data-param], canvas[tabindex], button"
         wanted = page.locator(f".live-figure:not([data-lab]) :is({controls})")
         reached, count = 0, wanted.count()
@@ -243,10 +243,14 @@ class TestEachPage:
         widths = """[...document.querySelectorAll('.live-figure canvas')]
             .filter((canvas) => canvas.checkVisibility()).map((canvas) => canvas.offsetWidth)"""
         assert all(100 <= width <= 360 for width in page.evaluate(widths))
+        if page.name in CHAPTERS:  # (the aims fill a screen more than at a desk)
+            assert 0 < page.evaluate(FIRST_FIGURE) < 3 * 800, "on the first three screens"
+
+    @pytest.mark.usefixtures("thorough")
+    def test_all_parts_fit_a_phone(self, page):
+        page.add_style_tag(content=LAY_OUT_ALL)
         page.set_viewport_size({"width": 390, "height": 844})
         settled(page)
-        if page.name in CHAPTERS:  # (the aims fill a screen more than at a desk)
-            assert 0 < page.evaluate(FIRST_FIGURE) < 3 * 844, "on the first three screens"
         assert not page.evaluate(FAR_CONTROLS), "a figure and its first control fit a phone"
         assert not page.evaluate(TOO_WIDE), "formulas, less those in tables, which scroll"
         for picture in page.locator("article img.fills:visible").all():
