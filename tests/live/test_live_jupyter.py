@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from browser import PATIENCE
 from playwright.sync_api import TimeoutError
-from samples import some_of
+from samples import some_of, takes_long
 
 ROOT = Path(__file__).resolve().parents[2]
 CELLS = [
@@ -171,6 +171,7 @@ def test_slider_with_a_live_kernel(front, server, chromium):
     page.close()
 
 
+@takes_long  # it comes to its cell as the figure above does; what it does is in tests/lab
 def test_the_flow_lab_with_a_live_kernel(server, chromium):
     """It is drawn below its cell, and trains there in a worker; its keys are its own."""
     page, cells = open_notebook(chromium, f"{server}/lab/workspaces/flow/tree/flow.ipynb")
