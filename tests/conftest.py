@@ -19,13 +19,18 @@ def pytest_configure():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Without a GPU, torch notes the whole stack at each `torch.manual_seed`, for one that may come: a
+# millisecond for each of thousands of tests.
+seed = torch.manual_seed if torch.cuda.is_available() else torch.default_generator.manual_seed
+
+
 @pytest.fixture(autouse=True)
 def own_random_stream():
     """Each test starts from the same seed, on one thread, and leaves both as they were."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # tiny networks: more threads only cost time
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        seed(0)
         yield
     torch.set_num_threads(threads)
 

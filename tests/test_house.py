@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import edition
@@ -95,11 +96,17 @@ def test_installing_the_course_replaces_nothing():
         assert operators == [">="], f"{line}: only a lower bound"
 
 
+@cache
+def parsed(source: str) -> ast.Module:
+    """The tree of a source, which several tests walk."""
+    return ast.parse(source)
+
+
 def imported(*patterns: str) -> set[str]:
     """Packages, by the names under which pip knows them, that the course's files import."""
     names = set()
     for path in (path for pattern in patterns for path in ROOT.glob(pattern)):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -287,7 +294,7 @@ def without_encoding(source: str) -> list[int]:
     On many machines that is not UTF-8: text is garbled, or the program stops.
     """
     lines = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if not isinstance(node, ast.Call):
             continue
         given = {keyword.arg: keyword.value for keyword in node.keywords}

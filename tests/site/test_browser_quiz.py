@@ -12,7 +12,6 @@ SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
 STEMS = [stem for stem in chapters() if f"chapters/{stem}" in DOCUMENTS]
 FIRST = STEMS[0]
 PHONE = {"width": 390, "height": 844}
-each_chapter = pytest.mark.parametrize("stem", STEMS)
 a_few_chapters = pytest.mark.parametrize("stem", some_of(STEMS))
 
 
@@ -48,7 +47,7 @@ ANSWER = """(all) => Object.entries(all).map(([name, answers]) => {
 })"""
 
 
-@each_chapter
+@a_few_chapters
 def test_every_answer_is_told_what_the_notebook_says(open_quiz, stem):
     tab, questions = open_quiz(stem), quiz(stem).questions
     legends = tab.locator(".quiz-question legend").all_text_contents()
@@ -128,6 +127,8 @@ def test_an_answered_quiz_is_accessible_and_fits(open_quiz, size):
         box = form.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= tab.viewport_size["width"]
         assert form.evaluate("(part) => part.scrollWidth <= part.clientWidth + 1")
+    if not size:
+        return  # its parts have the same names and colours at a desk and on a phone
     assert not axe_violations(tab, within=".quiz")
     by_night(tab)
     assert not axe_violations(tab, within=".quiz", colours_only=True)

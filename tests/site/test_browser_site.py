@@ -84,6 +84,10 @@ MARK_KINDS_OF_TEXT = """() => {
 }"""
 MOUNT = "() => window.mountLiveFigures?.()"  # all at once: else only those in view are alive
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
+FIRST_FIGURE = """(() => {
+    const first = document.querySelector("figure:has([data-live])");
+    return first.getBoundingClientRect().top + scrollY;
+})()"""
 FOCUSED = "document.activeElement"
 
 TOO_WIDE = """() => {
@@ -199,6 +203,8 @@ class TestEachPage:
     """The page's figures are alive; the tests come in this order, for axe's thins the page out."""
 
     def test_it_is_quiet(self, page):
+        if page.name in CHAPTERS:
+            assert 0 < page.evaluate(FIRST_FIGURE) < 2 * 900, "a reader plays before reading on"
         figures = page.locator(".live-figure:not([data-lab])").count()
         assert figures == page.locator("img[data-live]").count()
         page.evaluate(SCROLL_THROUGH)
@@ -206,9 +212,9 @@ class TestEachPage:
         assert not page.watch.troubles
         assert not page.evaluate(BROKEN)
 
-    @pytest.mark.usefixtures("thorough")
     def test_every_control_of_its_figures_is_reached(self, page):
         """With Tab alone, each in turn, seen, and left again; arrows do what a slider promises."""
+        stands_for_others(page.name, few(PAGES, 6))  # (test_live_pages.py moves them by keys, too)
         controls = "[data-param], canvas[tabindex], button"
         wanted = page.locator(f".live-figure:not([data-lab]) :is({controls})")
         reached, count = 0, wanted.count()
@@ -237,6 +243,12 @@ class TestEachPage:
         widths = """[...document.querySelectorAll('.live-figure canvas')]
             .filter((canvas) => canvas.checkVisibility()).map((canvas) => canvas.offsetWidth)"""
         assert all(100 <= width <= 360 for width in page.evaluate(widths))
+        if page.name in CHAPTERS:  # (the aims fill a screen more than at a desk)
+            assert 0 < page.evaluate(FIRST_FIGURE) < 3 * 800, "on the first three screens"
+
+    @pytest.mark.usefixtures("thorough")
+    def test_all_parts_fit_a_phone(self, page):
+        page.add_style_tag(content=LAY_OUT_ALL)
         page.set_viewport_size({"width": 390, "height": 844})
         settled(page)
         assert not page.evaluate(FAR_CONTROLS), "a figure and its first control fit a phone"
@@ -482,8 +494,7 @@ class TestCircumstances:
         wait_until(tab, lambda: readout.text_content() != before)
         tab.close()
 
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("name", [LANDING, CHAPTER])
+    @pytest.mark.parametrize(("name", "scheme"), [(LANDING, "dark"), (CHAPTER, "light")])
     def test_without_javascript(self, open_page, name, scheme):
         tab = open_page(name, java_script_enabled=False, color_scheme=scheme)
         text = tab.locator("article").inner_text()

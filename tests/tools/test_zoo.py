@@ -6,6 +6,7 @@ import time
 import nbformat
 import pytest
 import zoo
+from samples import takes_long
 
 PRINTS_PATH = "import torch\nprint(torch.backends.cpu.get_cpu_capability())"
 BAND = "gap ≈ {} nats: as in the stored runs"  # as tests/chapters/nbval_sanitize.cfg masks it
@@ -85,6 +86,7 @@ def test_settings_are_those_of_the_design():
     assert any(setting.torch == "2.11.0" for setting in zoo.SETTINGS.values())
 
 
+@takes_long  # the next test sees the same path, and what is masked is tried below it
 def test_a_run_takes_the_path_it_is_told(write, monkeypatch):
     """Whatever path the caller's own environment chooses; and masks what `make test` masks."""
     monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
