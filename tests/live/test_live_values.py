@@ -591,6 +591,24 @@ def test_an_argument_of_a_handler_that_it_does_not_read_is_refused():
             assert parameter in read or free or parameter in PASSED.get(name, ()), (name, parameter)
 
 
+@pytest.mark.parametrize(
+    ("handler", "words"),
+    [
+        (lambda low, a, b: low.value(0.0), "a fault of the compiler"),  # another shape
+        (lambda low, a, b: low.cast(a, torch.float64), "a fault of the compiler"),
+        (lambda low, a, b: a, r"torch\.sub with alpha=2\.5 cannot.*instead: it without alpha"),
+    ],
+)
+def test_a_handler_that_is_wrong_is_found_out(monkeypatch, handler, words):
+    """The value's shape and dtype are held against the graph's, and no argument is passed over."""
+    from live.compiler.lower import HANDLERS
+
+    monkeypatch.setitem(HANDLERS, "sub", handler)
+    alpha = 2.5 if "alpha" in words else 1
+    with pytest.raises(CompileError, match=f"(?s){words}"):
+        compile(lambda z: torch.sub(z, z, alpha=alpha), Z)
+
+
 # What is written about it -------------------------------------------------------------------------
 
 
