@@ -20,7 +20,7 @@ def figure():
 
 
 def shown(chromium, folder, figure, spec):
-    """(Is the figure alive?, does its picture stay?, what the page says in its console and below)."""
+    """(Is the figure alive?, does its picture stay?, what the page says: console and note)."""
     path, told = folder / "figure.html", []
     path.write_text(bundle.page(figure.code, spec, figure.data, figure.png()), encoding="utf-8")
     page = chromium.new_page()
