@@ -285,9 +285,11 @@ def test_no_comment_ends_early(node):
     lines = {}
     exec(compile_text := "def f(z):\n    return z * 2  # \u2028throw 1\u2029throw 2\x85\x0cthrow 3",
          lines)  # fmt: skip
-    linecache.cache["<odd>"] = (len(compile_text), None, compile_text.splitlines(True), "<odd>")
+    as_read = [f"{line}\n" for line in compile_text.split("\n")]  # (splitlines would cut it)
+    linecache.cache["<odd>"] = (len(compile_text), None, as_read, "<odd>")
     exec(builtins.compile(compile_text, "<odd>", "exec"), lines)
     program = compile(lines["f"], Z)
+    assert "throw 3" in program.code, "the comment is there"
     assert not set("\u2028\u2029\x85\x0c") & set(program.code)
     assert largest_error(node.run(program, Z), 2 * Z) == 0
 
