@@ -143,7 +143,7 @@ hardships: $(READY)  ## Try the build under hardship: killed, twice at once, wit
 mutants: $(READY)  ## Change a module at random and see whether its tests notice (OF=flows.py N=60)
 	$(BIN)/python tools/mutants.py $(OF) --n $(N) --seed $(SEED)
 
-faults: $(READY)  ## Put faults into the page of a live figure, and see whether the tests notice
+faults: $(READY)  ## Put written-down faults into the code, and see whether the tests notice
 	$(BIN)/python tools/page_mutants.py
 
 fuzz: $(READY)  ## Call each public function 2000 times with junk (half an hour; WORDS=flows.Planar)

@@ -269,10 +269,18 @@ def _radius(radius, n: int, like: Tensor) -> float | Tensor:
     return radius.reshape(n, 1)
 
 
+def _plain(x: Tensor, name: str) -> Tensor:
+    """``x``, if its numbers are there and lie one beside the other."""
+    if x.is_meta or x.layout != torch.strided:
+        kind = "on the device meta" if x.is_meta else f"of layout {x.layout}"
+        raise ValueError(f"{name} must be a plain tensor of numbers, got one {kind}")
+    return x
+
+
 def _numpy(x) -> np.ndarray:
     if not isinstance(x, Tensor):
         return np.asarray(x)
-    x = x.detach().cpu()
+    x = _plain(x, "what is drawn").detach().cpu()
     return (x.float() if x.dtype == torch.bfloat16 else x).numpy()  # (which numpy does not know)
 
 
@@ -669,7 +677,7 @@ def make_conditional_loader_radius(
         >>> bool(torch.allclose(r[:, 0], x.norm(dim=1)))
         True
     """
-    x = _points(data, "data", None, dtype=torch.float32)
+    x = _plain(_points(data, "data", None, dtype=torch.float32), "data")
     return _loader([x, x.norm(dim=1, keepdim=True)], batch_size, generator, seed)
 
 
@@ -1871,7 +1879,8 @@ def run_dots(
         ['plain', 'better']
     """
     ax, color = _axes(ax), BLUE if color is None else color
-    _rgba(color, 1, "color")
+    (rgba,) = _rgba(color, 1, "color")
+    color = tuple(rgba) if isinstance(color, Tensor) else color
     _texts(xlabel=xlabel)
     limit = None if limit is None else _real("limit", limit)
     # fmin turns what is no number into infinity: a run that broke stands at the edge.

@@ -2,6 +2,7 @@
 
     python tools/mutants.py flows.py --n 60 --seed 0
     python tools/mutants.py live/compiler --n 60 --quick
+    python tools/mutants.py live/page/js/marks.js --n 20
     python tools/mutants.py tools/safely.py --by tests/tools/test_safely.py --lines 20-60
 
 The tests that guard a module are named (`--by`), or stand in `tools/guards.toml`. A change (a
@@ -24,6 +25,7 @@ import multiprocessing
 import os
 import queue
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -65,6 +67,23 @@ PLUGINS = ["nbval.plugin", "_hypothesis_pytestplugin", "anyio.pytest_plugin"]
 # and multiprocessing put behind: /mutants-12345678/tmp/pymp-12345678/listener-12345678.
 LONGEST = 50
 FOLDERS = ("/tmp", "/var/tmp")  # where temporary files go if TMPDIR is longer
+SCRIPT_WORDS = {
+    "<": ("<=", ">"), "<=": ("<", ">="), ">": (">=", "<"), ">=": (">", "<="), "===": ("!==",),
+    "!==": ("===",), "+": ("-",), "-": ("+",), "*": ("/",), "/": ("*",), "+=": ("-=",),
+    "-=": ("+=",), "&&": ("||",), "||": ("&&",), "??": ("&&",), "true": ("false",),
+    "false": ("true",), "Math.min": ("Math.max",), "Math.max": ("Math.min",),
+    "Math.floor": ("Math.ceil",), "Math.ceil": ("Math.floor",),
+}  # fmt: skip
+SCRIPT = re.compile(
+    r"//[^\n]*|/\*.*?\*/|`(?:\\.|[^`\\])*`|(?<=\()/(?:\\.|[^/\\\n])+/|=>"  # (these stay)
+    r"|(?P<number>(?<![\w.$])\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.]))"
+    r"|(?P<text>\"[^\"\n]*\")"
+    r"|(?P<word>(?<= )(?:[<>]=?|[!=]==|[-+*/]=?|&&|\|\||\?\?)(?= )"
+    r"|\b(?:true|false|Math\.(?:min|max|floor|ceil))\b)"
+    r"|(?P<negated>!(?!=)[\w.]+)",
+    re.DOTALL,
+)
+SCRIPT_CALL = re.compile(r"^ +(?P<call>[\w.?]+\([^\n]*\);)(?= *$| *//)", re.MULTILINE)
 BRACKETED = (ast.UnaryOp, ast.BinOp, ast.BoolOp)  # what their change binds may differ
 
 
@@ -223,6 +242,60 @@ def mutants(source: str, first: int = 1, last: int | None = None) -> list[Mutant
             visit(child, node)
 
     visit(ast.parse(source), None)
+    return sorted(found, key=lambda mutant: mutant.line)
+
+
+def script_mutants(source: str, first: int = 1, last: int | None = None) -> list[Mutant]:
+    """List changes of a JavaScript module: of its numbers, texts, operators and of lone calls.
+
+    Comments, templates and regular expressions stay as they are. It knows this repository's way of
+    writing only: blanks around operators, `===` for equality.
+
+    Args:
+        source: The module's text.
+        first: The first line to change.
+        last: The last line to change; by default that of the module.
+
+    Returns:
+        The changes, in the order of the lines.
+
+    Example:
+        >>> for mutant in script_mutants('if (a < 2 && !b) {\\n  f("c"); // 3\\n}\\n'):
+        ...     print(mutant.line, mutant.before, "->", mutant.after)
+        1 if (a < 2 && !b) { -> if (a <= 2 && !b) {
+        1 if (a < 2 && !b) { -> if (a > 2 && !b) {
+        1 if (a < 2 && !b) { -> if (a < 3 && !b) {
+        1 if (a < 2 && !b) { -> if (a < 1 && !b) {
+        1 if (a < 2 && !b) { -> if (a < 2 || !b) {
+        1 f (a < 2 && !b) { -> f (a < 2 && b) {
+        2 f("c"); // 3 -> f("cXX"); // 3
+        2 f("c"); // 3 -> ; // 3
+    """
+    found = []
+    for match in (*SCRIPT.finditer(source), *SCRIPT_CALL.finditer(source)):
+        if (kind := match.lastgroup) is None:
+            continue
+        text, (start, end) = match[kind], match.span(kind)
+        line = source.count("\n", 0, start) + 1
+        if not first <= line <= (last or line):
+            continue
+        if kind == "number":
+            constant = ast.Constant(ast.literal_eval(text))
+            made = [ast.unparse(change) for change in _constants(constant)]
+        elif kind == "text":
+            made = [f"{text[:-1]}XX{text[-1]}"]
+        elif kind == "negated":
+            made = [text[1:]]
+        elif kind == "call":
+            made = [";"] if text.count("(") == text.count(")") else []
+        else:
+            made = SCRIPT_WORDS[text]
+        left = source[max(start - 12, source.rfind("\n", 0, start) + 1) : start].lstrip()
+        right = source[end : end + 12].partition("\n")[0].rstrip()
+        at = len(source[:start].encode())
+        for after in made:
+            shown = (" ".join(f"{left}{part}{right}".split()) for part in (text, after))
+            found.append(Mutant(line, at, at + len(text.encode()), *shown, after))
     return sorted(found, key=lambda mutant: mutant.line)
 
 
@@ -487,12 +560,13 @@ class Memory:
     Args:
         root: The repository; the file lies in its `.cache`, which git ignores.
         module: The module that is changed.
-        guards: The files that guard it. With other contents all is to be tried again.
+        guards: The files that guard it, or tests in them, as pytest names them. With other
+            contents all is to be tried again.
         quick: Whether some of the tests decide (see `Runner.run_first`).
     """
 
     def __init__(self, root: Path, module: str, guards: list[str], quick: bool = False):
-        parts = [(root / name).read_bytes() for name in (module, *guards)]
+        parts = [(root / name.split("::")[0]).read_bytes() for name in (module, *guards)]
         digest = hashlib.sha256(repr((module, guards, parts, quick)).encode()).hexdigest()[:16]
         self.path = root / ".cache" / "mutants" / f"{digest}.jsonl"
         self.known: dict[str, str] = {}
@@ -716,8 +790,9 @@ def main(given: list[str] | None = None) -> int:
     """
     options = arguments(given)
     modules = {name: (options.root / name).read_text("utf-8") for name in options.modules}
-    python = {name: text for name, text in modules.items() if name.endswith(".py")}
-    every = [(name, m) for name, text in python.items() for m in mutants(text, *options.lines)]
+    kinds = {".py": mutants, ".js": script_mutants}
+    every = [(name, m) for name, text in modules.items()
+             for m in kinds[Path(name).suffix](text, *options.lines)]  # fmt: skip
     chosen = every
     if 0 < options.n < len(every):
         picked = sorted(random.Random(options.seed).sample(range(len(every)), options.n))

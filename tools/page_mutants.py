@@ -1,15 +1,19 @@
-"""Faults that a reader of a live figure would see, put into the page's code one at a time.
+"""Faults that a reader would see, put into the code one at a time.
 
-    python tools/page_mutants.py                 # all; about half an hour
+    python tools/page_mutants.py                 # all; about an hour
     python tools/page_mutants.py marks.js "the probe"
+    python tools/page_mutants.py A1: H
 
-tools/mutants.py changes Python at random; JavaScript it cannot read. Here each change is written
-down: a file, a text that stands in it once, and what takes its place. A test that guards the file
-(tools/guards.toml) must fail. `tests/tools/test_mutants.py` sees to it that each text is there.
+tools/mutants.py changes code at random. Here each change is written down: a file, a text that
+stands in it once, and what takes its place. Those of `TABLE` are seen in a live figure, and a test
+that guards the file (tools/guards.toml) must fail. Those of tests/faults.toml were there once, and
+the test that is named with them must fail. `tests/tools/test_mutants.py` sees to it that each text
+is there.
 """
 
 import argparse
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +21,7 @@ from types import SimpleNamespace
 import mutants
 
 ROOT = Path(__file__).resolve().parents[1]
+ONCE = "tests/faults.toml"
 JS = "live/page/js/"
 GUARDS = mutants.guards(ROOT)
 # File -> (what a reader would see, old text, new text).
@@ -468,15 +473,35 @@ TABLE = {
 
 @dataclass(frozen=True)
 class PageMutant:
-    """A fault of the page: see `TABLE`."""
+    """A fault: see `TABLE`. Without `tests`, those that guard the file must notice it."""
 
     path: str
     what: str
     old: str
     new: str
+    tests: tuple[str, ...] = ()
+
+
+def faults_of_once(root: Path) -> list[PageMutant]:
+    """Read the faults that tests/faults.toml puts back.
+
+    Args:
+        root: The repository.
+
+    Returns:
+        Each with its one test: that which is named with it, or else the first of its row.
+    """
+    found = []
+    table = tomllib.loads((root / ONCE).read_text(encoding="utf-8"))
+    for name, row in table.items():
+        for path, old, new, *named in row.get("again", []):
+            (test,) = [t for t in row["tests"] if t.split("::")[-1] in named] or row["tests"][:1]
+            found.append(PageMutant(path, f"{name}: {row['was']}", old, new, (test,)))
+    return found
 
 
 MUTANTS = [PageMutant(path, *row) for path, rows in TABLE.items() for row in rows]
+MUTANTS += faults_of_once(ROOT)
 
 
 def as_mutant(fault: PageMutant, source: str) -> mutants.Mutant:
@@ -500,12 +525,15 @@ def as_mutant(fault: PageMutant, source: str) -> mutants.Mutant:
     return mutants.Mutant(line, start, end, " ".join(fault.old.split()), fault.what, fault.new)
 
 
-def try_file(path: str, faults: list[PageMutant], options) -> list[PageMutant]:
-    """Try the faults of one file.
+def try_file(
+    path: str, tests: tuple[str, ...], faults: list[PageMutant], options
+) -> list[PageMutant]:
+    """Try faults of one file.
 
     Args:
         path: The file.
-        faults: Its faults.
+        tests: Those that must notice; none stands for those that guard the file.
+        faults: The faults.
         options: `root`, `workers`, `limit` and `quick`.
 
     Returns:
@@ -513,9 +541,10 @@ def try_file(path: str, faults: list[PageMutant], options) -> list[PageMutant]:
     """
     source = (options.root / path).read_text(encoding="utf-8")
     chosen = [as_mutant(fault, source) for fault in faults]
-    print(f"{path}, by {' '.join(GUARDS[path])}", flush=True)
+    guards = list(tests) or GUARDS[path]
+    print(f"{path}, by {' '.join(guards)}", flush=True)
     pairs = [(path, mutant) for mutant in chosen]
-    results = mutants.results_of(pairs, {path: source}, GUARDS[path], options)
+    results = mutants.results_of(pairs, {path: source}, guards, options)
     return [fault for fault, result in zip(faults, results, strict=True) if result == "passed"]
 
 
@@ -537,8 +566,8 @@ def main(given: list[str] | None = None) -> int:
     chosen = [m for m in MUTANTS if any(w in m.path or w in m.what for w in words)]
     alive = []
     try:
-        for path in dict.fromkeys(m.path for m in chosen):
-            alive += try_file(path, [m for m in chosen if m.path == path], options)
+        for place in dict.fromkeys((m.path, m.tests) for m in chosen):
+            alive += try_file(*place, [m for m in chosen if (m.path, m.tests) == place], options)
     except (RuntimeError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2

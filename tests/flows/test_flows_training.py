@@ -63,6 +63,24 @@ def test_the_last_step_is_reported_even_between_two_reports():
     assert history.steps == [4, 8, 10]
 
 
+def test_the_gradient_is_limited_and_adam_is_as_said():
+    """Some steps by hand: the gradient of the mean NLL, of length `clip` at most, and Adam."""
+    flow, other, draw, random = new_flow(), new_flow(), flows.resample(points()), generator()
+    trainer = flows.Trainer(flow, draw, steps=8, batch_size=16, lr=1e-2, clip=0.05)
+    adam = torch.optim.Adam(other.parameters(), betas=(0.9, 0.99))
+    for step in range(8):
+        trainer.step()
+        loss = -other.log_prob(draw(16, random)).mean()
+        gradient = torch.autograd.grad(loss, [*other.parameters()])
+        length = torch.cat([part.flatten() for part in gradient]).norm()
+        assert length > 0.05, "else there is nothing to limit"
+        for weight, part in zip(other.parameters(), gradient, strict=True):
+            weight.grad = part * 0.05 / length
+        adam.param_groups[0]["lr"] = flows.learning_rate(step, 8, 1e-2)
+        adam.step()
+    assert torch.allclose(weights(flow), weights(other), atol=2e-6)
+
+
 def test_same_settings_same_weights():
     (a, first), (b, second) = trained(), trained()
     assert torch.equal(weights(a), weights(b))

@@ -104,7 +104,10 @@ class Context {
     this.add("rim", { text: `${text}`, at: this.at(x, y), color: this.strokeStyle, width: this.lineWidth * this.size(),
       align: this.textAlign, baseline: this.textBaseline });
   }
-  putImageData({ width, height, data }) { this.image = { width, height, data: data.slice() }; }
+  putImageData({ width, height, data }, x, y) {
+    if (x || y) throw new Error("the image is put beside its canvas");
+    this.image = { width, height, data: data.slice() };
+  }
   drawImage(source, x, y, w, h) {
     if (!Number.isFinite(x + y + w + h)) return;
     const { width, height, data } = source.getContext("2d").image;

@@ -1,4 +1,5 @@
-"""A page compares its first numbers with torch's, and keeps the picture where they differ."""
+"""A page compares its first numbers with torch's, and keeps the picture where they differ; and in
+which states a test does the same."""
 
 import json
 import subprocess
@@ -9,7 +10,7 @@ from live_node import NODE
 
 from live import live_figure, panel, points
 from live.compiler import runtime
-from live.figure.reference import checksum
+from live.figure.reference import checksum, reference, states, summary
 from live.page import bundle
 
 ASK = """
@@ -79,3 +80,36 @@ def test_a_point_on_a_border_may_come_or_go(figure):
 def test_a_figure_of_an_older_book_is_not_asked(figure):
     spec = {name: value for name, value in figure.spec.items() if name != "check"}
     assert strayed(figure.code, figure.data, spec) is None
+
+
+def test_nothing_has_a_summary():
+    assert summary(torch.zeros(0)) == summary(torch.zeros(0, 2)) == [0, 0, 0, 0, 0]
+
+
+def test_all_that_the_scene_returns_is_compared(figure):
+    entry = reference(figure)[0]
+    assert entry["by"] is None and entry["set"] == {"a": 0.7, "k": 2}
+    assert entry["tensors"].keys() == figure.values().keys() - entry["set"].keys()
+    assert entry["tensors"]["count"] == [1, 1, 3, 3, 3, 0, 0, 0]
+
+
+def test_states_in_which_a_figure_is_compared():
+    """The default; each control alone; all corners; what is put away, only while it counts."""
+    one = {"name": "a", "kind": "int", "min": 0, "max": 4, "step": 1, "value": 1}
+    menu = {"name": "m", "kind": "menu", "values": ["x", "y"], "value": "x"}
+    away = {"name": "b", "kind": "check", "value": False, "when": {"m": "y"}}
+
+    def state(a=1, m="x", b=False):
+        return {"a": a, "m": m, "b": b}
+
+    found = states([one, menu, away])
+    assert found[:7] == [
+        (None, state()), ("a", state(0)), ("a", state(4)), ("a", state(2)), ("m", state(m="y")),
+        ("b", state(m="y")), ("b", state(m="y", b=True)),
+    ]  # fmt: skip
+    corners = [state(a, m) for a in (0, 4) for m in "xy"]
+    assert found[7:13] == [(None, s) for s in (*corners, state(m="y"), state(m="y", b=True))]
+    anywhere = [s for by, s in found[13:] if by is None]
+    assert len(anywhere) >= 10 and anywhere == [s for _, s in found[13:]]
+    assert {s["a"] for s in anywhere} > {1, 3}, "not only at the ends"
+    assert found == states([one, menu, away]), "the same each time"

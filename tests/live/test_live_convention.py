@@ -1,4 +1,5 @@
-"""Which version of the calling convention a figure's code follows, and what a page makes of it."""
+"""Which version of the calling convention a figure's code follows, and what a page makes of it; and
+of a figure whose first numbers are not torch's."""
 
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from test_live_figure import alive
 
 from live import live_figure
 from live.compiler import CONVENTION, runtime
+from live.figure.reference import checksum
 from live.page import bundle
 
 
@@ -18,7 +20,7 @@ def figure():
 
 
 def shown(chromium, folder, figure, spec):
-    """(Is the figure alive?, does its picture stay?, what the page says in its console)."""
+    """(Is the figure alive?, does its picture stay?, what the page says: console and note)."""
     path, told = folder / "figure.html", []
     path.write_text(bundle.page(figure.code, spec, figure.data, figure.png()), encoding="utf-8")
     page = chromium.new_page()
@@ -26,6 +28,7 @@ def shown(chromium, folder, figure, spec):
     page.goto(path.as_uri())
     alive(page)
     seen = page.locator(".live-figure").count(), page.locator("img[data-live]").is_visible()
+    told += page.locator(".live-note").all_inner_texts()
     page.close()
     return *seen, " ".join(told)
 
@@ -46,6 +49,15 @@ def test_a_page_refuses_code_of_another_version(figure, chromium, tmp_path):
     assert not moves and picture
     assert f"compiled for version {CONVENTION + 1} of the calling convention" in told
     assert f"are of version {CONVENTION}:" in told
+
+
+def test_a_page_whose_numbers_differ_keeps_the_picture_and_says_so(figure, chromium, tmp_path):
+    other = checksum({"x": 1.05 * figure.values()["x"]}, ["x"])
+    spec = figure.spec | {"check": figure.spec["check"] | other}
+    moves, picture, told = shown(chromium, tmp_path, figure, spec)
+    assert not moves and picture
+    assert "x differs from what torch computed for the default state" in told
+    assert told.endswith("does not move here; the picture shows its default state.")
 
 
 @pytest.mark.skipif(CONVENTION != 1, reason="figures that say no version are of the first")

@@ -567,6 +567,7 @@ def test_bars_from_zero_each_with_its_number(canvas, colors):
     near([p[0] for p in zero["path"][0]["points"]], [got.at(0, 0)[0]] * 2, off=1)
     near([p[1] for p in zero["path"][0]["points"]], got.frame[2:])
     assert zero["color"] == colors["light"]["ink"]
+    assert zero["path"][0]["points"][0][0] % 1 == 0.5, "one pixel wide, not two half ones"
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,15 @@ def squash(z, alpha=1.5, loc=0.0):
         (ipywidgets.FloatSlider(2.0, min=1.0, max=3.0, description="size"), {"label": "size"}),
         (ipywidgets.IntSlider(2, min=1, max=3), {"kind": "int", "value": 2, "max": 3}),
         (ipywidgets.Dropdown(options=["a", "b"], value="b"), {"kind": "menu", "value": "b"}),
+        (ipywidgets.Dropdown(options=["a", "b"]), {"options": ["a", "b"], "numbers": [0, 1]}),
+        (
+            ipywidgets.Dropdown(options=[("a", 4), ("b", 7)], value=7),
+            {"value": 7, "numbers": [4, 7], "options": ["a", "b"]},
+        ),
+        (
+            ipywidgets.Dropdown(options={"a": 4, "b": 7}),
+            {"value": 4, "numbers": [4, 7], "options": ["a", "b"]},
+        ),
         (ipywidgets.Checkbox(True), {"kind": "check", "value": True}),
     ],
 )

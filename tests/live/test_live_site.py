@@ -232,7 +232,8 @@ const arrange = (panels) => {
   };
   const parent = element(), plots = panels.map((spec) => ({ spec, root: element() }));
   arrangePanels(parent, plots);
-  return [plots.map((plot) => plot.root.found["--live-span"]), !!parent.found["live-odd"]];
+  const wide = ["--live-wide", "live-many", "live-single"].map((key) => parent.found[key]);
+  return [plots.map((plot) => plot.root.found["--live-span"]), !!parent.found["live-odd"], wide];
 };
 """
 
@@ -247,8 +248,13 @@ def test_room_is_kept_for_the_panels_as_the_page_arranges_them():
     try:
         for n in (1, 2, 3, 4):
             for panels in itertools.product(kinds, repeat=n):
-                found, odd = node.ask(panels)
+                found, odd, wide = node.ask(panels)
                 assert found == site_module.spans(panels), panels
+                # On a desk: side by side, as wide as they ask to be; or else three in a row.
+                total = sum(panel["width"] for panel in panels)
+                shares = " ".join(f"minmax(0, {panel['width']:g}fr)" for panel in panels)
+                columns = shares if total <= 4 else "repeat(3, minmax(0, 1fr))"
+                assert wide == [columns, total > 3, n == 1], panels
                 # On a phone the readout stands in the place that is left, else below: 40 pixels.
                 spec = {"panels": panels, "params": [{}], "readout": "x"}
                 with_readout = (site_module.heights(spec)[1] + 25 - 95) % 205

@@ -72,7 +72,8 @@ def places(z):
     return (*m.max(0), *m.min(1), *m.max(1, keepdim=True), *z.max(0), *z.sort(),
             *z.sort(descending=True), *m.sort(0), z.argsort(), *z.topk(2), *m.topk(2, 0),
             z.median(), *m.median(1), *m.kthvalue(2, 1), z.quantile(0.3), z.unfold(0, 3, 1),
-            *z.cummax(0), *z.cummin(0), z.cumprod(0), z.logcumsumexp(0), m.argmax())  # fmt: skip
+            *z.cummax(0), *z.cummin(0), z.cumprod(0), z.logcumsumexp(0), m.argmax(), m.argmin(),
+            z.argmin(), m.argmin(1))  # fmt: skip
 
 
 def matrix(n, a):
@@ -107,7 +108,8 @@ RIGHT = {
     "S3 negative places": lambda z, a: lookups(z, (a * 0 - 1).long()),
     "S4 any and all of numbers": lambda z, a: (
         (z.abs() * 0.1).all(), (z * 0 - 1).any(), (z * 0).any(), M.all(1), (M > 0).any(0),
-        (z * 0 - 1).any().float(), (z > 100).any(), (z[:0] > 0).any(), (z[:0] > 0).all()),
+        (z * 0 - 1).any().float(), z.clamp(max=0).any(), z.clamp(max=0).all(), (z > 100).any(),
+        (z[:0] > 0).any(), (z[:0] > 0).all()),
     "S5 logical operations of numbers": lambda z, a: (
         torch.logical_and(z, z + 1), torch.logical_or(z, z + 1).float(),
         torch.logical_xor(z - 2, z > 0), torch.logical_not(z - 2)),
@@ -133,7 +135,8 @@ RIGHT = {
         torch.remainder(z, math.inf), torch.remainder(z, -2.5), torch.fmod(z, 2.5),
         torch.sign(S * a), (S * a).argmax(), (S[:3] * a).argmin(), torch.maximum(S, S.flip(0) * a),
         (a * S) ** 0.0, torch.ones(9) ** (S * a), torch.hypot(S, S * a), S[:2].clamp(-a, a),
-        torch.nan_to_num(S * a), (S * a).isfinite(), torch.signbit(S * a), torch.copysign(z, -z),
+        z.clamp_max(a), z.clamp_min(a), torch.nan_to_num(S * a), (S * a).isfinite(),
+        torch.signbit(S * a), torch.copysign(z, -z),
         *(S * a).sort(), *(S * a).max(0), (S * a).median()),
     "S19 dtype": lambda z, a: (
         (z * 1.7).sum(dtype=torch.int64), (z * 1.7).cumsum(0, dtype=torch.int64),
@@ -282,9 +285,11 @@ def test_no_comment_ends_early(node):
     lines = {}
     exec(compile_text := "def f(z):\n    return z * 2  # \u2028throw 1\u2029throw 2\x85\x0cthrow 3",
          lines)  # fmt: skip
-    linecache.cache["<odd>"] = (len(compile_text), None, compile_text.splitlines(True), "<odd>")
+    as_read = [f"{line}\n" for line in compile_text.split("\n")]  # (splitlines would cut it)
+    linecache.cache["<odd>"] = (len(compile_text), None, as_read, "<odd>")
     exec(builtins.compile(compile_text, "<odd>", "exec"), lines)
     program = compile(lines["f"], Z)
+    assert "throw 3" in program.code, "the comment is there"
     assert not set("\u2028\u2029\x85\x0c") & set(program.code)
     assert largest_error(node.run(program, Z), 2 * Z) == 0
 
@@ -589,6 +594,24 @@ def test_an_argument_of_a_handler_that_it_does_not_read_is_refused():
                     if i.opname.startswith(("LOAD", "MAKE_CELL"))}  # fmt: skip
             free = parameter in code.co_cellvars
             assert parameter in read or free or parameter in PASSED.get(name, ()), (name, parameter)
+
+
+@pytest.mark.parametrize(
+    ("handler", "words"),
+    [
+        (lambda low, a, b: low.value(0.0), "a fault of the compiler"),  # another shape
+        (lambda low, a, b: low.cast(a, torch.float64), "a fault of the compiler"),
+        (lambda low, a, b: a, r"torch\.sub with alpha=2\.5 cannot.*instead: it without alpha"),
+    ],
+)
+def test_a_handler_that_is_wrong_is_found_out(monkeypatch, handler, words):
+    """The value's shape and dtype are held against the graph's, and no argument is passed over."""
+    from live.compiler.lower import HANDLERS
+
+    monkeypatch.setitem(HANDLERS, "sub", handler)
+    alpha = 2.5 if "alpha" in words else 1
+    with pytest.raises(CompileError, match=f"(?s){words}"):
+        compile(lambda z: torch.sub(z, z, alpha=alpha), Z)
 
 
 # What is written about it -------------------------------------------------------------------------

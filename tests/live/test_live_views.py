@@ -110,6 +110,14 @@ def test_what_the_panels_of_a_curve_show():
     assert (curve["x"], curve["y"], density["y"]) == ("z", "x = f(z)", "density")
     assert curve["xlim"] == [-4, 4] and density["ylim"] == [0, 1]
     assert density["marks"][1]["fill"]
+    # Beside the curve, thin, what changes nothing.
+    assert (curve["marks"][1]["width"], curve["marks"][1]["dash"]) == (1, True)
+
+
+def test_a_figure_that_is_not_named_by_its_author_is_named_by_its_function():
+    figure = live_figure(squash, **SLIDERS)
+    assert figure.spec["alt"].startswith("The transform squash: ")
+    assert live_figure(squash, alt="A curve.", **SLIDERS).spec["alt"] == "A curve."
 
 
 # ----------------------------------------------------------------------------- in the plane
@@ -232,6 +240,7 @@ def test_what_the_panels_of_the_plane_show():
     assert (dots["kind"], dots["xy"], dots["value"]) == ("points", "samples", "log_det")
     assert dots["palette"] == "diverging" and dots["limits"] == (-1.5, 1.5)
     assert [m["kind"] for m in grid["marks"]] == ["grid", "rule", "rule"]
+    assert (grid["marks"][1]["x"], grid["marks"][2]["y"]) == (0, 0), "the axes"
     # Lines 0.6 apart, each through points 0.1 apart: so many that it bends.
     assert (grid["marks"][0]["xy"], grid["marks"][0]["every"]) == ("lattice", 6)
     (mesh,) = density["marks"]

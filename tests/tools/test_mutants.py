@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from pathlib import Path
 
 import mutants
@@ -90,6 +91,34 @@ def test_what_is_changed(code, after):
     found = changes(code)
     assert [new for _, _, new in found] == after
     assert all(line == 1 for line, _, _ in found)
+
+
+def script_changes(code: str) -> list[str]:
+    """The code after each change of JavaScript."""
+    return [mutant.applied(code) for mutant in mutants.script_mutants(code)]
+
+
+@pytest.mark.parametrize(
+    ("code", "after"),
+    [
+        ("a < b", ["a <= b", "a > b"]), ("a === b", ["a !== b"]), ("a - b", ["a + b"]),
+        ("a += 2;", ["a -= 2;", "a += 3;", "a += 1;"]), ("a ?? b", ["a && b"]), ("!a.b", ["a.b"]),
+        ("x[0.5]", ["x[1.0]", "x[0.25]"]), ("f(1e-3)", ["f(0.002)", "f(0.0005)"]),
+        ("Math.min(a, b)", ["Math.max(a, b)"]), ("a = true", ["a = false"]),
+        ('f("a - 1")', ['f("a - 1XX")']), ("// a - 1", []), ("/* 1\n2 */", []),
+        ("`a - ${b - 1}`", []), ("x.replace(/^-1/, b)", []), ("(a) => a", []),
+        ("...a", []), ("a1.b2", []), ("a != b", []),
+        ("  a.f(b); // so", ["  ; // so"]), ("  a?.f(() => { b(); });", ["  ;"]), ("  f(a, (", []),
+        ("  f(a\n", []), ("é - b", ["é + b"]),
+    ],
+)  # fmt: skip
+def test_what_is_changed_in_a_script(code, after):
+    assert script_changes(code) == after
+
+
+def test_only_some_lines_of_a_script_are_changed():
+    found = mutants.script_mutants("a - b\nc - d\ne - f\n", 2, 2)
+    assert [(m.line, m.before, m.after) for m in found] == [(2, "c - d", "c + d")]
 
 
 def test_a_change_is_put_in_its_place():
@@ -334,7 +363,7 @@ def test_the_statement_of_a_line(line, lines):
     assert list(mutants.statement(ast.parse(code), line)) == lines
 
 
-@pytest.mark.parametrize("path", page_mutants.TABLE)
+@pytest.mark.parametrize("path", dict.fromkeys(fault.path for fault in page_mutants.MUTANTS))
 def test_each_fault_of_the_page_can_be_made(path):
     """Its text stands in the file once: whoever changes the line changes the table too."""
     source = (TOOLS.parent / path).read_text(encoding="utf-8")
@@ -343,6 +372,55 @@ def test_each_fault_of_the_page_can_be_made(path):
     assert faults and len({source, *made}) == len(faults) + 1, "each is another change"
     for fault, text in zip(faults, made, strict=True):
         assert text == source.replace(fault.old, fault.new)
+
+
+def defined(name: str, test: list[str]) -> bool:
+    """Whether a file of tests defines a test, perhaps in a class."""
+    nodes = ast.parse((ROOT / name).read_text(encoding="utf-8")).body
+    for part in test:
+        inside = [node for node in nodes if getattr(node, "name", "") == part]
+        nodes = inside[0].body if inside else []
+    return bool(nodes)
+
+
+def test_each_fault_of_once_has_tests_that_are_there():
+    table = tomllib.loads((ROOT / page_mutants.ONCE).read_text(encoding="utf-8"))
+    kinds = [(name[0], int(name[1:])) for name in table]
+    assert (
+        kinds == sorted(kinds) and "".join(dict.fromkeys(kind for kind, _ in kinds)) == "ABCDEFGH"
+    )
+    for kind in "ABCDEFGH":
+        numbers = [number for letter, number in kinds if letter == kind]
+        assert numbers == list(range(1, len(numbers) + 1)), kind
+    for name, row in table.items():
+        assert row.keys() <= {"was", "open", "tests", "again"} and row["was"] and row["tests"], name
+        assert len(row["tests"]) == len(set(row["tests"])), name
+        for test in row["tests"]:
+            file, *parts = test.split("::")
+            assert parts and defined(file, parts), f"{name}: there is no test {test}"
+        for _, old, new, *named in row.get("again", []):
+            assert old != new and len(named) <= 1, name
+            last = [test.split("::")[-1] for test in row["tests"]]
+            assert set(named) <= set(last), f"{name}: {named} is no test of the row"
+
+
+def test_a_test_that_is_not_there_is_seen():
+    assert defined("tests/tools/test_book.py", ["TestEnvironment", "test_it_is_set_up_once"])
+    assert not defined("tests/tools/test_book.py", ["test_it_is_set_up_once"])
+    assert not defined("tests/tools/test_book.py", ["TestEnvironment", "test_nothing"])
+
+
+def test_a_fault_of_once_is_tried_by_one_test(tmp_path):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / page_mutants.ONCE).write_text(
+        '[A1]\nwas = "No end"\ntests = ["b.py::test_c", "b.py::test_d"]\n'
+        'again = [["a.py", "x", "y"], ["a.py", "u", "v", "test_d"]]\n'
+        '[A2]\nwas = "No start"\ntests = ["b.py::test_c"]\n', encoding="utf-8"
+    )  # fmt: skip
+    assert page_mutants.faults_of_once(tmp_path) == [
+        page_mutants.PageMutant("a.py", "A1: No end", "x", "y", ("b.py::test_c",)),
+        page_mutants.PageMutant("a.py", "A1: No end", "u", "v", ("b.py::test_d",)),
+    ]
 
 
 def test_a_fault_whose_text_is_gone_or_stands_there_twice_is_named():
@@ -355,12 +433,16 @@ def test_a_fault_whose_text_is_gone_or_stands_there_twice_is_named():
 def test_faults_that_no_test_notices_are_named(toy, monkeypatch, capsys):
     monkeypatch.setattr(page_mutants, "ROOT", toy)
     monkeypatch.setattr(page_mutants, "GUARDS", {"./toy.py": ["test_toy.py"]})
-    faults = [("./toy.py", "a larger end", "high=9", "high=8"),
+    own = ("test_toy.py::test_clip",)  # (the other is tried by those that guard the file)
+    faults = [("./toy.py", "a larger end", "high=9", "high=8", own),
               ("./toy.py", "another order", "min(x, high)", "min(high, x)")]  # fmt: skip
     monkeypatch.setattr(page_mutants, "MUTANTS", [page_mutants.PageMutant(*f) for f in faults])
     assert page_mutants.main([]) == 1
     told = capsys.readouterr().out.splitlines()
     assert told[-2] == "ALIVE: ./toy.py: another order: 'min(x, high)' -> 'min(high, x)'"
     assert told[-1] == "1 of 2 killed"
+    assert [line for line in told if line.startswith("./toy.py, by")] == [
+        "./toy.py, by test_toy.py::test_clip", "./toy.py, by test_toy.py",
+    ]  # fmt: skip
     assert page_mutants.main(["larger"]) == 0 and "1 of 1 killed" in capsys.readouterr().out
     assert (toy / "toy.py").read_text(encoding="utf-8") == MODULE

@@ -137,6 +137,13 @@ CASES = [
     (lambda: gmu.scatter_modes(ax(), X, alpha=1.5), ValueError, r"alpha must be in \[0, 1\]"),
     (lambda: gmu.training_curves({"a": [1, 2, 3]}), ValueError, r"curves.* must be .steps, values"),
     (lambda: gmu.trained("a", 1.0, digits=-1), ValueError, "digits"),
+    (lambda: gmu.scatter_modes(ax(), X.to("meta")), ValueError, "plain tensor .* device meta"),
+    (
+        lambda: gmu.samples_and_density(ax(), X[:, 0].to_sparse()),
+        ValueError,
+        "what is drawn must be a plain tensor of numbers, got one of layout torch.sparse_coo",
+    ),
+    (lambda: gmu.make_conditional_loader_radius(X.to_sparse(), 2), ValueError, "data .* plain"),
 ]
 
 

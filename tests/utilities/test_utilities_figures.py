@@ -774,6 +774,12 @@ def test_runs_as_dots_a_bar_and_a_diamond():
     assert ax.get_xlim()[0] < 0.5 and ax.get_xlim()[1] > 8
 
 
+def test_the_colour_of_runs_may_be_a_tensor(ax):
+    gmu.run_dots(ax, {"a": [1.0, 2.0]}, color=torch.tensor([1, 0, 0, 1]))
+    (dots,) = ax.collections
+    assert dots.get_facecolor()[0, :3].tolist() == [1, 0, 0]
+
+
 def test_runs_beyond_the_limit_stand_at_it(ax):
     arms = {"a": [1.0, 30.0, 2.0], "b": [3.0, 5.0, math.inf]}
     gmu.run_dots(ax, arms, own={"a": 12.0, "b": 0.5}, limit=4.0, color=GREEN, xlabel="KL (nats)")
