@@ -68,6 +68,8 @@ CODE = re.compile(
     r"text/(?:j|live)script|module|importmap|speculationrules)?",
     flags=re.IGNORECASE,
 )
+# What may be wider than the page, and then scrolls.
+SCROLLERS = "div.highlight > pre, .cell_output .output, div.pst-scrollable-table-container"
 # These must have run before the page's own inline scripts, which use what they define.
 NOT_DEFERRED = ("documentation_options.js",)
 # The inline scripts of Sphinx, its theme and its extensions. What else stands on a page came in by
@@ -191,7 +193,7 @@ def mend_accessibility(soup: BeautifulSoup) -> None:
         sidebar.attrs |= {"role": "complementary", "aria-label": "Book"}
     # Wide code and tables scroll: the keyboard must be able to, too. (Where nothing is too wide
     # course.js takes it back. So with formulas: formulas.py.)
-    for box in soup.select("div.highlight > pre, .cell_output .output"):
+    for box in soup.select(SCROLLERS):
         box["tabindex"] = "0"
 
 

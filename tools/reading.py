@@ -23,6 +23,8 @@ LONG_CELL = 160  # characters: what fills more than three lines of a phone is a 
 MANY_COLUMNS, SENTENCE = 6, 50  # columns; characters of a cell
 SET_UP = "Set-up (run this first in Colab)"
 MARKS = re.compile(r"^[.,;:!?)’”\]]+")
+UNIT = re.compile(r"(\d)[ \n]%")
+OPENING = re.compile(r"(?<!\S)[(\[“‘]+$")
 FIGURE = re.compile(r"Fig\.\s*([\d.]+\d|\d+)")
 
 
@@ -153,17 +155,34 @@ def lead_citations_home(page: Path, soup: BeautifulSoup, pages: dict[Path, Beaut
 
 
 def keep_marks_together(soup: BeautifulSoup) -> None:
-    """Let no line begin with the comma that follows a formula, or a short piece of code."""
+    """Let no line begin with the comma that follows a formula, or a short piece of code.
+
+    And let none end with the bracket that opens before it.
+    """
     short = [c for c in soup.select("article :not(pre) > code") if len(c.get_text()) <= SHORT_CODE]
     for formula in [*soup.select("article span.math"), *short]:
-        after = formula.next_sibling
-        if not isinstance(after, NavigableString) or not (found := MARKS.match(str(after))):
+        before, after = formula.previous_sibling, formula.next_sibling
+        opening = OPENING.search(str(before)) if type(before) is NavigableString else None
+        closing = MARKS.match(str(after)) if type(after) is NavigableString else None
+        if not opening and not closing:
             continue
-        after.replace_with(NavigableString(str(after)[found.end() :]))
         whole = soup.new_tag("span")
         whole["class"] = ["with-mark"]
         formula.wrap(whole)
-        whole.append(NavigableString(found[0]))
+        if opening:
+            before.replace_with(NavigableString(str(before)[: opening.start()]))
+            whole.insert(0, NavigableString(opening[0]))
+        if closing:
+            after.replace_with(NavigableString(str(after)[closing.end() :]))
+            whole.append(NavigableString(closing[0]))
+
+
+def keep_units_together(soup: BeautifulSoup) -> None:
+    """Let no line begin with the sign of a unit whose number ends the line before: 95 %."""
+    for article in soup.select("article"):
+        for text in article.find_all(string=UNIT):
+            if type(text) is NavigableString and not text.find_parent(["pre", "code", "script"]):
+                text.replace_with(NavigableString(UNIT.sub("\\1\u00a0%", str(text))))
 
 
 def guess_heights(soup: BeautifulSoup) -> None:
@@ -269,5 +288,6 @@ def ease_reading(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSou
     plain_titles(soup)
     lead_citations_home(page, soup, pages)
     keep_marks_together(soup)
+    keep_units_together(soup)
     guess_heights(soup)
     mark_tables_of_prose(soup)

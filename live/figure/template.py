@@ -73,8 +73,8 @@ def number(value: float, digits: int, kind: str = "f", plus: str = "") -> str:
         raised = str(int(power)).translate(RAISED)
         return f"{shown}\u00a0×\u00a010{raised}{unit}".replace("-", "−")
     shown = _rounded(value, f"{plus}.{digits}f")
-    if not plus and float(shown) == 0:
-        shown = shown.lstrip("-")  # -0.00 would be a riddle
+    if float(shown) == 0:
+        shown = shown.replace("-", plus)  # -0.00 would be a riddle
     return shown.replace("-", "−") + unit
 
 

@@ -838,6 +838,7 @@ def test_python_and_the_page_say_the_same(canvas, name, form):
         ("{ten}", "1e+04"), ("{inf:.1e}", "inf"), ("{minus:+.1e}", "−inf"), ("{inf:+.1%}", "+inf%"),
         ("{nought:.1e}", "0"), ("{a:.1e}", "−1.2\xa0×\xa010⁰"), ("{quarter:.1f}", "0.3"),
         ("{down:.0f}", "−3"), ("{four}", "1.063"), ("{below}", "0"), ("{below:+.1f}", "+0.0"),
+        ("{zero:+.2f}", "+0.00"), ("{zero:+.1%}", "+0.0%"), ("{zero:+.4f}", "−0.0001"),
         ("{vast:.1f}", "1.0\xa0×\xa010²²"), ("{vast:+.0%}", "+1\xa0×\xa010²⁴%"),
     ],
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """How the site reads in a real browser: the page, paper, the search, the first screen."""
 
+import io
 import re
 from itertools import cycle, islice
 from pathlib import Path
@@ -10,6 +11,7 @@ import paper
 import pytest
 import repository
 from browser import serve_folder, wait_until
+from PIL import Image, ImageStat
 from samples import needs_page, needs_solutions, some_of
 from solutions import TARGET
 from sphinx_external_toc.parsing import parse_toc_yaml
@@ -89,6 +91,31 @@ class TestEachChapter:
             assert 0.75 < guessed / height(chapter) < 1.25
 
 
+def test_the_list_of_sections_marks_the_one_that_is_read(open_page):
+    """Also for who goes down page by page, over headings."""
+    tab = open_page(f"{THIRD}.html")
+    tab.evaluate("scrollTo({top: 10, behavior: 'instant'})")
+    wait_until(tab, lambda: is_set(tab, "laidOut"))
+    both = """() => {
+        const sections = [...document.querySelectorAll(".bd-article > section > section")];
+        const begun = (s) => s.getBoundingClientRect().top <= 0.3 * innerHeight;
+        const marked = [...document.querySelectorAll(".toc-h2.active > a")].map((a) => a.hash);
+        return [[`#${sections.findLast(begun).id}`], marked];
+    }"""
+    seen = set()
+    for place in (0.3, 0.6, 0.45, 0.8):
+        tab.evaluate(f"""scrollTo({{
+            top: {place} * document.documentElement.scrollHeight, behavior: 'instant'}})""")
+
+        def agree():
+            read, marked = tab.evaluate(both)
+            seen.add(*read)
+            return read == marked
+
+        wait_until(tab, agree)
+    assert len(seen) > 2
+
+
 class TestText:
     def test_a_line_has_65_to_75_characters(self, open_page):
         tab = open_page(f"{LANDING}.html")
@@ -166,6 +193,24 @@ class TestText:
             assert set(names.evaluate_all(lines)) == {1}
             width = "(cell) => cell.getBoundingClientRect().width"
             assert sheets.locator("td.sentence").first.evaluate(width) >= 230
+
+    @needs_page("instructor")
+    def test_a_table_that_goes_on_says_so(self, open_page):
+        tab = open_page("instructor.html", viewport=PHONE)
+        box = tab.locator("#sheets .pst-scrollable-table-container").first
+        box.scroll_into_view_if_needed()
+        wait_until(tab, lambda: "more-right" in box.get_attribute("class"))
+        assert box.get_attribute("tabindex") == "0", "and the keyboard can scroll it"
+
+    @needs_page(TRAINING)
+    def test_text_keeps_its_distance_from_what_is_folded(self, open_page):
+        """As from code that is seen: the set-up here stands before a paragraph."""
+        tab = open_page(f"{TRAINING}.html")
+        room = """(cell) => cell.nextElementSibling.getBoundingClientRect().top
+            - cell.getBoundingClientRect().bottom"""
+        fold, code = (tab.locator(f"article div.cell:has(> {part}):has(+ p)").first
+                      for part in ("details.fold", ".cell_input"))  # fmt: skip
+        assert fold.evaluate(room) >= code.evaluate(room) - 1 > 8
 
     def test_what_goes_on_fades_out(self, open_page):
         tab = open_page(f"{FIFTH}.html", viewport={"width": 240, "height": 500})
@@ -457,7 +502,9 @@ class TestFolds:
         solution.scroll_into_view_if_needed()
         place = tab.evaluate("location.href")
         assert "toggle-hidden" in solution.get_attribute("class")
-        solution.locator(".admonition-title").click(position={"x": 60, "y": 12})
+        title = solution.locator(".admonition-title")
+        assert float(title.evaluate(STYLE, "paddingRight")[:-2]) < 50, "the words have the room"
+        title.click(position={"x": 60, "y": 12})
         wait_until(tab, lambda: "toggle-hidden" not in solution.get_attribute("class"))
         assert tab.evaluate("location.href") == place
 
@@ -540,6 +587,14 @@ class TestLanding:
             for part in ("img", ".sd-card-title"):
                 box = card.locator(part).bounding_box()
                 assert box["y"] + box["height"] <= 768, part
+
+    def test_the_cards_pictures_are_dark_in_the_dark(self, open_page):
+        tab = open_page("index.html", color_scheme="dark")
+        picture = tab.locator(".chapters .sd-card img").first
+        picture.scroll_into_view_if_needed()
+        wait_until(tab, lambda: picture.evaluate("(image) => image.complete"))
+        shot = Image.open(io.BytesIO(picture.screenshot())).convert("L")
+        assert ImageStat.Stat(shot).median[0] < 60 and shot.getextrema()[1] > 90, "and not blank"
 
     def test_the_hero_runs_once_when_it_is_seen(self, open_page):
         tab = open_page("index.html", reduced_motion="no-preference")

@@ -185,6 +185,14 @@ def test_no_line_can_begin_with_the_mark_after_a_formula(name):
 
 
 @each_chapter
+def test_what_is_said_of_a_picture_is_true_by_day_and_by_night(name):
+    """Dark is dense by day only: live figures and pictures change their ground with the page."""
+    for tag in soup(name).select("article :is(p, li, figcaption)"):
+        said = re.search(r"\b(dark|pale|black|white|bright)(er|est)?\b", tag.get_text())
+        assert not said, tag.get_text()
+
+
+@each_chapter
 def test_titles_of_solutions_lead_nowhere(name):
     titles = soup(name).select(".solution > .admonition-title")
     assert bool(titles) == TARGET.exists()  # an edition without solutions has none

@@ -171,6 +171,22 @@ def test_marks_stay_with_the_formula_before_them():
     assert [tag.get_text() for tag in made.select(".with-mark")] == ["a?),", "c,"]
 
 
+def test_an_opening_bracket_stays_with_its_formula():
+    made = page("<p>Far (<span class='math'>a</span> is 1) or f(<span class='math'>b</span>), so "
+                "“<span class='math'>c</span>”, (<b>d</b>).</p>")  # fmt: skip
+    before = made.get_text()
+    reading.keep_marks_together(made)
+    assert made.get_text() == before
+    assert [tag.get_text() for tag in made.select(".with-mark")] == ["(a", "b),", "“c”,"]
+
+
+def test_a_unit_stays_with_its_number():
+    made = page("<p>With 95 % or 5\n% of a %</p><pre>95 %</pre>")
+    reading.keep_units_together(made)
+    assert made.p.get_text() == "With 95\u00a0% or 5\u00a0% of a %"
+    assert made.pre.get_text() == "95 %"
+
+
 def test_a_solutions_title_leads_nowhere():
     made = page('<div class="solution"><p class="admonition-title"><a href="#a">Solution</a> to '
                 '<a href="#b">one</a></p><p><a href="#c">there</a></p></div>')  # fmt: skip

@@ -210,6 +210,45 @@ addEventListener("load", () => {
   for (const kind of moves) addEventListener(kind, begin, { passive: true });
 });
 
+// The list of sections marks the one that is read. The theme waits for a heading to come by, and
+// whoever goes down page by page jumps over it.
+const contents = document.querySelector("#pst-page-toc-nav");
+const entries = [...(contents?.querySelectorAll("a[href^='#']") ?? [])].flatMap((link) => {
+  const section = document.getElementById(decodeURIComponent(link.hash.slice(1)));
+  return section ? [{ link, section }] : [];
+});
+function lastBegun(among) {
+  const atEnd = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
+  const top = ({ section }) => section.getBoundingClientRect().top;
+  const asked = among.find(({ link }) => link.hash === location.hash && location.hash);
+  if (atEnd && asked && top(asked) >= 0) return asked; // nothing can bring it further up
+  return among.findLast((entry) => top(entry) <= (atEnd ? 0.9 : 0.3) * innerHeight);
+}
+let marking = false;
+function markSection() {
+  marking = false;
+  const within = (outer) => entries.filter(({ section }) =>
+    (section.parentElement.closest("section section")) === outer); // (others may not be laid out)
+  let current = null;
+  for (let next = lastBegun(within(null)); next; next = lastBegun(within(current.section))) {
+    current = next;
+  }
+  for (const { link } of entries) {
+    link.classList.toggle("active", link === current?.link);
+    if (link === current?.link) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  for (const entry of contents.querySelectorAll(".toc-entry")) {
+    entry.classList.toggle("active", entry.contains(current?.link ?? null));
+  }
+}
+if (entries.length) {
+  addEventListener("scroll", () => {
+    if (!marking) setTimeout(markSection, 100); // after the theme
+    marking = true;
+  }, { passive: true });
+}
+
 // Paper is white: what is printed from the dark is printed in light colours.
 let theme = null;
 addEventListener("beforeprint", () => {

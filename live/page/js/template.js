@@ -36,7 +36,7 @@ function formatNumber(value, digits, kind = "f", plus = "") {
     return `${plus && shown > 0 ? "+" : ""}${number}\u00a0×\u00a010${raised}${unit}`.replace("-", "−");
   }
   let text = shown.toFixed(digits).replace("Infinity", "inf");
-  if (!plus && parseFloat(text) === 0) text = text.replace("-", "");
+  if (parseFloat(text) === 0) text = text.replace("-", ""); // -0.00 would be a riddle
   if (plus && !text.startsWith("-")) text = "+" + text;
   return text.replace("-", "−") + unit;
 }
