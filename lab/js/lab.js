@@ -756,7 +756,7 @@ class Lab {
   draw() {
     const { plots, model, first, second } = this, { shown } = first, other = second?.shown, mode = this.printing ? "light" : pageMode();
     this.root.dataset.mode = mode;
-    write(this.python, this.settings.python.replace("BASE", this.settings.bases[model.get("base")].python));
+    write(this.python, this.pythonCode());
     const data = model.get("data") === "drawn" ? Float32Array.from(this.drawn) : this.data ?? new Float32Array(0);
     const top = this.exact ? this.exact.reduce((a, b) => Math.max(a, b), 0) : shown?.density.reduce((a, b) => Math.max(a, b), 0);
     for (const k of [0, 1]) plots[k].spec.marks[0].limits = [0, top || 1];
@@ -941,14 +941,20 @@ class Lab {
     add("Save as a notebook", "flow-lab.ipynb", () => this.notebook());
   }
 
-  // The Python that is shown, with the weights in it, and what it should find.
+  // Python that rebuilds the flow: from what is given, or from the file that is saved beside it.
+  pythonCode(saved) {
+    const file = 'json.load(open("flow-lab.json", encoding="utf-8"))', { python: base } = this.settings.bases[saved?.base ?? this.model.get("base")];
+    const there = { SAVED: saved ? `json.loads('${JSON.stringify(saved)}')` : file, BASE: base };
+    return this.settings.python.replace(/\b(SAVED|BASE)\b/g, (name) => there[name]);
+  }
+
+  // That Python, with the weights in it, and what it should find.
   async notebook() {
     const cell = (cell_type, source, more) => ({ cell_type, metadata: {}, source, ...more });
     const code = (source) => cell("code", source, { execution_count: null, outputs: [] });
-    const loads = `json.loads('${JSON.stringify(await this.exported())}')`;
     const cells = [
       cell("markdown", "# A flow from the Flow Lab\n\nTo be run beside `flows.py` and `flows_support.py`. It prints how far the two log p differ, at most."),
-      code(this.python.textContent.trim().replace(/json\.load\(open\(.*\)\)/, () => loads)),
+      code(this.pythonCode(await this.exported()).trim()),
       code("assert (base + log_det - log_p).abs().max() < 1e-5"),
     ];
     const kernelspec = { name: "python3", display_name: "Python 3", language: "python" };
@@ -957,7 +963,7 @@ class Lab {
 
   // The shape, the weights by the names that torch gives them, and a few points with their log p.
   async exported() {
-    const { layers, coupling, width, waves, turn } = this.now(), { flowNow: model, weights: all, done } = this.first, weights = {}, points = this.data.slice(0, 40);
+    const { layers, coupling, width, waves, turn, base } = this.now(), { flowNow: model, weights: all, done } = this.first, weights = {}, points = this.data.slice(0, 40);
     const { sizes } = this.settings, { layers: kinds } = model;
     let at = 0;
     kinds.forEach(({ kind }, k) => {
@@ -970,7 +976,7 @@ class Lab {
       }
     });
     const made = await this.viewer.ask({ do: "view", model, weights: all, wanted: { p: ["logProb", points] } }, true);
-    return { flow: this.settings.couplings[coupling], shape: { n_layers: layers, hidden_dim: width, n_frequencies: waves, turn }, base: this.model.get("base"), weights, steps: done,
+    return { flow: this.settings.couplings[coupling], shape: { n_layers: layers, hidden_dim: width, n_frequencies: waves, turn }, base, weights, steps: done,
       points: Array.from({ length: points.length / 2 }, (_, i) => [points[2 * i], points[2 * i + 1]]), log_p: Array.from(made.p) };
   }
 }
