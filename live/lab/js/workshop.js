@@ -2,8 +2,8 @@
 // shown of one. It takes messages {do: ...} and answers with {is: ...}.
 //
 // programs: {core, bases, kinds, data: {name: {sample, log_prob}}}; a model is {layers, width, base}.
-const SLICE = 12; // milliseconds of training between two looks for messages
-const REPORT = 33; // between two reports
+const SLICE = 8; // milliseconds of training between two looks for messages
+const REPORT = 16; // between two reports
 
 function makeWorkshop(programs, post, later) {
   const data = Object.fromEntries(Object.entries(programs.data).map(([name, p]) => [name, readPrograms(p)]));
