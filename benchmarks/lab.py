@@ -246,30 +246,34 @@ def resident() -> float:
     return max(int(rss) for _, _, rss, name in processes("rss,comm") if "hrom" in name) / 1000
 
 
-def busiest(names: str = "DedicatedWorker") -> float:
-    """CPU seconds so far of the busiest thread of that name, in a process that we started."""
-    ticks = []
+def threads() -> dict[str, tuple[str, float]]:
+    """Name, and CPU seconds so far, of each thread of the processes that we started."""
+    found = {}
     for pid, _, name, thread in processes("comm,lwp", threads=True):
         stat = Path(f"/proc/{pid}/task/{thread}/stat")
-        if name.startswith(names) and stat.exists():
+        if stat.exists():
             user, system = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]
-            ticks.append(int(user) + int(system))
-    return max(ticks, default=0) / os.sysconf("SC_CLK_TCK")
+            found[thread] = name, (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return found
 
 
 def drawn(seconds: int = 6) -> None:
-    """Steps a second of RealNVP 8x32, batch 256, while the page draws all it has."""
+    """Steps a second of RealNVP 8x32, batch 256, while the page draws all it has; and what the
+    drawings cost: all CPU time of the browser but that of the workers."""
     now = f"[{LAB}.first.done, performance.now() / 1000, +{LAB}.root.dataset.draws]"
     with opener() as open_lab:
         tab = open_lab("layers=8&width=32&waves=none&turn=none&batch=256&steps=6000&train")
         while tab.evaluate(now)[0] < 700:
             tab.wait_for_timeout(50)
-        start, used = tab.evaluate(now), busiest()
+        start, before = tab.evaluate(now), threads()
         tab.wait_for_timeout(1000 * seconds)
-        end, used = tab.evaluate(now), busiest() - used
+        end, after = tab.evaluate(now), threads()
     steps, wall, draws = (b - a for a, b in zip(start, end, strict=True))
-    print(f"{steps / wall:.0f} steps a second, {steps / used:.0f} a CPU second of the worker, "
-          f"{draws / wall:.0f} drawings a second")  # fmt: skip
+    used = [(name, cpu - before.get(k, (name, 0.0))[1]) for k, (name, cpu) in after.items()]
+    worker = max(cpu for name, cpu in used if name.startswith("DedicatedWorker"))
+    page_ = sum(cpu for name, cpu in used if not name.startswith("DedicatedWorker")) / draws
+    print(f"{steps / wall:.0f} steps a second, {steps / worker:.0f} a CPU second of the worker, "
+          f"{draws / wall:.0f} drawings a second, {1000 * page_:.0f} CPU ms each")  # fmt: skip
 
 
 # Steps from the same weights on the same batch, in turn: milliseconds of each, and both losses of

@@ -9,7 +9,7 @@ from live.lab import bundle
 from live.page.bundle import safe
 
 HERE = Path(__file__).parent
-# What rebuilds an exported flow, for readers to copy.
+# What rebuilds an exported flow, for readers to copy. lab.js fills in SAVED and BASE.
 PYTHON = """\
 import json
 
@@ -17,7 +17,7 @@ import torch
 
 import flows
 
-saved = json.load(open("flow-lab.json", encoding="utf-8"))
+saved = SAVED
 flow = getattr(flows, saved["flow"])(2, **saved["shape"]).double()
 flow.load_state_dict({name: torch.tensor(w) for name, w in saved["weights"].items()})
 x, log_p = (torch.tensor(saved[name], dtype=torch.float64) for name in ("points", "log_p"))

@@ -158,13 +158,25 @@ class Run {
   end() { this.host?.end(); }
 }
 
+const NOTHING = new Float32Array(0);
 // Samples and net where they are at t, from 0 (noise) to 1.
-function onTheWay(shown, t, suffix = "") {
+function onTheWay(shown, t, suffix) {
   return Object.fromEntries(["samples", "across", "up"].map((name) => {
     const steps = shown?.[name], last = (steps?.length ?? 0) - 1, at = Math.max(0, Math.min(last - 1, Math.floor(t * last)));
-    return [name + suffix, steps ? steps[at].map((v, i) => v + (t * last - at) * (steps[at + 1][i] - v)) : new Float32Array(0)];
+    return [name + suffix, steps ? steps[at].map((v, i) => v + (t * last - at) * (steps[at + 1][i] - v)) : NOTHING];
   }));
 }
+
+// A function that makes nothing new as long as it is asked the same.
+function keeping(make) {
+  let asked = [], made;
+  return (...now) => {
+    if (now.length !== asked.length || now.some((v, k) => v !== asked[k])) [asked, made] = [now, make(...now)];
+    return made;
+  };
+}
+// Steps and nats of a curve. (`last`: its last point, new when it has grown.)
+const curveOf = () => keeping((points, last) => [0, 1].map((d) => points?.map((p) => p[d]) ?? []));
 
 const FILM = { side: 480, seconds: 5 };
 const mark = (kind, more) => ({ kind, color: "blue", width: 1.5, size: 1.3, alpha: 1, ...more });
@@ -204,6 +216,9 @@ class Lab {
     this.params = parametersOf(settings);
     this.params.push(...comparing(this.params));
     this.model = new PageModel([...this.params, { name: "px", value: 3 }, { name: "py", value: 0 }, { name: "t", value: 1 }]);
+    this.ways = [keeping(onTheWay), keeping(onTheWay)];
+    this.curves = Array.from({ length: 5 }, curveOf);
+    this.points = keeping((points) => Float32Array.from(points));
     this.fine = this.cells(FINE);
     this.coarse = this.cells(COARSE);
     [this.across, this.up] = this.net();
@@ -756,23 +771,23 @@ class Lab {
   draw() {
     const { plots, model, first, second } = this, { shown } = first, other = second?.shown, mode = this.printing ? "light" : pageMode();
     this.root.dataset.mode = mode;
-    write(this.python, this.settings.python.replace("BASE", this.settings.bases[model.get("base")].python));
-    const data = model.get("data") === "drawn" ? Float32Array.from(this.drawn) : this.data ?? new Float32Array(0);
+    write(this.python, this.pythonCode());
+    const { drawn } = this, data = model.get("data") === "drawn" ? this.points(drawn, drawn.length, drawn.at(-1)) : this.data ?? NOTHING;
     const top = this.exact ? this.exact.reduce((a, b) => Math.max(a, b), 0) : shown?.density.reduce((a, b) => Math.max(a, b), 0);
     for (const k of [0, 1]) plots[k].spec.marks[0].limits = [0, top || 1];
     plots[0].spec.marks[1].size = data.length > 1500 ? 1.1 : 1.8;
     const K = shown ? shown.samples.length - 1 : 1, t = model.get("t") * K;
     write(this.wayText, t === 0 ? "noise" : t === K ? "samples" : `layer ${formatNumber(t, 1)} of ${K}`);
     this.way.value = model.get("t");
-    const xs = (pairs) => pairs?.map((l) => l[0]) ?? [], ys = (pairs) => pairs?.map((l) => l[1]) ?? [], before = second ? null : this.before;
+    const lines = [first.losses, first.held, second?.losses, second?.held, second ? null : this.before];
+    const [[trainX, trainY], [heldX, heldY], [train2X, train2Y], [held2X, held2Y], [beforeX, beforeY]] = lines.map((line, k) => this.curves[k](line, line?.at(-1)));
     const values = {
       density2: other?.density, density2There: !!other,
-      ...onTheWay(shown, model.get("t")), ...onTheWay(other, model.get("t"), "2"),
-      train2X: xs(second?.losses), train2Y: ys(second?.losses), held2X: xs(second?.held), held2Y: ys(second?.held),
+      ...this.ways[0](shown, model.get("t"), ""), ...this.ways[1](other, model.get("t"), "2"),
+      trainX, trainY, heldX, heldY, train2X, train2Y, held2X, held2Y, beforeX, beforeY,
       data, exact: this.exact, exactThere: !!this.exact, density: shown?.density, densityThere: !!shown,
-      trainX: xs(first.losses), trainY: ys(first.losses), beforeX: xs(before), beforeY: ys(before), heldX: xs(first.held), heldY: ys(first.held),
       entropy: this.entropy ?? 0, known: this.entropy !== null && this.entropy !== undefined,
-      terms: shown?.terms ?? new Float32Array(0), px: model.get("px"), py: model.get("py"),
+      terms: shown?.terms ?? NOTHING, px: model.get("px"), py: model.get("py"),
     };
     const net = [13, 61, 2];
     const side = Math.sqrt(shown?.density.length ?? 0);
@@ -785,10 +800,22 @@ class Lab {
     this.axes(values);
     if (this.fit || plots[0].density !== window.devicePixelRatio) fitPanels(seen, this.root.clientWidth < 480);
     this.fit = false;
-    for (const plot of seen) { Object.assign(plot, { shapes, values }); plot.draw(values, mode); }
-    this.surface.drawCursor();
+    for (const plot of seen) this.drawPanel(plot, shapes, values, mode);
     this.tellState();
     this.root.dataset.draws = 1 + (+this.root.dataset.draws || 0);
+  }
+
+  // A panel is drawn where something has changed of what it shows: few of them do at each step.
+  drawPanel(plot, shapes, values, mode) {
+    const { spec, box, canvas } = plot, { cursor } = this.surface, names = spec.marks.flatMap((m) => [m.value, m.xy, m.x, m.y, m.show]);
+    const frame = [spec.xlim, spec.ylim, spec.categories, spec.marks.map((m) => [m.limits, m.size])];
+    const now = [mode, box, JSON.stringify(frame), ...[...names, ...(spec.probe ?? [])].map((name) => values[name])];
+    if (plot === this.plots[0]) now.push(cursor, document.activeElement === canvas);
+    Object.assign(plot, { shapes, values });
+    if (plot.drawn?.every((v, k) => v === now[k])) return;
+    plot.drawn = now;
+    plot.draw(values, mode);
+    if (plot === this.plots[0]) this.surface.drawCursor();
   }
 
   // Limits that follow what is shown: of the curve, and of the bars.
@@ -941,14 +968,20 @@ class Lab {
     add("Save as a notebook", "flow-lab.ipynb", () => this.notebook());
   }
 
-  // The Python that is shown, with the weights in it, and what it should find.
+  // Python that rebuilds the flow: from what is given, or from the file that is saved beside it.
+  pythonCode(saved) {
+    const file = 'json.load(open("flow-lab.json", encoding="utf-8"))', { python: base } = this.settings.bases[saved?.base ?? this.model.get("base")];
+    const there = { SAVED: saved ? `json.loads('${JSON.stringify(saved)}')` : file, BASE: base };
+    return this.settings.python.replace(/\b(SAVED|BASE)\b/g, (name) => there[name]);
+  }
+
+  // That Python, with the weights in it, and what it should find.
   async notebook() {
     const cell = (cell_type, source, more) => ({ cell_type, metadata: {}, source, ...more });
     const code = (source) => cell("code", source, { execution_count: null, outputs: [] });
-    const loads = `json.loads('${JSON.stringify(await this.exported())}')`;
     const cells = [
       cell("markdown", "# A flow from the Flow Lab\n\nTo be run beside `flows.py` and `flows_support.py`. It prints how far the two log p differ, at most."),
-      code(this.python.textContent.trim().replace(/json\.load\(open\(.*\)\)/, () => loads)),
+      code(this.pythonCode(await this.exported()).trim()),
       code("assert (base + log_det - log_p).abs().max() < 1e-5"),
     ];
     const kernelspec = { name: "python3", display_name: "Python 3", language: "python" };
@@ -957,7 +990,7 @@ class Lab {
 
   // The shape, the weights by the names that torch gives them, and a few points with their log p.
   async exported() {
-    const { layers, coupling, width, waves, turn } = this.now(), { flowNow: model, weights: all, done } = this.first, weights = {}, points = this.data.slice(0, 40);
+    const { layers, coupling, width, waves, turn, base } = this.now(), { flowNow: model, weights: all, done } = this.first, weights = {}, points = this.data.slice(0, 40);
     const { sizes } = this.settings, { layers: kinds } = model;
     let at = 0;
     kinds.forEach(({ kind }, k) => {
@@ -970,7 +1003,7 @@ class Lab {
       }
     });
     const made = await this.viewer.ask({ do: "view", model, weights: all, wanted: { p: ["logProb", points] } }, true);
-    return { flow: this.settings.couplings[coupling], shape: { n_layers: layers, hidden_dim: width, n_frequencies: waves, turn }, base: this.model.get("base"), weights, steps: done,
+    return { flow: this.settings.couplings[coupling], shape: { n_layers: layers, hidden_dim: width, n_frequencies: waves, turn }, base, weights, steps: done,
       points: Array.from({ length: points.length / 2 }, (_, i) => [points[2 * i], points[2 * i + 1]]), log_p: Array.from(made.p) };
   }
 }

@@ -43,7 +43,8 @@ def workshop(stored: dict) -> str:
     """The script of the worker. On a page it defines `liveWorkshop(post, later)`.
 
     Args:
-        stored: {"core", "bases", "kinds", "data"}, with programs as `as_json` makes them.
+        stored: {"core", "bases", "kinds", "data"}, with programs as `as_json` makes them; "dim" is
+            the number of coordinates, 2 if it is not there.
 
     Returns:
         A classic script.

@@ -195,3 +195,37 @@ def torch_gaps(
     )  # fmt: skip
     with torch.no_grad():
         return [exact - flow.log_prob(held).double().mean().item() for flow in made]
+
+
+def far_from_identity(flow: flows.Flow, spread: float = 0.3):
+    """Move all weights: couplings start as the identity."""
+    with torch.no_grad():
+        for p in flow.parameters():
+            p.add_(spread * torch.randn(p.shape) / max(1, p.shape[-1]) ** 0.5)
+
+
+def weights_of(flow):
+    return torch.cat([p.detach().flatten() for p in flow.parameters()])
+
+
+def largest(got, wanted) -> float:
+    scale = wanted.abs().max().clamp(min=1.0)
+    assert got.shape == wanted.shape
+    return ((got - wanted).abs().max() / scale).item()
+
+
+def torch_run(flow, batches, settings):
+    """The training of `flows.Trainer`, but for its way back, with rates that may change."""
+    adam = torch.optim.Adam(flow.parameters(), betas=flows.Trainer.ADAM["betas"])
+    losses = []
+    for step, batch in enumerate(batches):
+        peak = [rate for start, rate in settings["rates"] if start <= step][-1]
+        rate = flows.learning_rate(step, settings["steps"], peak) if settings["schedule"] else peak
+        loss = flows.careful_mean(-flow.log_prob(batch.double()), batch.shape[1])
+        adam.param_groups[0]["lr"] = rate
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(flow.parameters(), settings["clip"])
+        adam.step()
+        losses.append(loss.item())
+    return torch.tensor(losses, dtype=torch.float64)

@@ -21,6 +21,7 @@ import pytest
 import torch
 from browser import serve_folder, wait_until
 from lab_node import LAB, heap
+from lab_tab import PAGE, SMALL, lab, write_page
 from samples import some_of, takes_long
 
 import flows
@@ -30,24 +31,12 @@ from lab.data import DATA
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-POLICY = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "script-src 'self' 'wasm-unsafe-eval'"
-)
-PAGE = f"""<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>Lab</title>
-<link rel="icon" href="data:,"><link rel="stylesheet" href="lab.css"></head><body><main><h1>Lab</h1>
-<div id="flow-lab" data-lab data-work="work.js"></div></main>
-<script src="lab.js" defer></script></body></html>"""
-SMALL = "layers=2&width=8&waves=none&turn=none&batch=64&steps=500&rate=0.01"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("lab")
-    for name, text in {**page.files(), "index.html": PAGE}.items():
-        (made / name).write_text(text, encoding="utf-8")
+    write_page(made)
     return made
 
 
@@ -63,10 +52,6 @@ def tab(chromium, folder):
         yield made
     context.close()
     assert not complaints
-
-
-def lab(tab, expression):
-    return tab.evaluate(f"{LAB}.{expression}")
 
 
 def open_lab(tab, state, anew=False):
@@ -178,6 +163,33 @@ def test_a_film_of_the_samples(tab):
     assert "cannot record a film" in tab.inner_text(".lab-status")
 
 
+def test_only_panels_that_change_are_drawn(tab):
+    """While it trains the data stay as they are; at another mode of the page all is new."""
+    open_lab(tab, SMALL.replace("steps=500", "steps=6000"))
+    looked(tab)
+    wait_until(tab, lambda: not lab(tab, "scheduled"))
+    tab.evaluate(f"""() => {{
+        window.drawn = [0, 0, 0, 0, 0];
+        {LAB}.plots.slice(0, 5).forEach((plot, k) => {{
+          const draw = plot.draw;
+          plot.draw = (...given) => {{ drawn[k]++; draw.apply(plot, given); }};
+        }});
+    }}""")
+    tab.click("text=Train")
+    wait_until(tab, lambda: tab.evaluate("Math.min(...drawn.slice(1)) >= 3"))
+    assert tab.evaluate("drawn[0]") == 0
+    tab.click("text=Pause")
+    looked(tab)
+    wait_until(tab, lambda: not lab(tab, "scheduled"))
+    tab.evaluate(f"drawn.fill(0), {LAB}.draw()")
+    assert tab.evaluate("drawn") == 5 * [0], "nothing has changed"
+    try:
+        tab.evaluate("document.documentElement.dataset.theme = 'dark'; undefined")
+        wait_until(tab, lambda: tab.evaluate("Math.min(...drawn) > 0"))
+    finally:
+        tab.evaluate("delete document.documentElement.dataset.theme")
+
+
 def test_samples_go_along_as_a_table_and_come_back(tab):
     trained_small(tab)
     with tab.expect_download() as download:
@@ -214,8 +226,8 @@ def test_two_labs_on_one_page(tab, folder):
     tab.evaluate(f"{one}.take('data=ring&{SMALL}&train'); {one}.fresh(); undefined")
     tab.evaluate(f"{other}.first.host.lose('a test')")
     wait_until(tab, lambda: tab.evaluate(f"{one}.first.finished"))
-    assert "lost" in tab.inner_text("#lab-b .lab-status")
-    assert "lost" not in tab.inner_text("#lab-a .lab-status")
+    assert "lost (a test)" in tab.inner_text("#lab-b .lab-status")
+    assert "lost (a test)" not in tab.inner_text("#lab-a .lab-status")
     assert re.search(r"goes on from step \d+", tab.inner_text("#lab-b .lab-status"))
     assert tab.evaluate(f"{one}.now().data") == "ring"
     assert tab.evaluate(f"{other}.now().data") == "moons"
@@ -437,7 +449,7 @@ def test_axe_finds_nothing_with_all_open(chromium, tab):
         page_.evaluate("([theme, style]) => { document.documentElement.dataset.theme = theme; "
                        "document.body.style = style; }", [theme, style])  # fmt: skip
         wait_until(page_, lambda: lab(page_, "root.dataset.mode") == theme)
-        for width in (1200, 390):
+        for width in (1200, 360):
             page_.set_viewport_size({"width": width, "height": 900})
             rules = (
                 {"runOnly": ["color-contrast"]} if theme == "dark" else {}
@@ -519,6 +531,17 @@ def test_a_table_is_read(tab):
     )
     wait_until(tab, lambda: "bad.csv: a table needs 10" in tab.inner_text(".lab-status"))
     assert lab(tab, "drawn.length") == 60
+    # Or dropped, anywhere upon the Lab.
+    tab.evaluate(
+        """text => {
+            const dataTransfer = new DataTransfer(), more = { bubbles: true, cancelable: true };
+            dataTransfer.items.add(new File([text], "t.csv", { type: "text/csv" }));
+            const drop = new DragEvent("drop", { dataTransfer, ...more });
+            document.querySelector(".lab-curve canvas").dispatchEvent(drop);
+        }""",
+        f"{rows}\n30,900",
+    )
+    wait_until(tab, lambda: lab(tab, "drawn.length") == 62)
 
 
 def test_lost_workers_are_replaced(tab):
@@ -823,117 +846,6 @@ def test_the_gap_is_split_and_modes_are_weighed(tab):
     open_lab(tab, f"data=Your+own+drawing&drawn={'abcd' * 60}&{SMALL}")
     # (Nobody knows its entropy.)
     wait_until(tab, lambda: tab.locator(".lab-ledger tr:visible").count() == 0)
-
-
-TOUCHED = """window.touched = new Set();
-addEventListener("pointerdown", ({ pointerType, target }) => {
-  if (pointerType === "touch") touched.add(target.closest("button, select, input, summary"));
-}, true);"""
-UNTOUCHED = """() => [...document.querySelectorAll(".lab :is(button, select, input, summary)")]
-    .filter((part) => part.checkVisibility() && !part.disabled && !touched.has(part))
-    .map((part) => part.dataset.param ?? (part.ariaLabel || part.textContent || part.outerHTML))"""
-# Steps that are trained while the page draws so many frames.
-STEPS = f"""async (frames) => {{
-  const before = {LAB}.first.done;
-  for (let k = 0; k < frames; k++) await new Promise((go) => requestAnimationFrame(go));
-  return {LAB}.first.done - before;
-}}"""
-
-
-def test_everything_by_touch(open_tab, tab):
-    complaints = []
-
-    def prepare(phone):
-        phone.add_init_script(TOUCHED)
-        phone.on("pageerror", lambda e: complaints.append(str(e)))
-        phone.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-
-    # (A training so long that it is never at its end when its buttons are tapped.)
-    state = (
-        "data=ring&vs=layers&layers=2&width=64&waves=none&turn=none&batch=512&steps=6000&rate=0.01"
-    )
-    phone = open_tab(
-        f"{tab.base}#flow-lab?{state}", prepare, has_touch=True,
-        viewport={"width": 390, "height": 800}, permissions=["clipboard-read", "clipboard-write"],
-    )  # fmt: skip
-
-    def button(name, k=0):
-        phone.locator(".lab").get_by_role("button", name=name, exact=True).nth(k).tap()
-
-    def saved(name):
-        with phone.expect_download() as download:
-            button(name)
-        return Path(download.value.path()).read_bytes()
-
-    wait_until(phone, lambda: lab(phone, "ready") and lab(phone, "first.shown !== null"))
-    looked(phone)
-    for summary in phone.locator(".lab summary").all():
-        summary.tap()
-    button("Train")
-    wait_until(phone, lambda: lab(phone, "first.done") > 0)
-    fast = phone.evaluate(STEPS, 30)
-    button("Slow")
-    wait_until(phone, lambda: phone.evaluate(STEPS, 5) <= 2)  # (the last fast ones have arrived)
-    slow = phone.evaluate(STEPS, 30)
-    assert lab(phone, "first.running") and slow < fast / 5, (slow, fast)
-    button("Pause")
-    button("Slow")
-    assert lab(phone, "buttons.slow.ariaPressed") == "false"
-    there = lab(phone, "first.done")
-    button("Step")
-    wait_until(phone, lambda: lab(phone, "first.done") > there)
-    looked(phone)
-    assert saved("Picture (PNG)")[:4] == b"\x89PNG" and len(saved("Picture (PNG)")) > 10_000
-    assert saved("Samples (CSV)").startswith(b"x1,x2,log_p")
-    assert json.loads(saved("Save as a notebook"))["nbformat"] == 4
-    weights = json.loads(saved("Save the weights (JSON)"))
-    assert weights["steps"] == lab(phone, "first.done") and weights["shape"]["n_layers"] == 2
-    lab(phone, "film = 1")
-    assert saved("Film of the samples")[:4] == b"\x1a\x45\xdf\xa3"
-    button("Copy link")
-    wait_until(phone, lambda: "link is copied" in phone.inner_text(".lab-status"))
-    assert phone.evaluate("navigator.clipboard.readText()") == lab(phone, "link()")
-    box = phone.locator(".lab-density .live-stage").bounding_box()
-    phone.locator(".lab-density .live-stage").tap(
-        position={"x": box["width"] / 3, "y": box["height"] / 3}
-    )
-    assert lab(phone, "model.get('px')") < 0 < lab(phone, "model.get('py')"), "the probe moved"
-    button("Reset")
-    wait_until(phone, lambda: lab(phone, "first.done") == 0 and lab(phone, "ready"))
-    for control in phone.locator(".lab [data-param]:visible").all():
-        name = control.get_attribute("data-param")
-        before = lab(phone, f"model.get('{name}')")
-        if control.evaluate("c => c.tagName") == "SELECT":
-            control.tap()
-            phone.keyboard.press("Escape")
-            values = control.evaluate("c => c.options.length")
-            chosen = control.evaluate("c => c.selectedIndex")
-            if name in ("data", "vs"):  # (what hides or shows others: last)
-                continue
-            control.select_option(index=(chosen + 1) % values)
-        else:
-            box = control.bounding_box()
-            control.tap(position={"x": 0.6 * box["width"], "y": box["height"] / 2})
-        assert lab(phone, f"model.get('{name}')") != before, name
-    way = phone.get_by_label("Way of the samples through the layers")
-    way.tap(position={"x": 5, "y": 5})
-    assert lab(phone, "model.get('t')") < 0.2
-    for k in range(6):
-        phone.locator(".lab-missions button").nth(k).tap()
-    assert lab(phone, "now().data") == "drawn"  # (of the last one)
-    stage = phone.locator(".lab-data .live-stage")
-    for name, points in (("Spray", 3), ("Pen", 1)):
-        button(name)
-        stage.tap()
-        assert lab(phone, "drawn.length") == 2 * points
-        button("Undo" if name == "Spray" else "Clear")
-        assert lab(phone, "drawn.length") == 0
-    with phone.expect_file_chooser() as chooser:
-        phone.locator(".live-file").tap()
-    rows = "\n".join(f"{k},{k * k}" for k in range(30)).encode()
-    chooser.value.set_files({"name": "t.csv", "mimeType": "text/csv", "buffer": rows})
-    wait_until(phone, lambda: lab(phone, "drawn.length") == 60)
-    assert not phone.evaluate(UNTOUCHED) and not complaints
 
 
 # The tab goes out of sight, or comes back; `away`: seconds that its clock is put on meanwhile.

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from lab_node import Workshop, new_flow, page_gap, torch_gaps
+from lab_node import (
+    Workshop,
+    far_from_identity,
+    largest,
+    new_flow,
+    page_gap,
+    torch_gaps,
+    torch_run,
+    weights_of,
+)
 from scipy import stats
 
 import flows
@@ -35,20 +44,8 @@ def workshop():
 def flow_of(layers, width, spread=0.3):
     """A flow of this shape, whose couplings are far from the identity, in float64."""
     flow = new_flow(layers, width)
-    with torch.no_grad():
-        for p in flow.parameters():
-            p.add_(spread * torch.randn(p.shape) / max(1, p.shape[-1]) ** 0.5)
+    far_from_identity(flow, spread)
     return flow.double()
-
-
-def weights_of(flow):
-    return torch.cat([p.detach().flatten() for p in flow.parameters()])
-
-
-def largest(got, wanted) -> float:
-    scale = wanted.abs().max().clamp(min=1.0)
-    assert got.shape == wanted.shape
-    return ((got - wanted).abs().max() / scale).item()
 
 
 @pytest.mark.parametrize(("layers", "width", "n"), SHAPES)
@@ -128,23 +125,6 @@ def test_chains_with_another_base_are_torchs(name, workshop):
     mean.backward()
     assert largest(loss, mean.detach().reshape(1)) < 50 * EPS
     assert largest(gradient, torch.cat([p.grad.flatten() for p in flow.parameters()])) < 50 * EPS
-
-
-def torch_run(flow, batches, settings):
-    """The training of `flows.Trainer`, but for its way back, with rates that may change."""
-    adam = torch.optim.Adam(flow.parameters(), betas=flows.Trainer.ADAM["betas"])
-    losses = []
-    for step, batch in enumerate(batches):
-        peak = [rate for start, rate in settings["rates"] if start <= step][-1]
-        rate = flows.learning_rate(step, settings["steps"], peak) if settings["schedule"] else peak
-        loss = flows.careful_mean(flows.point_nll(flow, batch.double()), 2)
-        adam.param_groups[0]["lr"] = rate
-        adam.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(flow.parameters(), settings["clip"])
-        adam.step()
-        losses.append(loss.item())
-    return torch.tensor(losses, dtype=torch.float64)
 
 
 @pytest.mark.parametrize(("layers", "width", "n"), RUNS)

@@ -1,7 +1,8 @@
 // A chain of compiled layers: values, log-dets, gradients, and one step of training.
 //
 // kinds: {name: {programs: {decode, encode}, weights, given}}, core: {loss, log_prob, adam},
-// as layers.py compiles them; bases: {name: what of the core is another for a base distribution}. The weights of all layers lie in one array, one after the other.
+// as layers.py compiles them; bases: {name: what of the core is another for a base distribution};
+// dim: the number of coordinates. The weights of all layers lie in one array, one after the other.
 
 // Compiled programs become functions. What the page calls often is made once.
 function readPrograms(programs) {
@@ -12,7 +13,8 @@ const sizeOf = (shape, width) => shape.reduce((n, d) => n * (d === "width" ? wid
 
 class Chain {
   // A model: its base by name, and layers, [{kind, given}] in generative order, given: one array for each fixed tensor.
-  constructor({ kinds, core, bases = {} }, { layers, width, base }) {
+  constructor({ kinds, core, bases = {}, dim = 2 }, { layers, width, base }) {
+    this.dim = dim;
     this.core = readPrograms({ ...core, ...bases[base] });
     let at = 0;
     this.layers = layers.map(({ kind, given = [] }) => {
@@ -61,7 +63,7 @@ class Chain {
 
   // [latent points, log-dets of the whole way to them]
   encode(points) {
-    const [values, logDets] = this.encodeSteps(points), total = new Float32Array(points.length / 2);
+    const [values, logDets] = this.encodeSteps(points), total = new Float32Array(live.points("points", points, this.dim));
     for (const logDet of logDets) for (let i = 0; i < total.length; i++) total[i] += logDet[i];
     return [values.at(-1), total];
   }
@@ -78,7 +80,7 @@ class Chain {
   }
 
   // n latent points.
-  drawBase(random, n) { return this.core.sample(random.uniforms(2 * n), random.normals(2 * n)); }
+  drawBase(random, n) { return this.core.sample(random.uniforms(this.dim * n), random.normals(this.dim * n)); }
 
   logProb(points) {
     return this.core.log_prob(...this.encode(points));

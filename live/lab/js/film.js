@@ -6,19 +6,22 @@ const filmType = () => (HTMLCanvasElement.prototype.captureStream ? FILMS.find((
 const filmEnding = ({ type }) => type.slice("video/".length).split(";")[0];
 
 // paint(t) paints the canvas, for t from 0 to 1 in so many seconds. The film rests at its end for a
-// fifth of them. Returns a blob.
+// fifth of them; it begins when the first picture is in it, which takes a while on a busy machine.
+// Returns a blob.
 async function recordFilm(canvas, paint, seconds = 5) {
-  const type = filmType(), chunks = [];
+  const type = filmType(), chunks = [], pause = () => new Promise((go) => setTimeout(go, 30));
+  const empty = () => chunks.reduce((size, chunk) => size + chunk.size, 0) < 400; // (a head is there at once)
   paint(0);
   const recorder = new MediaRecorder(canvas.captureStream(30), { mimeType: type, videoBitsPerSecond: 3e6 });
   recorder.ondataavailable = ({ data }) => chunks.push(data);
   const ended = new Promise((done) => { recorder.onstop = done; });
-  recorder.start();
+  recorder.start(100);
+  for (let k = 0; k < 1000 && empty(); k++) { paint(0); await pause(); }
   const start = performance.now();
   for (let t = 0; t < 1.2;) {
     t = (performance.now() - start) / 1000 / seconds;
     paint(Math.min(1, t));
-    await new Promise((go) => setTimeout(go, 30));
+    await pause();
   }
   recorder.stop();
   await ended;

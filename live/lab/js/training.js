@@ -7,13 +7,12 @@ function warmCosine(step, steps, peak, warmup = 0.1) {
   return peak * 0.5 * (1 + Math.cos((Math.PI * (step - rise)) / Math.max(1, steps - rise)));
 }
 
-// Batches drawn, with replacement, from a fixed set of points.
-const resample = (points) => (random, n) => {
-  const batch = new Float32Array(2 * n), count = points.length / 2;
-  for (let i = 0; i < n; i++) {
-    const k = Math.floor(random.uniform() * count);
-    batch[2 * i] = points[2 * k];
-    batch[2 * i + 1] = points[2 * k + 1];
+// Batches drawn, with replacement, from a fixed set of points with so many coordinates.
+const resample = (points, dim) => (random, n) => {
+  const batch = new Float32Array(dim * n), count = points.length / dim;
+  for (let i = 0; i < dim * n; i += dim) {
+    const k = dim * Math.floor(random.uniform() * count);
+    for (let d = 0; d < dim; d++) batch[i + d] = points[k + d];
   }
   return batch;
 };

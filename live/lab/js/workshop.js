@@ -1,13 +1,14 @@
 // What a worker does, or the page itself where there are none: trains a chain, and computes what is
 // shown of one. It takes messages {do: ...} and answers with {is: ...}.
 //
-// programs: {core, bases, kinds, data: {name: {sample, log_prob}}}; a model is {layers, width, base}.
-const SLICE = 12; // milliseconds of training between two looks for messages
-const REPORT = 33; // between two reports
+// programs: {core, bases, kinds, data: {name: {sample, log_prob}}, dim: number of coordinates (2)}; a
+// model is {layers, width, base}.
+const SLICE = 8; // milliseconds of training between two looks for messages
+const REPORT = 16; // between two reports
 
 function makeWorkshop(programs, post, later) {
-  const data = Object.fromEntries(Object.entries(programs.data).map(([name, p]) => [name, readPrograms(p)]));
-  const fresh = ({ name, more = [] }) => (random, n) => data[name].sample(random.uniforms(2 * n), random.normals(2 * n), ...more);
+  const { dim = 2 } = programs, data = Object.fromEntries(Object.entries(programs.data).map(([name, p]) => [name, readPrograms(p)]));
+  const fresh = ({ name, more = [] }) => (random, n) => data[name].sample(random.uniforms(dim * n), random.normals(dim * n), ...more);
   let training = null, running = false, pace = 0, until = 0, epoch = 0, turn = 0, losses = [], reported = 0;
 
   const report = () => {
@@ -44,8 +45,8 @@ function makeWorkshop(programs, post, later) {
     return chain;
   };
   const inParts = (points, f, size = 1024) => {
-    const out = new Float32Array(points.length / 2);
-    for (let i = 0; i < out.length; i += size) out.set(f(points.subarray(2 * i, 2 * (i + size))), i);
+    const out = new Float32Array(points.length / dim);
+    for (let i = 0; i < out.length; i += size) out.set(f(points.subarray(dim * i, dim * (i + size))), i);
     return out;
   };
   const views = {
@@ -54,7 +55,7 @@ function makeWorkshop(programs, post, later) {
     // (and the log-density of the latent points)
     encode(chain, points) {
       const [values, logDets] = chain.encodeSteps(points);
-      return [values, logDets, chain.core.log_prob(values.at(-1), new Float32Array(points.length / 2))];
+      return [values, logDets, chain.core.log_prob(values.at(-1), new Float32Array(points.length / dim))];
     },
     // The way of samples, from the base on.
     samples: (chain, { seed, count }) => chain.decodeSteps(chain.drawBase(new Random(seed), count))[0],
@@ -65,7 +66,7 @@ function makeWorkshop(programs, post, later) {
     // from a state. A source is a data set: {name, more: numbers that its programs take besides}.
     make(message) {
       const chain = new Chain(programs, message.model);
-      const draw = ArrayBuffer.isView(message.data) ? resample(message.data) : fresh(message.data);
+      const draw = ArrayBuffer.isView(message.data) ? resample(message.data, dim) : fresh(message.data);
       training = new Training(chain, draw, message.settings);
       if (message.state) training.resume(message.state);
       ({ epoch } = message);
