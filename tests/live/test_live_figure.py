@@ -177,6 +177,7 @@ def test_traits_are_read_set_and_observed():
     with pytest.raises(Exception, match="alpha"):
         figure.alpha = 99.0
     assert figure.values()["x"][-1] == torch.tanh(torch.tensor(8.0))
+    assert figure.traits(sync=True).keys() >= {"alpha", "loc"}, "else the page hears nothing of it"
 
 
 def test_one_line_finds_the_dimension_and_checks_the_log_det():
