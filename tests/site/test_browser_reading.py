@@ -674,6 +674,15 @@ class TestPaper:
         shown = tab.locator(".solution section p:visible").count()
         assert bool(shown) == TARGET.exists(), "and solutions are"
 
+    @needs_page("instructor")
+    def test_tables_are_whole(self, open_page):
+        tab = open_page("instructor.html", viewport={"width": 660, "height": 900})
+        tab.emulate_media(media="print")
+        wide = """[...document.querySelectorAll("article .pst-scrollable-table-container")]
+            .filter((box) => box.scrollWidth > box.clientWidth + 1)
+            .map((box) => box.closest("section").id)"""
+        assert tab.evaluate(wide) == []
+
     @pytest.mark.parametrize("by", ["keys", "button"])
     def test_pictures_are_there_before_it_prints(self, open_page, by):
         """Those that one has not come to yet, too; in the dark the light ones."""
