@@ -29,12 +29,14 @@ from dark import add_dark_pictures
 from docutils import nodes
 from formulas import FONTS, set_formulas
 from found import (
+    MOVED,
     draw_cards,
     fill_cards,
     introduce,
     name_of,
     public_address,
     reading_order,
+    write_forwards,
     write_lost_page,
     write_map,
     write_search_index,
@@ -310,10 +312,13 @@ def finish_site(app, exception) -> None:
         return
     out, config = Path(app.outdir), app.config
     static = out / "_static"
+    forwards = set(MOVED) - app.env.found_docs
     soups = {
         page: BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
         for page in sorted(out.rglob("*.html"))
-        if "_static" not in page.parts and page.name not in ("index.html", "404.html")
+        if "_static" not in page.parts
+        and page.name not in ("index.html", "404.html")
+        and name_of(page, out) not in forwards
     }
     fresh = {page: soup for page, soup in soups.items() if not is_finished(soup)}
     aside = {}
@@ -346,6 +351,7 @@ def finish_site(app, exception) -> None:
     names += sorted(app.env.found_docs - set(names))
     chapters = [(name, app.env.titles[name].astext()) for name in names if name != config.root_doc]
     write_lost_page(out, base, title, chapters)
+    write_forwards(out, base, chapters)
     repository = None if is_placeholder() else address()
     glossary = out / "glossary.html"
     terms = read_terms(soups[glossary]) if glossary in soups else []

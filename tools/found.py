@@ -4,11 +4,15 @@
   "Also:" words lead to the sections that explain them (theme/static/search.js shows what is found).
 - Every page has its one address (canonical), and a card with a picture for those who are sent it.
 - sitemap.xml names the pages, and 404.html works wherever it is served.
+- A page that got another number is found at its old address, too.
 """
 
+import base64
+import hashlib
 import io
 import json
 import os
+import posixpath
 import re
 from collections import defaultdict
 from html import escape
@@ -31,6 +35,8 @@ CARD = (1200, 630)  # pixels; what those who show cards ask for
 THUMBNAIL = (480, 300)
 WIDE = 2.5  # width over height of a picture with several panels in a row
 NOT_LISTED = {"search.html", "404.html", "index.html"}
+# Pages that have got another name: what they were called -> what they are called today.
+MOVED = {"chapters/8_planar_radial": "chapters/9_planar_radial"}
 
 
 def public_address(config) -> str:
@@ -395,6 +401,48 @@ input, button {{ font: inherit; padding: 0.3rem 0.6rem; }}
 </body>
 </html>
 """
+
+
+FORWARD = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; \
+script-src 'sha256-{digest}'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<meta name="color-scheme" content="light dark">
+<title>Moved: {title}</title>
+<link rel="canonical" href="{address}">
+<noscript><meta http-equiv="refresh" content="0; url={link}"></noscript>
+</head>
+<body>
+<p>This page has moved: <a href="{link}">{title}</a></p>
+<script>{script}</script>
+</body>
+</html>
+"""
+# What stands behind # leads on to the section, or to a figure with its sliders.
+GO_ON = 'location.replace(document.querySelector("a").href + location.hash)'
+
+
+def write_forwards(out: Path, base: str, chapters: list[tuple[str, str]]) -> None:
+    """Write a page at each old address that leads to the page's new one.
+
+    Args:
+        out: the folder of the site.
+        base: the site's public address.
+        chapters: (name of the page, what it is called); others are not led to.
+    """
+    titles = dict(chapters)
+    digest = base64.b64encode(hashlib.sha256(GO_ON.encode()).digest()).decode()
+    for old, new in MOVED.items():
+        if new in titles and old not in titles:
+            link = posixpath.relpath(new, posixpath.dirname(old)) + ".html"
+            page = FORWARD.format(title=escape(titles[new]), link=link, digest=digest,
+                                  address=f"{base}{new}.html", script=GO_ON)  # fmt: skip
+            (out / f"{old}.html").write_text(page, encoding="utf-8")
 
 
 def reading_order(root: str, below: dict[str, list[str]]) -> list[str]:

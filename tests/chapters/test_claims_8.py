@@ -76,6 +76,35 @@ def test_the_turned_root_keeps_digits_where_schools_root_loses_them():
     assert worst[1e-5] > 1e-3 > worst[1e-1]
 
 
+def test_where_b_is_negative_the_turned_root_loses_digits_the_more_the_steeper_the_end():
+    """ "Where the right end is much steeper than the bin ... a few digits go then"."""
+    school, careful = defined(CHAPTER, "school"), defined(CHAPTER, "careful")
+    random, n, lost = torch.Generator().manual_seed(0), 20_000, []
+    for size in (1, 3, 6):  # numbers of the bin from e^-size to e^size
+        share = 2 * torch.rand(3, n, generator=random) - 1
+        left, right, rise = torch.exp(size * share).double()
+        t = torch.rand(n, generator=random).double()
+        reached, slope = flows.spline_bin(t, rise, left, right)
+        up = reached.float().double()
+
+        def quadratic(up, left, right, rise):  # of a bin of height 1
+            more = left + right - 2 * rise
+            return rise - left + up * more, left - up * more, -rise * up
+
+        a, b, c = quadratic(up, left, right, rise)
+        exact = torch.where(b < 0, school(a, b, c), careful(a, b, c))
+        rounding = 2**-24 * (up * rise / slope + exact)  # that of y carried through, and that of t
+        rounded = quadratic(*(part.float() for part in (up, left, right, rise)))
+        steep = (b < 0) & exact.isfinite()
+        assert right[steep].log().sub(rise[steep].log()).median() > 0
+        errors = [((root(*rounded).double() - exact).abs() / rounding)[steep & (b * b > 4 * a * c)]
+                  for root in (careful, school)]  # fmt: skip
+        errors = [error.nan_to_num(0.0).quantile(0.999).item() for error in errors]
+        lost.append(errors[0] / errors[1])
+        assert errors[1] < 100
+    assert lost[0] < 4 and lost[0] < lost[1] < lost[2] and lost[2] > 30
+
+
 # ---------------------------------------------------------------------------------- the live figure
 
 
@@ -142,6 +171,12 @@ def test_the_short_training_is_below_both_affine_ones():
     short, whole = (runs.arm(arm)["settings"]["steps"] for arm in (SHORT, SPLINE))
     assert 0.45 < short / whole < 0.55  # "about half of the steps"
     assert short == flows.SPLINE_RECIPE["steps"]  # "as this page does"
+
+
+def test_the_short_training_takes_the_least_time_too():
+    runs = evidence("splines")
+    times = {arm: runs.cpu_seconds(arm) for arm in runs.arms}
+    assert min(times, key=times.get) == SHORT
 
 
 def test_more_points_stray_than_the_true_ring_has_and_more_steps_come_nearer():

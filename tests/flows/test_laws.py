@@ -335,6 +335,18 @@ def test_a_spline_goes_through_its_knots_with_their_slopes():
         assert torch.allclose(there, y[:, k]) and torch.allclose(log_slope, slopes[:, k].log())
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_a_spline_at_its_ends_and_beyond(back):
+    """At the border both sides agree; beyond it all stays, even what is infinite or no number."""
+    knots = flows.spline_knots(3 * normal(8, 23, seed=6), bound=5.0)
+    beyond = float(torch.nextafter(torch.tensor(5.0), torch.tensor(6.0)))
+    at = torch.tensor([-5.0, 5.0, -beyond, beyond, -1e30, 1e30, -math.inf, math.inf])
+    there, log_slope = flows.spline(at, knots, back)
+    assert torch.equal(there, at) and log_slope.abs().max() < 1e-6
+    odd = flows.spline(torch.full((8,), math.nan), knots, back)[0]
+    assert odd.isnan().all()  # never a number that looks right
+
+
 def test_planar_keeps_the_u_it_was_given():
     w, u = torch.tensor([2.0, 0.5]), torch.tensor([-0.3, 0.7])  # |w| is not 1: its square counts
     assert torch.allclose(flows.Planar(w, u).u, u, atol=1e-6)

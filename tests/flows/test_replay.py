@@ -418,6 +418,60 @@ def test_what_cannot_be_recorded_is_run_as_it_is(fake_gpu, monkeypatch):
     assert replay.graph is None and not replay.able
 
 
+@pytest.mark.parametrize("kind", [RuntimeError, torch.OutOfMemoryError])
+def test_a_record_that_fails_midway_leaves_the_right_gradient(fake_gpu, kind):
+    weight, calls = torch.zeros(2, requires_grad=True), []
+
+    def function(batch):
+        calls.append(batch)
+        weight.grad = torch.full((2,), -1.0)  # half of the work is done
+        if len(calls) == Replay.WARM + 1:
+            raise kind("in the middle of a capture")
+        weight.grad = batch.clone()
+        return batch.sum()
+
+    replay = fake_gpu(function, [weight])
+    for k in range(6):
+        assert replay(torch.full((2,), float(k))) == 2 * k
+        assert weight.grad.tolist() == [k, k]
+    assert replay.graph is None and not replay.able
+
+
+def test_a_machine_without_room_keeps_the_training_so_far(tmp_path, monkeypatch):
+    """A step that finds no room: the weights are those before it, and the checkpoint goes on."""
+    settings = {"steps": 30, "batch_size": 32, "report_every": 10}
+    data = resample(draw(200, torch.Generator().manual_seed(1)))
+    whole, before = new_flow(), new_flow()
+    train(whole, data, **settings)
+    cut = new_flow()
+    honest, steps = Trainer.step, []
+
+    def step(trainer):
+        steps.append(1)
+        if len(steps) == 25:
+            with monkeypatch.context() as patch:
+                patch.setattr(type(trainer.flow), "log_prob", no_room)
+                return honest(trainer)
+        return honest(trainer)
+
+    def no_room(*args, **kwargs):
+        raise torch.OutOfMemoryError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", step)
+        with pytest.raises(torch.OutOfMemoryError, match="no room"):
+            train(cut, data, checkpoint=tmp_path / "run.pt", **settings)
+    trainer = Trainer(before, data, steps=30, batch_size=32)
+    for _ in range(24):
+        trainer.step()
+    for a, b in zip(cut.state_dict().values(), before.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    again = new_flow()
+    train(again, data, checkpoint=tmp_path / "run.pt", **settings)  # from step 20 on
+    for a, b in zip(again.state_dict().values(), whole.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
 # --------------------------------------------------------------------------------- what a GPU does
 
 

@@ -613,6 +613,17 @@ class TestLanding:
         tab.locator(".opening a.plays").click()
         wait_until(tab, lambda: slider.input_value() != last)
 
+    @pytest.mark.parametrize("old", found.MOVED)
+    def test_an_old_address_leads_on_to_the_section(self, chromium, old):
+        if found.MOVED[old] not in PAGES:
+            pytest.skip("the page is left out")
+        with serve_folder(SITE) as host:
+            tab = chromium.new_page()
+            tab.goto(f"{host}/{old}.html#summary")
+            wait_until(tab, lambda: tab.url == f"{host}/{found.MOVED[old]}.html#summary")
+            assert tab.locator("#summary h2").inner_text().startswith("Summary")
+            tab.close()
+
     def test_the_page_for_the_lost_is_at_home_at_any_depth(self, chromium):
         """Served as GitHub Pages does: the site in a folder, this page for all that is missing."""
         owner, name = repository.address().split("/")[-2:]

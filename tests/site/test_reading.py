@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import formulas
+import found
 import guesses
 import left_out
 import nbformat
@@ -352,6 +353,18 @@ def test_the_page_for_the_lost_works_at_any_depth():
     for address in addresses:
         assert address.startswith(root), address
         assert (SITE / (address.removeprefix(root) or "index.html")).exists(), address
+
+
+@pytest.mark.parametrize("old", found.MOVED)
+def test_an_old_address_leads_to_the_page(old):
+    new = found.MOVED[old]
+    assert old not in DOCUMENTS
+    if new in DOCUMENTS:
+        link = soup(old).a
+        assert (SITE / f"{old}.html").parent / link["href"] == SITE / f"{new}.html"
+        assert soup(old).select_one("link[rel=canonical]")["href"] == f"{base()}{new}.html"
+    else:
+        assert not (SITE / f"{old}.html").exists()
 
 
 def test_the_landing_page_has_a_card_with_a_picture_for_each_chapter():

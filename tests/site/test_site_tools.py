@@ -1,5 +1,7 @@
 """What the site's tools make of a page, on small pages: no built site is needed."""
 
+import base64
+import hashlib
 import json
 import re
 import zipfile
@@ -484,6 +486,21 @@ def test_the_map_and_the_page_for_the_lost(site, tmp_path):
     assert links == {"/course/": "A <course>", "/course/chapters/1.html": "Heads & tails"}
     assert lost.form["action"] == "/course/search.html"
     assert lost.title.get_text() == "Not found — A <course>"
+
+
+def test_a_page_that_moved_is_found_at_its_old_address(tmp_path, monkeypatch):
+    moved = {"a/1_old": "a/2_new", "a/3_gone": "a/4_left_out", "a/5_new": "a/2_new"}
+    monkeypatch.setattr(found, "MOVED", moved)
+    (tmp_path / "a").mkdir()
+    found.write_forwards(tmp_path, BASE, [("a/2_new", "Heads & tails"), ("a/5_new", "Five")])
+    assert [page.name for page in tmp_path.rglob("*.html")] == ["1_old.html"]
+    page = soup((tmp_path / "a" / "1_old.html").read_text(encoding="utf-8"))
+    assert (page.a["href"], page.a.get_text()) == ("2_new.html", "Heads & tails")
+    assert page.select_one("link[rel=canonical]")["href"] == f"{BASE}a/2_new.html"
+    assert page.noscript.meta["content"].endswith("url=2_new.html")
+    digest = base64.b64encode(hashlib.sha256(page.script.string.encode()).digest()).decode()
+    policy = page.select_one("meta[http-equiv=Content-Security-Policy]")["content"]
+    assert f"script-src 'sha256-{digest}'" in policy
 
 
 def test_the_public_address(monkeypatch):
