@@ -1386,6 +1386,7 @@ def spline_knots(free: Tensor, bound: float) -> tuple[Tensor, Tensor, Tensor]:
     n_bins = (free.shape[-1] + 1) // 3
     if 3 * n_bins - 1 != free.shape[-1] or LEAST_BIN * n_bins >= 1:
         raise ValueError(f"free must hold 3 K - 1 numbers, K < 1000, but holds {free.shape[-1]}")
+    free = free.to(torch.promote_types(free.dtype, torch.float32))  # (or small bins vanish)
     widths, heights, slopes = free.split([n_bins, n_bins, n_bins - 1], dim=-1)
 
     def places(numbers):
@@ -1459,7 +1460,8 @@ class SplineCoupling(Coupling):
         kept, changed = self.split(points)
         free = self.conditioner(kept, context).unflatten(1, (changed.shape[1], -1))
         bent, log_slope = spline(changed, spline_knots(free, self.bound), back)
-        return self.join(kept, bent), log_slope.sum(dim=1)
+        whole = self.join(kept, bent.to(points.dtype))
+        return whole, log_slope.sum(dim=1).to(points.dtype)
 
     def encode(self, x, context=None):
         """Map data x to latent z along the splines; log-det: the sum of their log-slopes."""

@@ -352,6 +352,26 @@ def test_it_works_or_says_clearly_that_it_does_not(mode, name, direction):
             MODES[mode](name, direction)
 
 
+HALF = {"autocast": 0.12, "bfloat16": 0.14, "float16": 0.018}  # nats, medians
+
+
+@pytest.mark.parametrize("kind", HALF)
+def test_a_spline_flow_with_large_weights_loses_no_bin_in_half_precision(kind):
+    """(The table above uses small weights, whose bins are wide.)"""
+    generator = torch.Generator().manual_seed(0)
+    flow = flows.SplineFlow()
+    with torch.no_grad():
+        for weight in flow.parameters():
+            weight.copy_(0.25 * torch.randn(weight.shape, generator=generator))
+    points = 2 * torch.randn(500, 2, generator=generator)
+    truth = copy.deepcopy(flow).double().log_prob(points.double())
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=kind == "autocast"):
+        dtype = torch.float32 if kind == "autocast" else getattr(torch, kind)
+        given = flow.to(dtype).log_prob(points.to(dtype))
+    assert given.dtype == dtype and given.isfinite().all()
+    assert (given.double() - truth).abs().median() < HALF[kind]
+
+
 def test_every_class_that_can_be_used_is_in_the_table():
     """A transform that is new in flows.py belongs here."""
     made = {type(part) for make_one in SUBJECTS.values() for part in make_one().modules()}
