@@ -40,15 +40,22 @@ def test_the_page_about_limits_shows_its_numbers(found):
     assert limits.show(found) == limits.PAGE.read_text(encoding="utf-8")
 
 
+def tripled(part):
+    """Each number in it, three times as large."""
+    if isinstance(part, dict):
+        return {key: tripled(one) for key, one in part.items()}
+    return 3 * part
+
+
 @pytest.mark.parametrize(
     "path",
     [
         ("step", "affine", "ms", "8 points, recorded"),
         ("step", "spline", "parts", "update"),
         ("density", "sample, 4096 points"),
-        ("ideas", "spline", "learned turns", "gaps", "0"),
-        ("longer", "spline", "0", "gap"),
-        ("radius", "500", "0", "gap"),
+        ("ideas", "spline", "learned turns", "gaps"),
+        ("longer", "spline"),
+        ("radius", "500"),
         ("grid", "100 x 8"),
     ],
 )
@@ -56,7 +63,7 @@ def test_it_follows_each_number(found, path):
     part = changed = copy.deepcopy(found)
     for key in path[:-1]:
         part = part[key]
-    part[path[-1]] *= 3
+    part[path[-1]] = tripled(part[path[-1]])  # (all seeds of it: a median forgives one)
     assert limits.show(changed) != limits.show(found)
 
 
