@@ -9,6 +9,7 @@ from benchmarks.arithmetic import times_less
 FOLDER = Path(__file__).resolve().parent
 SHOWN = ["0.25", "0.1", "0.05", "0.025"]
 WILD = "broke down"
+NOTHING = "–"  # not measured
 SMALL = "ours, affine, 8 couplings"  # one more flow whose points a second are counted
 
 HEAD = """---
@@ -24,7 +25,7 @@ then? Here the flows of this course, the recipe of the reference chapter and oth
 side by side. The *gap* is the held-out loss minus that of the true density on the same points, in
 nats; in expectation that is the loss minus the entropy of the ring, and 0 is perfect
 ({doc}`chapters/5_training` explains it). A table gives the median over seeds and, in brackets, the
-lowest and the highest.
+lowest and the highest. A dash stands for what was not measured.
 """
 
 
@@ -53,7 +54,7 @@ def digits(value: float | None, n: int = 2, none: str = "never") -> str:
 
 
 def three(values: list, n: int = 2, factor: float = 1.0, none: str = "never") -> str:
-    """Median, with lowest and highest in brackets where they differ.
+    """Median, with lowest and highest in brackets where they differ; no line ends in the brackets.
 
     Args:
         values: The three.
@@ -66,10 +67,10 @@ def three(values: list, n: int = 2, factor: float = 1.0, none: str = "never") ->
 
     Example:
         >>> three([0.3, 0.1, None])
-        '0.3 (0.1 to never)'
+        '0.3 (0.1\\xa0to\\xa0never)'
     """
     middle, low, high = (digits(None if v is None else v * factor, n, none) for v in values)
-    return middle if low == high else f"{middle} ({low} to {high})"
+    return middle if low == high else f"{middle} ({low}\u00a0to\u00a0{high})"
 
 
 def table(head: list[str], rows: list[list]) -> str:
@@ -109,7 +110,7 @@ def by_length(found: dict) -> str:
     lengths, rows = sorted(seeds), []
     for arm, row in found["ring"].items():
         cells = [row["lengths"].get(str(n)) for n in lengths]
-        rows.append([arm, *(three(cell["gap"], none=WILD) if cell else "" for cell in cells)])
+        rows.append([arm, *(three(cell["gap"], none=WILD) if cell else NOTHING for cell in cells)])
     many = {n: (f"{min(s)} to " if len(s) > 1 else "") + counted(max(s), "seed")
             for n, s in seeds.items()}  # fmt: skip
     head = [f"{n:,} steps, {many[n]}" for n in lengths]
@@ -159,14 +160,39 @@ def a_step(found: dict) -> str:
 
 
 def speed(found: dict) -> str:
-    """Points a second, and memory."""
-    rows = []
-    for arm, sizes in found["speed"].items():
-        for n, row in sorted(sizes.items(), key=lambda item: int(item[0])):
-            points = [three(row[key], factor=1e-3) for key in ("log_prob", "sample")]
-            rows.append([arm, f"{int(n):,}", *points, digits(row["megabytes"])])
-    head = ["flow", "points", "`log_prob`, 1000/s", "`sample`, 1000/s", "memory, MB"]
-    return table(head, rows)
+    """Points a second, and memory: a table for each, with a row for each flow."""
+    sizes = sorted({int(n) for row in found["speed"].values() for n in row})
+    parts = []
+    for title, key in (
+        ("`log_prob`, thousands of points a second", "log_prob"),
+        ("`sample`, thousands of points a second", "sample"),
+        ("Memory in MB", "megabytes"),
+    ):
+        rows = []
+        for arm, measured in found["speed"].items():
+            cells = [measured.get(str(n), {}).get(key) for n in sizes]
+            rows.append([arm, *(points_or_memory(cell) for cell in cells)])
+        head = ["flow", *(f"{n:,} points" for n in sizes)]
+        parts.append(f"**{title}**\n\n{table(head, rows)}")
+    return "\n\n".join(parts)
+
+
+def points_or_memory(cell: list | float | None) -> str:
+    """A cell of `speed`.
+
+    Args:
+        cell: Points a second (median, lowest, highest), megabytes, or nothing.
+
+    Returns:
+        Text.
+
+    Example:
+        >>> points_or_memory([3100, 2900, 3300]), points_or_memory(12.3), points_or_memory(None)
+        ('3.1 (2.9\\xa0to\\xa03.3)', '12', '–')
+    """
+    if cell is None:
+        return NOTHING
+    return three(cell, factor=1e-3) if isinstance(cell, list) else digits(cell)
 
 
 def depth(found: dict) -> str:
@@ -176,7 +202,7 @@ def depth(found: dict) -> str:
     for arm, row in found["depth"].items():
         cells = [row.get(str(n)) for n in layers]
         shown = [
-            f"{digits(c['gap'][0], none=WILD)} in {digits(c['cpu'][0])} s" if c else ""
+            f"{digits(c['gap'][0], none=WILD)} in {digits(c['cpu'][0])} s" if c else NOTHING
             for c in cells
         ]
         rows.append([arm, *shown])
@@ -356,7 +382,7 @@ REASONS = {
     "training is recorded and replayed; `log_prob` and `sample` run as they are written. Of a call "
     "with 4,096 points, starting the operations takes {density} %.",
     "`log_prob`, slowest": "A thousand points are too few to hide what each operation costs before "
-    "it begins: a call with 8 of them takes {few} ms, one with 4,096 {many}.",
+    "it begins: a call with 8 of them takes {few} ms, one with 4,096 {many} ms.",
     "mean gap with the radius": "The longest training had {radius_steps} steps; after "
     "{radius_short} the gap was {radius_gap}, so it still falls.",
 }

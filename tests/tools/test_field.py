@@ -5,6 +5,7 @@ import doctest
 import functools
 import json
 import math
+import re
 import subprocess
 import sys
 import time
@@ -469,8 +470,20 @@ class TestThePage:
     def test_the_tables_of_a_small_run(self, tiny):
         _, found = tiny
         text = field_page.tables(found)
-        assert text.count("ours, spline") == 6 and "nan" not in text
+        assert text.count("ours, spline") == 7 and "nan" not in text
         assert field_page.page(found).count("|---") > 8
+
+    def test_points_a_second_have_a_row_for_each_flow(self, found):
+        """Not one for each number of points: 45 rows are no table."""
+        tables = field_page.speed(found).split("**Memory in MB**")[0].split("**`sample`")
+        assert len(tables) == 2
+        for text in tables:
+            head, _, *rows = [line for line in text.splitlines() if line.startswith("|")]
+            assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == list(found["speed"])
+            assert {row.count(" | ") for row in rows} == {head.count(" | ")} == {5}
+            assert rows[0].endswith("| – |"), "what was not measured is a dash"
+        sizes = {int(n) for row in found["speed"].values() for n in row}
+        assert re.findall(r"([\d,]+) points", head) == [f"{n:,}" for n in sorted(sizes)]
 
     def test_no_number_is_lost_in_rounding(self):
         assert field_page.digits(0.00123456) == "0.0012"
