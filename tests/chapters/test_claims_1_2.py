@@ -140,6 +140,25 @@ def test_a_slice_can_come_out_wider():
     assert shown["slope"] > 1
 
 
+def test_the_slice_is_seen_and_a_density_beyond_the_picture_is_said():
+    """The slice is filled and named wherever it comes to lie; the figure as it is stored."""
+    state = read(1).metadata["widgets"]
+    models = state["application/vnd.jupyter.widget-state+json"]["state"].values()
+    specs = [m["state"]["spec"] for m in models if "spec" in m["state"]]
+    (figure,) = [s for s in specs if s["panels"][0]["title"] == "before"]
+    before, _, after = figure["panels"]
+    for panel, name in ((before, "before"), (after, "after")):
+        (slice_,) = [mark for mark in panel["marks"] if mark.get("y") == name]
+        others = {mark["color"] for mark in panel["marks"] if mark is not slice_}
+        assert slice_["fill"] and slice_["color"] not in others
+    assert slice_["label"] == "the slice"
+    low, top = after["ylim"]
+    for loc, scale in ((0.0, 1.0), (1.0, 1.6), (-1.0, 1.6), (0.0, 0.2)):
+        shown = chapter(1)["moving_slice"](*(torch.tensor(v) for v in (loc, scale, 0.8)))
+        assert bool(shown["tall"]) == (shown["density"].max().item() > top), (loc, scale)
+    assert low == 0 and shown["tall"], "a density that does not fit: the sign is tried"
+
+
 def test_flat_multiplies_but_does_not_make_large():
     x = double(0.9, 0.99)
     z, log_det = flows.Tanh().encode(x)

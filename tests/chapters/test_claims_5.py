@@ -7,10 +7,12 @@ from statistics import median
 
 import execute
 import hero
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 import torch
 from claims import borders
+from matplotlib.colors import to_rgba_array
 
 import flows
 import gen_models_utilities as gmu
@@ -426,3 +428,19 @@ def test_other_flows_cool_alike():
         shares = zip(whole["smallest_share"], half["smallest_share"], strict=True)
         smaller += [low / high for high, low in shares]
     assert len(smaller) >= 20 and max(smaller) < 0.9 and median(smaller) < 0.5
+
+
+def test_generated_points_have_the_colour_of_no_mode(cells):
+    """Beside data in the colours of their modes, such a colour would say where a point belongs."""
+    (source,) = [c.source for c in cells if "generated: decode(z)" in c.source]
+    flow = flows.RealNVP(hidden_dim=4, n_layers=1)
+    shown = gmu.held_out_ring(3000, seed=2)[0]
+    space = {"gmu": gmu, "torch": torch, "plt": plt, "flow": flow, "samples": shown}
+    plt.close("all")
+    exec(source, space)
+    dots = [[cloud.get_facecolors() for cloud in ax.collections] for ax in space["axes"]]
+    plt.close("all")
+    modes = {tuple(color) for color in to_rgba_array(gmu.MODE_COLORS).tolist()}
+    used = [{tuple(c) for colors in one for c in colors[:, :3].tolist()} for one in dots]
+    modes = {color[:3] for color in modes}
+    assert used[0] == used[1] == modes and used[2] and not used[2] & modes
