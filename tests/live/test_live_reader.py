@@ -607,6 +607,25 @@ def test_rows_have_names_beside_them_and_words_in_a_panel_a_rim(bench):
     assert [d["text"] for d in done["drawn"] if d["rim"]] == ["here"]
 
 
+NAMES = ["KL(p || model)", "KL(model || p)"]
+
+
+@pytest.mark.parametrize("width, lines", [(165, 2), (400, 1)])
+def test_names_of_bars_leave_them_room(bench, width, lines):
+    """On a phone long names go on in a second line, and a number stands wholly on its bar."""
+    made = panel(bars("v", NAMES), xlim=(0, 6))
+    done = letters(bench, made, {"v": torch.tensor([0.1054, 3.943])}, width)
+    box, drawn = done["box"], done["drawn"]
+    beside = sorted((d for d in drawn if d["right"] <= box["x"] and d["top"] < box["y"] + box["h"]),
+                    key=lambda d: d["top"])  # fmt: skip
+    assert len(beside) == 2 * lines and all(d["left"] >= 0 for d in beside)
+    assert " ".join(d["text"] for d in beside) == " ".join(NAMES)
+    assert box["w"] > width / 2
+    end = box["x"] + 3.943 / 6 * box["w"]
+    (number,) = (d for d in drawn if d["text"] == "3.943")
+    assert number["right"] <= end or number["left"] >= end
+
+
 @pytest.mark.parametrize("width", [130, 170, 188, 250, 460])
 @pytest.mark.parametrize("limits", [(0, 400), (-5000, 5000), (0, 0.0004), (-0.25, 1.2), (-4, 4)])
 def test_labels_of_axes_are_whole(bench, limits, width):

@@ -173,14 +173,17 @@ function bar(plot, k, from, to, color) {
   plot.ctx.fillRect(plot.X(from), y, plot.X(to) - plot.X(from), plot.Y(k + 0.35) - y);
 }
 // The number of a bar, beside it: on the side that is asked for, or else the other. With room on
-// neither, upon it. A rim of paper keeps it legible everywhere; an arrow says that the bar goes on.
+// neither, upon it, and not across its end where the bar is long enough. A rim of paper keeps it legible everywhere; an arrow says that the bar goes on.
 function barText(plot, k, from, to, number, toLeft = false) {
   const { ctx, box } = plot, right = box.x + box.w, inside = (x) => Math.max(box.x, Math.min(right, x));
   const end = plot.X(to), text = end > right + 1 ? `${number} →` : end < box.x - 1 ? `← ${number}` : number;
   const [low, high] = [inside(plot.X(from)), inside(end)].sort((a, b) => a - b);
   const width = ctx.measureText(text).width + 8, room = (left) => (left ? low - width >= box.x : high + width <= right);
   if (!room(toLeft) && room(!toLeft)) toLeft = !toLeft;
-  const x = toLeft ? Math.max(low - 4, box.x + width - 4) : Math.min(high + 4, right - width + 4);
+  const upon = !room(toLeft) && high - low >= width;
+  const x = toLeft
+    ? (upon ? low + width - 4 : Math.max(low - 4, box.x + width - 4))
+    : (upon ? high - width + 4 : Math.min(high + 4, right - width + 4));
   ctx.textAlign = toLeft ? "right" : "left"; ctx.textBaseline = "middle";
   rimmed(plot, text, [x, plot.Y(k)], plot.colors.ink);
 }

@@ -60,11 +60,24 @@ class Plot {
     }
   }
 
+  // The names of bars, each as its lines: two where in one it would leave the bars no room.
+  names() {
+    const { ctx, spec } = this, most = 0.4 * this.widthNow();
+    ctx.font = FONT;
+    const wide = (lines) => Math.max(...lines.map((text) => ctx.measureText(text).width));
+    return (spec.categories ?? []).map((name) => {
+      if (wide([name]) <= most) return [name];
+      const cuts = [...name.matchAll(/ /g)].map(({ index }) => [name.slice(0, index), name.slice(index + 1)]);
+      return cuts.reduce((best, cut) => (wide(cut) < wide(best) ? cut : best), [name]);
+    });
+  }
+
   // Room for the labels at the left and below. `small`: on a phone, where axes have no titles.
   labelRoom(small) {
     if (this.spec.axes === false) return [MARGIN.right, MARGIN.top];
-    const { spec, ctx } = this, labels = spec.categories ?? niceTicks(spec.ylim, 6).map(([, text]) => text);
+    const { spec, ctx } = this, labels = this.names().flat();
     ctx.font = FONT;
+    if (!spec.categories) labels.push(...niceTicks(spec.ylim, 6).map(([, text]) => text));
     const widest = Math.max(...labels.map((text) => ctx.measureText(text).width));
     return [Math.ceil(widest) + 8 + (spec.y && !small ? 16 : 0), spec.x && !small ? 38 : 22];
   }
@@ -78,7 +91,10 @@ class Plot {
   }
 
   // Room for the names of all bars.
-  leastHeight(bottom) { return 17 * (this.spec.categories?.length ?? 0) + MARGIN.top + bottom; }
+  leastHeight(bottom) {
+    const names = this.names(), lines = Math.max(0, ...names.map((name) => name.length));
+    return names.length * (4 + 13 * lines) + MARGIN.top + bottom;
+  }
 
   // Fit the canvas to the width that the page gives it, sharp on dense screens. The panels of a row
   // share `room`: {left, bottom, height, small}.
@@ -148,7 +164,7 @@ class Plot {
     ctx.fillStyle = colors.ink;
     const fitting = (limits, ...room) => (this.small ? niceTicks(limits, 6) : ticksThatFit(limits, ...room));
     const across = fitting(spec.xlim, box.w, (label) => ctx.measureText(label).width + 8);
-    const up = spec.categories ? spec.categories.map((c, k) => [k, c]) : fitting(spec.ylim, box.h, () => 20);
+    const up = spec.categories ? this.names().map((lines, k) => [k, lines]) : fitting(spec.ylim, box.h, () => 20);
     ctx.strokeStyle = colors.rule;
     ctx.beginPath();
     for (const [at] of across) { const x = Math.round(this.X(at)) + 0.5; ctx.moveTo(x, box.y); ctx.lineTo(x, bottom); }
@@ -162,7 +178,10 @@ class Plot {
     }
     if (!this.small) ctx.fillText(spec.x, box.x + box.w / 2, bottom + 21);
     ctx.textAlign = "right"; ctx.textBaseline = "middle";
-    for (const [at, label] of spec.categories ? up : ends(up)) ctx.fillText(label, box.x - MARGIN.gap, this.Y(at));
+    for (const [at, label] of spec.categories ? up : ends(up)) {
+      const lines = [label].flat(), first = this.Y(at) - 6.5 * (lines.length - 1);
+      lines.forEach((text, k) => ctx.fillText(text, box.x - MARGIN.gap, first + 13 * k));
+    }
     if (spec.y && !this.small) {
       ctx.save();
       ctx.translate(9, box.y + box.h / 2); ctx.rotate(-Math.PI / 2); ctx.textAlign = "center";
