@@ -24,6 +24,7 @@ MANY_COLUMNS, SENTENCE = 6, 50  # columns; characters of a cell
 SET_UP = "Set-up (run this first in Colab)"
 MARKS = re.compile(r"^[.,;:!?)’”\]]+")
 UNIT = re.compile(r"(\d)[ \n]%")
+LOG_DET = re.compile(r"(log-dets?\b)")
 OPENING = re.compile(r"(?<!\S)[(\[“‘]+$")
 FIGURE = re.compile(r"Fig\.\s*([\d.]+\d|\d+)")
 
@@ -185,6 +186,21 @@ def keep_units_together(soup: BeautifulSoup) -> None:
                 text.replace_with(NavigableString(UNIT.sub("\\1\u00a0%", str(text))))
 
 
+def keep_log_dets_together(soup: BeautifulSoup) -> None:
+    """Let no line of a heading end with the hyphen of "log-det"."""
+    for text in soup.find_all(string=LOG_DET):
+        if type(text) is NavigableString and text.find_parent(["h1", "h2", "h3"]):
+            for part in filter(None, LOG_DET.split(str(text))):
+                new = NavigableString(part)
+                if LOG_DET.fullmatch(part):
+                    whole = soup.new_tag("span")
+                    whole["class"] = ["with-mark"]
+                    whole.append(new)
+                    new = whole
+                text.insert_before(new)
+            text.extract()
+
+
 def guess_heights(soup: BeautifulSoup) -> None:
     """Say of each section about how high it is, so that the scrollbar tells the truth at once."""
     for section in soup.select(".bd-article > section > section"):
@@ -289,5 +305,6 @@ def ease_reading(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSou
     lead_citations_home(page, soup, pages)
     keep_marks_together(soup)
     keep_units_together(soup)
+    keep_log_dets_together(soup)
     guess_heights(soup)
     mark_tables_of_prose(soup)

@@ -189,6 +189,21 @@ def test_a_unit_stays_with_its_number():
     assert made.pre.get_text() == "95 %"
 
 
+def test_a_log_det_is_not_torn_apart_in_a_heading():
+    made = page(
+        "<h2>A <i>sum</i> of log-dets, or a log-det: <code>log-det</code></h2><p>log-det</p>"
+    )
+    before = made.get_text()
+    reading.keep_log_dets_together(made)
+    assert made.get_text() == before
+    assert [tag.get_text() for tag in made.select(".with-mark")] == [
+        "log-dets",
+        "log-det",
+        "log-det",
+    ]
+    assert not made.select("p .with-mark")
+
+
 def test_a_solutions_title_leads_nowhere():
     made = page('<div class="solution"><p class="admonition-title"><a href="#a">Solution</a> to '
                 '<a href="#b">one</a></p><p><a href="#c">there</a></p></div>')  # fmt: skip
