@@ -202,6 +202,22 @@ class TestText:
         wait_until(tab, lambda: "more-right" in box.get_attribute("class"))
         assert box.get_attribute("tabindex") == "0", "and the keyboard can scroll it"
 
+    @needs_page("how_fast")
+    def test_rows_keep_their_names_where_a_table_is_moved_along(self, open_page):
+        tab = open_page("how_fast.html", viewport=PHONE)
+        box = tab.locator("#points-a-second .pst-scrollable-table-container").first
+        box.scroll_into_view_if_needed()
+        box.evaluate("(part) => (part.scrollLeft = part.scrollWidth)")
+        left = box.evaluate("(part) => part.getBoundingClientRect().left")
+        assert box.evaluate("(part) => part.scrollLeft") > 50, "or nothing is moved"
+        names = box.locator("tr > :first-child")
+        places = names.evaluate_all("all => all.map((cell) => cell.getBoundingClientRect().left)")
+        assert len(places) > 5 and all(abs(x - left) < 2 for x in places)
+        paper = {names.nth(k).evaluate(STYLE, "backgroundColor") for k in range(3)}
+        assert len(paper) == 2 and not any("rgba" in p for p in paper), "nothing shines through"
+        wait_until(tab, lambda: "more-left" in box.get_attribute("class"))
+        assert box.evaluate(STYLE, "maskImage") == "none", "nor fades"
+
     @needs_page(TRAINING)
     def test_text_keeps_its_distance_from_what_is_folded(self, open_page):
         """As from code that is seen: the set-up here stands before a paragraph."""
@@ -553,7 +569,8 @@ class TestSearch:
         first = [links.nth(k).get_attribute("href") for k in range(min(6, links.count()))]
         first = [re.sub(r"\?[^#]*", "", link) for link in first]
         assert section in first, first
-        assert tab.locator("#search-results li .context").count()
+        excerpts = tab.locator("#search-results li .context").all_text_contents()
+        assert excerpts and not any("..." in text or "… …" in text[:4] for text in excerpts)
         assert "import " not in tab.locator("#search-results").inner_text()
         if not server:
             tab.close()

@@ -17,6 +17,14 @@ if (typeof Search !== "undefined" && document.getElementById("search-results")) 
     });
   };
 
+  // Sphinx cuts an excerpt anywhere and sets three dots there; a formula is three dots as well.
+  const wholeWords = (excerpt) => {
+    excerpt.textContent = excerpt.textContent
+      .replace(/^\.{3}\S*[\s.,;:…]+/, "… ")
+      .replace(/[\s.,;:…]+\S*\.{3}$/, " …");
+    return excerpt;
+  };
+
   const show = (result, searchTerms, highlightTerms) => {
     const [name, , anchor] = result;
     const index = Search._index.docnames.indexOf(name);
@@ -34,7 +42,7 @@ if (typeof Search !== "undefined" && document.getElementById("search-results")) 
     }
     const text = Search._index.texts[index];
     const excerpt = text && Search.makeSearchSummary(text, searchTerms, "");
-    if (excerpt) item.appendChild(excerpt);
+    if (excerpt) item.appendChild(wholeWords(excerpt));
     for (const term of highlightTerms) _highlightText(item, term, "highlighted");
   };
 
