@@ -702,14 +702,37 @@ class TestPaper:
         shown = tab.locator(".solution section p:visible").count()
         assert bool(shown) == TARGET.exists(), "and solutions are"
 
-    @needs_page("instructor")
-    def test_tables_are_whole(self, open_page):
-        tab = open_page("instructor.html", viewport={"width": 660, "height": 900})
+    @pytest.mark.parametrize(
+        "name", [pytest.param(n, marks=needs_page(n)) for n in ("instructor", "how_fast")]
+    )
+    def test_tables_are_whole(self, open_page, name):
+        tab = open_page(f"{name}.html", viewport={"width": 660, "height": 900})
         tab.emulate_media(media="print")
         wide = """[...document.querySelectorAll("article .pst-scrollable-table-container")]
             .filter((box) => box.scrollWidth > box.clientWidth + 1)
             .map((box) => box.closest("section").id)"""
         assert tab.evaluate(wide) == []
+
+    @needs_page("how_fast")
+    def test_long_tables_go_overleaf_between_their_rows(self, open_page):
+        """Kept whole, the table of goals left half a sheet white."""
+        tab = open_page("how_fast.html")
+        tab.emulate_media(media="print")
+        tables = tab.locator("article table")
+        long = [tables.nth(k).locator("tbody > tr").count() > 7 for k in range(tables.count())]
+        broken = [tables.nth(k).evaluate(STYLE, "breakInside") for k in range(tables.count())]
+        assert broken == ["auto" if one else "avoid" for one in long] and len(set(broken)) == 2
+        assert tab.locator("article tr").first.evaluate(STYLE, "breakInside") == "avoid"
+
+    def test_captions_are_no_larger_than_the_text(self, open_page):
+        tab = open_page(f"{FIRST}.html")
+        for media in ("print", "screen"):
+            tab.emulate_media(media=media)
+            caption, text = (
+                float(tab.locator(where).first.evaluate(STYLE, "fontSize")[:-2])
+                for where in ("article figcaption p", "article section > p")
+            )
+            assert 0.9 * text <= caption <= text, media
 
     @pytest.mark.parametrize("by", ["keys", "button"])
     def test_pictures_are_there_before_it_prints(self, open_page, by):
