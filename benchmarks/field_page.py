@@ -54,7 +54,7 @@ def digits(value: float | None, n: int = 2, none: str = "never") -> str:
 
 
 def three(values: list, n: int = 2, factor: float = 1.0, none: str = "never") -> str:
-    """Median, with lowest and highest in brackets where they differ; no line ends in the brackets.
+    """Median, with lowest and highest in brackets where they differ; numbers stay in one line.
 
     Args:
         values: The three.
@@ -70,7 +70,8 @@ def three(values: list, n: int = 2, factor: float = 1.0, none: str = "never") ->
         '0.3 (0.1\\xa0to\\xa0never)'
     """
     middle, low, high = (digits(None if v is None else v * factor, n, none) for v in values)
-    return middle if low == high else f"{middle} ({low}\u00a0to\u00a0{high})"
+    space = " " if " " in low + high else "\u00a0"
+    return middle if low == high else f"{middle} ({low}{space}to{space}{high})"
 
 
 def table(head: list[str], rows: list[list]) -> str:
