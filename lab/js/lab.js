@@ -649,7 +649,7 @@ class Lab {
     const start = performance.now(), { epoch, viewer } = this;
     this.stale = false;
     for (const run of this.runs) if (run.weights && epoch === this.epoch) await this.lookAt(run);
-    if (this.running) await new Promise((go) => setTimeout(go, Math.min(300, 0.7 * (performance.now() - start))));
+    if (this.running) await new Promise((go) => setTimeout(go, Math.min(300, 1.5 * (performance.now() - start))));
     if (viewer !== this.viewer) return; // (another one looks already)
     this.looking = false;
     this.look();

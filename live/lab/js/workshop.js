@@ -4,7 +4,7 @@
 // programs: {core, bases, kinds, data: {name: {sample, log_prob}}, dim: number of coordinates (2)}; a
 // model is {layers, width, base}.
 const SLICE = 8; // milliseconds of training between two looks for messages
-const REPORT = 16; // between two reports
+const REPORT = 24; // between two reports
 
 function makeWorkshop(programs, post, later) {
   const { dim = 2 } = programs, data = Object.fromEntries(Object.entries(programs.data).map(([name, p]) => [name, readPrograms(p)]));
