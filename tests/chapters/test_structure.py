@@ -44,6 +44,13 @@ LONGEST_CELL = 25  # lines of code
 LONGEST_LINE = 100  # letters that an output has room for beside the table of contents
 SLOWEST_CHAPTER = 60  # seconds
 
+# As small as rounding in single or in double precision; and a 0 that may be rounding elsewhere.
+ROUNDING = {
+    "single": re.compile(r"(?<![\d.])(?:[\d.]+e-(?:0[6-9]|1[2-8])|0(?:\.0*)?e\+00)"),
+    "double": re.compile(r"(?<![\d.])(?:[\d.]+e-1[2-8]|0(?:\.0*)?e\+00)"),
+}
+BOUND = re.compile(r"(?:≈|<|than|below) *-?$")
+
 CHAPTERS = execute.chapters()
 pytestmark = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
@@ -211,6 +218,23 @@ def test_printed_lines_have_room_on_the_page(path):
         seen = [o for o in cell.outputs if execute.WIDGET_VIEW not in o.get("data", {})]
         for line in printed({"outputs": seen}).splitlines():
             assert len(line) <= LONGEST_LINE, f"cell {number}: {line}"
+
+
+def bare_rounding(text: str, precision: str = "single") -> list[str]:
+    """Numbers that are rounding, and say neither ≈ nor how large they are at most."""
+    found = ROUNDING[precision].finditer(text)
+    return [m[0] for m in found if not BOUND.search(text[: m.start()])]
+
+
+def test_no_digits_of_rounding_are_printed(path):
+    """Other processors round otherwise."""
+    tried = "3e-08 1.2e-16 0e+00 ≈ 4e-07 < 1e-9 less than 1e-06 1e-05 1.5e-44 10e+00 0.5"
+    assert bare_rounding(tried) == ["3e-08", "1.2e-16", "0e+00"]
+    assert bare_rounding(tried, "double") == ["1.2e-16", "0e+00"]
+    double = any("set_default_dtype(torch.float64)" in cell.source for _, cell in code_cells(path))
+    for number, cell in code_cells(path):
+        found = bare_rounding(printed(cell), "double" if double else "single")
+        assert not found, f"cell {number}: print a bound, or ≈ before {found}"
 
 
 def test_nothing_is_printed_for_the_tests(path):
