@@ -13,6 +13,8 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
+import gen_models_utilities as gmu
+
 ROOT = Path(__file__).resolve().parents[1]
 # The site's pages, and the chapters without one: an edition may leave some out.
 DOCUMENTS = list(parse_toc_yaml(ROOT / "_toc.yml"))
@@ -61,6 +63,22 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 def weights(flow: nn.Module) -> Tensor:
     """A copy of all weights of a flow, one after the other."""
     return parameters_to_vector(flow.parameters()).detach().clone()
+
+
+def ring_with(bad_batches, only_seed=None):
+    """Draws the ring; the batches with these numbers lie far away, all of them.
+
+    So a training explodes there on every machine; what only trains wildly does so on some.
+    """
+    counts: dict[int, int] = {}
+
+    def draw(n, generator):
+        x = gmu.sample_ring(n, generator)[0]
+        key = generator.initial_seed()
+        counts[key] = counts.get(key, 0) + 1
+        return x + 1e6 if counts[key] in bad_batches and only_seed in (None, key) else x
+
+    return draw
 
 
 def code_lines(source: str) -> int:

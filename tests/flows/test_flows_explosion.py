@@ -5,31 +5,17 @@ import math
 
 import pytest
 import torch
-from samples import weights
+from samples import ring_with, weights
 
 import flows
 import gen_models_utilities as gmu
 from experiments.together import new_flow, train_seeds
 
 SHAPE = {"dim": 2, "hidden_dim": 8, "n_layers": 2}
-FAR = 1e6  # metres away
 
 
 def make_flow() -> flows.RealNVP:
     return flows.RealNVP(**SHAPE)
-
-
-def ring_with(bad_batches, only_seed=None):
-    """Draws the ring; the batches with these numbers lie far away, all of them."""
-    counts: dict[int, int] = {}
-
-    def draw(n, generator):
-        x = gmu.sample_ring(n, generator)[0]
-        key = generator.initial_seed()
-        counts[key] = counts.get(key, 0) + 1
-        return x + FAR if counts[key] in bad_batches and only_seed in (None, key) else x
-
-    return draw
 
 
 # -------------------------------------------------------------------------- far points
