@@ -83,7 +83,9 @@ def hero(flow: flows.RealNVP | None = None):
     z = z[end.argsort(stable=True)]  # sorted by the mode that each point ends nearest to
     sizes = torch.bincount(end, minlength=8).tolist()
     n_turns = sum(isinstance(layer, flows.Linear) for layer in flow.layers)
-    turns = [torch.matrix_power(flows.rotation(45.0), k).float().T for k in range(n_turns + 1)]
+    # Rounded: what is 0 would be 1e-15 or so, on each machine another.
+    powers = [torch.matrix_power(flows.rotation(45.0), k) for k in range(n_turns + 1)]
+    turns = [(power.round(decimals=12) + 0.0).float().T for power in powers]  # (nor -0)
     left = [n_turns, *range(n_turns, -1, -1)]  # turns still to come: before, after each coupling
     side = torch.linspace(-4.2, 4.2, 57)
     pixels = torch.cartesian_prod(side, side).flip(1)  # x1 runs fastest
