@@ -61,8 +61,8 @@ class Plot {
   }
 
   // The names of bars, each as its lines: two where in one it would leave the bars no room.
-  names() {
-    const { ctx, spec } = this, most = 0.4 * this.widthNow();
+  names(width = this.widthNow()) {
+    const { ctx, spec } = this, most = 0.4 * width;
     ctx.font = FONT;
     const wide = (lines) => Math.max(...lines.map((text) => ctx.measureText(text).width));
     return (spec.categories ?? []).map((name) => {
@@ -164,7 +164,7 @@ class Plot {
     ctx.fillStyle = colors.ink;
     const fitting = (limits, ...room) => (this.small ? niceTicks(limits, 6) : ticksThatFit(limits, ...room));
     const across = fitting(spec.xlim, box.w, (label) => ctx.measureText(label).width + 8);
-    const up = spec.categories ? this.names().map((lines, k) => [k, lines]) : fitting(spec.ylim, box.h, () => 20);
+    const up = spec.categories ? this.names(this.width).map((lines, k) => [k, lines]) : fitting(spec.ylim, box.h, () => 20);
     ctx.strokeStyle = colors.rule;
     ctx.beginPath();
     for (const [at] of across) { const x = Math.round(this.X(at)) + 0.5; ctx.moveTo(x, box.y); ctx.lineTo(x, bottom); }
