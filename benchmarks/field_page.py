@@ -389,11 +389,17 @@ REASONS = {
 }
 
 
+def start_share(ms: dict) -> float:
+    """The part of a recorded step's time that few points take as well as a whole batch."""
+    few, batch = (value for name, value in ms.items() if name.endswith("recorded"))
+    return few / batch
+
+
 def measured_beside() -> dict[str, str]:
     """The numbers of the reasons."""
     limits, gpu = stored("limits"), stored("gpu")
     ms, density = {f: row["ms"] for f, row in limits["step"].items()}, limits["density"]
-    shares = {f: m["8 points, recorded"] / m["512 points, recorded"] for f, m in ms.items()}
+    shares = {family: start_share(row) for family, row in ms.items()}
     short, long = min(limits["radius"], key=int), max(limits["radius"], key=int)
     before = statistics.median(run["gap"] for run in limits["radius"][short].values())
     rows = limits["ideas"]["spline"]

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 import gen_models_utilities as gmu
 from benchmarks.field import processor, rounded
-from benchmarks.field_page import counted, digits, table
+from benchmarks.field_page import counted, digits, start_share, table
+from benchmarks.measure import BATCH, CHUNK, number
 from experiments import evidence
 from experiments.studies import depth
 from experiments.studies.bridges import BasedFlow
@@ -34,13 +35,12 @@ from flows_support import set_rate
 
 FOLDER = Path(__file__).resolve().parent
 RESULT, PAGE = FOLDER / "limits.json", FOLDER / "limits.md"
-BATCH, STEPS = 512, 300  # of the recipe that ideas are held against
+STEPS = 300  # of the recipe that ideas are held against
 SHORT, TUNED = 100, 1000  # steps, and the seed, by which a rate is chosen
 FAMILIES = {
     "affine": {"make": RealNVP, "shape": RING_SHAPE, "rate": 1e-2},
     "spline": {"make": SplineFlow, "shape": SPLINE_SHAPE, "rate": 2e-2},
 }
-CHUNK = 4096  # points of a call
 WIDE = (50, 100), (8, 128)  # depths and widths that the depth study leaves out
 
 
@@ -227,9 +227,12 @@ def train_idea(family: str, idea: str, steps: int, rate: float, seed: int) -> tu
     return flow, time.process_time() - began
 
 
-def number(value: float) -> float | None:
-    """A number for JSON, None for what is none."""
-    return value if math.isfinite(value) else None
+def milliseconds(work, count: int) -> float:
+    """CPU milliseconds of a call, of `count` one after another."""
+    began = time.process_time()
+    for _ in range(count):
+        work()
+    return 1000 * (time.process_time() - began) / count
 
 
 def ideas(found: dict, seeds: list[int], families=FAMILIES, names=IDEAS, steps: int = STEPS):
@@ -280,10 +283,7 @@ def step(found: dict, seeds: list[int], count: int = 20, rounds: int = 3):
         for _ in range(rounds):
             for (n, how), trainer in trainers.items():
                 trainer.done = 0
-                began = time.process_time()
-                for _ in range(count):
-                    trainer.step()
-                ms = 1000 * (time.process_time() - began) / count
+                ms = milliseconds(trainer.step, count)
                 times.setdefault(f"{n} points, {how}", []).append(ms)
         parts, trainer = {}, trainers[BATCH, "recorded"]
         batch = ring(BATCH, trainer.generator)
@@ -293,11 +293,7 @@ def step(found: dict, seeds: list[int], count: int = 20, rounds: int = 3):
             ("update", lambda t=trainer: t.update(0.0)),
         ):
             for _ in range(rounds):
-                began = time.process_time()
-                for _ in range(count):
-                    work()
-                ms = 1000 * (time.process_time() - began) / count
-                parts.setdefault(name, []).append(ms)
+                parts.setdefault(name, []).append(milliseconds(work, count))
         found[family] = {
             "ms": {name: statistics.median(values) for name, values in times.items()},
             "parts": {name: statistics.median(values) for name, values in parts.items()},
@@ -389,10 +385,7 @@ def density(found: dict, seeds: list[int], rounds: int = 5):
             ):
                 with torch.no_grad():
                     work()
-                    began = time.process_time()
-                    for _ in range(5):
-                        work()
-                ms = 200 * (time.process_time() - began)
+                    ms = milliseconds(work, 5)
                 found.setdefault(f"{name}, {n} points", []).append(ms)
     for name in list(found):
         found[name] = statistics.median(found[name])
@@ -425,11 +418,6 @@ def measure(names: list[str], seeds: list[int], file: Path = RESULT) -> None:
 
 
 # --------------------------------------------------------------------------------------- the page
-
-
-def start_share(step: dict) -> float:
-    """The part of a recorded step that 8 points take as well as a whole batch."""
-    return step["ms"]["8 points, recorded"] / step["ms"][f"{BATCH} points, recorded"]
 
 
 def differences(rows: dict, name: str) -> list[float]:
@@ -507,7 +495,7 @@ def show(found: dict) -> str:
     parts.append("## A step of the course's flows, CPU ms\n\n" + table(["flow", *head], rows))
     words = []
     for family, row in found["step"].items():
-        share = start_share(row)
+        share = start_share(row["ms"])
         words.append(
             f"- {family}: with 8 points a recorded step takes {100 * share:.0f} % of what it takes "
             f"with {BATCH}. This part is the\n  starting of operations, and work on the weights. "
