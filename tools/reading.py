@@ -23,7 +23,8 @@ LONG_CELL = 160  # characters: what fills more than three lines of a phone is a 
 MANY_COLUMNS, SENTENCE = 6, 50  # columns; characters of a cell
 SET_UP = "Set-up (run this first in Colab)"
 MARKS = re.compile(r"^[.,;:!?)’”\]]+")
-UNIT = re.compile(r"(\d)[ \n]%")
+# What a space follows in which no line may end: the number of a unit, the name of a number.
+BOUND = re.compile(r"(\d(?=\s%)|\b(?:[Cc]hapter|[Ss]ection|[Tt]able|[Ff]ig\.)(?=\s\d))\s")
 LOG_DET = re.compile(r"(log-dets?\b)")
 OPENING = re.compile(r"(?<!\S)[(\[“‘]+$")
 FIGURE = re.compile(r"Fig\.\s*([\d.]+\d|\d+)")
@@ -155,6 +156,11 @@ def lead_citations_home(page: Path, soup: BeautifulSoup, pages: dict[Path, Beaut
             link["href"] = f"{bibliography.name}#{ids[listed[name]]}"
 
 
+def unbroken(soup: BeautifulSoup) -> Tag:
+    """What no line breaks in: empty as yet."""
+    return soup.new_tag("span", attrs={"class": ["with-mark"]})
+
+
 def keep_marks_together(soup: BeautifulSoup) -> None:
     """Let no line begin with the comma that follows a formula, or a short piece of code.
 
@@ -167,9 +173,7 @@ def keep_marks_together(soup: BeautifulSoup) -> None:
         closing = MARKS.match(str(after)) if type(after) is NavigableString else None
         if not opening and not closing:
             continue
-        whole = soup.new_tag("span")
-        whole["class"] = ["with-mark"]
-        formula.wrap(whole)
+        whole = formula.wrap(unbroken(soup))
         if opening:
             before.replace_with(NavigableString(str(before)[: opening.start()]))
             whole.insert(0, NavigableString(opening[0]))
@@ -178,12 +182,12 @@ def keep_marks_together(soup: BeautifulSoup) -> None:
             whole.append(NavigableString(closing[0]))
 
 
-def keep_units_together(soup: BeautifulSoup) -> None:
-    """Let no line begin with the sign of a unit whose number ends the line before: 95 %."""
+def keep_numbers_together(soup: BeautifulSoup) -> None:
+    """Let no line end between a number and its unit (95 %), or its name (chapter 5)."""
     for article in soup.select("article"):
-        for text in article.find_all(string=UNIT):
+        for text in article.find_all(string=BOUND):
             if type(text) is NavigableString and not text.find_parent(["pre", "code", "script"]):
-                text.replace_with(NavigableString(UNIT.sub("\\1\u00a0%", str(text))))
+                text.replace_with(NavigableString(BOUND.sub("\\1\u00a0", str(text))))
 
 
 def keep_log_dets_together(soup: BeautifulSoup) -> None:
@@ -192,12 +196,9 @@ def keep_log_dets_together(soup: BeautifulSoup) -> None:
         if type(text) is NavigableString and text.find_parent(["h1", "h2", "h3"]):
             for part in filter(None, LOG_DET.split(str(text))):
                 new = NavigableString(part)
-                if LOG_DET.fullmatch(part):
-                    whole = soup.new_tag("span")
-                    whole["class"] = ["with-mark"]
-                    whole.append(new)
-                    new = whole
                 text.insert_before(new)
+                if LOG_DET.fullmatch(part):
+                    new.wrap(unbroken(soup))
             text.extract()
 
 
@@ -304,7 +305,7 @@ def ease_reading(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSou
     plain_titles(soup)
     lead_citations_home(page, soup, pages)
     keep_marks_together(soup)
-    keep_units_together(soup)
+    keep_numbers_together(soup)
     keep_log_dets_together(soup)
     guess_heights(soup)
     mark_tables_of_prose(soup)

@@ -164,29 +164,28 @@ def test_only_long_code_may_break_on_paper():
 # -- Text --------------------------------------------------------------------------------------
 
 
-def test_marks_stay_with_the_formula_before_them():
-    made = page("<p>If <span class='math'>a</span>?), then <span class='math'>b</span> or "
-                "<span class='math'>c</span>, d.</p>")  # fmt: skip
+@pytest.mark.parametrize(
+    "text, together",
+    [
+        ("If {a}?), then {b} or {c}, d.", ["a?),", "c,"]),
+        ("Far ({a} is 1) or f({b}), so “{c}”, (<b>d</b>).", ["(a", "b),", "“c”,"]),
+    ],
+)
+def test_marks_stay_with_their_formula(text, together):
+    made = page(re.sub("{(.)}", r"<span class='math'>\1</span>", f"<p>{text}</p>"))
     before = made.get_text()
     reading.keep_marks_together(made)
     assert made.get_text() == before
-    assert [tag.get_text() for tag in made.select(".with-mark")] == ["a?),", "c,"]
+    assert [tag.get_text() for tag in made.select(".with-mark")] == together
 
 
-def test_an_opening_bracket_stays_with_its_formula():
-    made = page("<p>Far (<span class='math'>a</span> is 1) or f(<span class='math'>b</span>), so "
-                "“<span class='math'>c</span>”, (<b>d</b>).</p>")  # fmt: skip
-    before = made.get_text()
-    reading.keep_marks_together(made)
-    assert made.get_text() == before
-    assert [tag.get_text() for tag in made.select(".with-mark")] == ["(a", "b),", "“c”,"]
-
-
-def test_a_unit_stays_with_its_number():
-    made = page("<p>With 95 % or 5\n% of a %</p><pre>95 %</pre>")
-    reading.keep_units_together(made)
-    assert made.p.get_text() == "With 95\u00a0% or 5\u00a0% of a %"
-    assert made.pre.get_text() == "95 %"
+def test_a_number_stays_with_its_unit_and_its_name():
+    made = page("<p>With 95 % or 5\n% of a %, see <a>chapter\n5</a>, Fig. 5.9. Chapters 2 3</p>"
+                "<pre>95 %, chapter 5</pre>")  # fmt: skip
+    reading.keep_numbers_together(made)
+    bound = "With 95\u00a0% or 5\u00a0% of a %, see chapter\u00a05, Fig.\u00a05.9. Chapters 2 3"
+    assert made.p.get_text() == bound
+    assert made.pre.get_text() == "95 %, chapter 5"
 
 
 def test_a_log_det_is_not_torn_apart_in_a_heading():
