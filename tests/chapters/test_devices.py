@@ -16,7 +16,7 @@ import nbformat
 import pytest
 import torch
 from claims import solutions
-from samples import few, some_of
+from samples import some_of
 from second_device import AWAY, HOME, ITS_OWN, second_device
 from test_laws import FLOWS, MAPS, ONE_D, build, context_of
 from torch import nn
@@ -124,7 +124,7 @@ def away(monkeypatch):
         yield marks
 
 
-@pytest.mark.parametrize("path", some_of(USERS, few(USERS, 3)), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", some_of(USERS, USERS[-1:]), ids=lambda path: path.stem)
 def test_no_tensors_meet_across_devices(path, away, monkeypatch):
     space = {"__name__": "__main__"}
     shorter = dict(SHORTER.get(path.stem, {}))

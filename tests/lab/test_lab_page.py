@@ -236,6 +236,7 @@ def test_two_labs_on_one_page(tab, folder):
     assert len(ids) == len(set(ids))
 
 
+@takes_long
 def test_memory_stays_steady(tab, folder):
     """Thousands of steps, and many new beginnings. (From file:// all is in one heap.)"""
     tab.goto((folder / "index.html").as_uri() + f"#flow-lab?data=ring&{SMALL}")
