@@ -228,6 +228,35 @@ class TestText:
                       for part in ("details.fold", ".cell_input"))  # fmt: skip
         assert fold.evaluate(room) >= code.evaluate(room) - 1 > 8
 
+    def test_an_equation_stands_midway_between_two_paragraphs(self, open_page):
+        tab = open_page(f"{FIRST}.html")
+        formula = tab.locator("article p + div.math:has(+ p) > mjx-container").first
+        above, below = formula.evaluate("""(formula) => {
+            const box = (part) => part.getBoundingClientRect();
+            const [before, after] = ["previous", "next"].map((side) =>
+                formula.parentElement[`${side}ElementSibling`]);
+            const drawn = box(formula.querySelector("mjx-math"));
+            return [drawn.top - box(before).bottom, box(after).top - drawn.bottom];
+        }""")
+        assert 15 < above < 45 and abs(above - below) < 8
+
+    def test_the_parts_of_an_equation_stand_together_in_its_middle(self, open_page):
+        tab = open_page(f"{FIRST}.html")
+        parts = tab.locator("article div.math > .formula-parts").first
+        left, right, gap, em = parts.evaluate("""(parts) => {
+            const around = parts.getBoundingClientRect();
+            const drawn = [...parts.querySelectorAll(":scope > *")].map((part) => {
+                const signs = [...part.querySelectorAll("mjx-math")];
+                const boxes = signs.map((sign) => sign.getBoundingClientRect());
+                return [boxes[0].left, boxes.at(-1).right];
+            });
+            const size = parseFloat(getComputedStyle(parts).fontSize);
+            const [first, second] = drawn;
+            const [left, right] = [first[0] - around.left, around.right - drawn.at(-1)[1]];
+            return [left, right, second[0] - first[1], size];
+        }""")
+        assert abs(left - right) < 3 and 1.5 * em < gap < 3 * em
+
     def test_what_goes_on_fades_out(self, open_page):
         tab = open_page(f"{FIFTH}.html", viewport={"width": 240, "height": 500})
         wide = """[...document.querySelectorAll("article div.math mjx-container")]
