@@ -77,6 +77,15 @@ class TestEachChapter:
         assert len(folded) == chapter.locator(".solution.toggle-hidden").count()
         assert all(whole <= title + 4 for whole, title in folded)
 
+    def test_code_is_framed_whole(self, chapter):
+        """Round below as above; in a sentence, on both lines."""
+        before = chapter.locator("article div.cell:has(> .cell_output) > .cell_input").first
+        corners = [f"border{side}Radius" for side in ("TopRight", "BottomRight", "BottomLeft")]
+        assert len({before.evaluate(STYLE, corner) for corner in corners}) == 1
+        assert before.evaluate(STYLE, corners[0]) != "0px"
+        inline = chapter.locator("article p > code").first
+        assert inline.evaluate(STYLE, "boxDecorationBreak") == "clone"
+
     def test_the_scrollbar_tells_the_truth(self, chapter):
         """At once about, and exactly when the reader has begun to move; at a desk, on a phone."""
         for size in (DESK, PHONE):
