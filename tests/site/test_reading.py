@@ -35,7 +35,8 @@ each_chapter = pytest.mark.parametrize("name", CHAPTERS)
 each_document = pytest.mark.parametrize("name", DOCUMENTS)
 
 
-# Nine in ten elements of a page draw a formula (what it says is beside them) or colour a word of code.
+# Nine in ten elements of a page draw a formula (what it says is beside them) or colour a word of
+# code.
 DRAWN = re.compile(r"(<mjx-math\b[^>]*>).*?(?=</mjx-math>)", flags=re.DOTALL)
 COLOURED = re.compile(r'<span class="[a-z]{1,2}\d?">([^<]*)</span>')
 
