@@ -23,8 +23,12 @@ LONG_CELL = 160  # characters: what fills more than three lines of a phone is a 
 MANY_COLUMNS, SENTENCE = 6, 50  # columns; characters of a cell
 SET_UP = "Set-up (run this first in Colab)"
 MARKS = re.compile(r"^[.,;:!?)’”\]]+")
-# What a space follows in which no line may end: the number of a unit, the name of a number.
-BOUND = re.compile(r"(\d(?=\s%)|\b(?:[Cc]hapter|[Ss]ection|[Tt]able|[Ff]ig\.)(?=\s\d))\s")
+# What a space follows in which no line may end: the number of a unit, the name of a number, and
+# what stands on either side of a sign before a number.
+BOUND = re.compile(
+    r"([\d,](?=\s%)|\b(?:[Cc]hapter|[Ss]ection|[Tt]able|[Ff]ig\.)(?=\s\d)|\blog(?=\s[pq]\b)"
+    r"|\w(?=\s[=<>≈≤≥]\s[-−]?\d)|[=<>≈≤≥](?=\s[-−]?\d))\s"
+)
 LOG_DET = re.compile(r"(log-dets?\b)")
 OPENING = re.compile(r"(?<!\S)[(\[“‘]+$")
 FIGURE = re.compile(r"Fig\.\s*([\d.]+\d|\d+)")
@@ -183,7 +187,7 @@ def keep_marks_together(soup: BeautifulSoup) -> None:
 
 
 def keep_numbers_together(soup: BeautifulSoup) -> None:
-    """Let no line end between a number and its unit (95 %), or its name (chapter 5)."""
+    """Let no line end between a number and its unit (95 %), or its name (chapter 5, x = 5)."""
     for article in soup.select("article"):
         for text in article.find_all(string=BOUND):
             if type(text) is NavigableString and not text.find_parent(["pre", "code", "script"]):

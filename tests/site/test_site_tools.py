@@ -186,6 +186,10 @@ def test_a_number_stays_with_its_unit_and_its_name():
     bound = "With 95\u00a0% or 5\u00a0% of a %, see chapter\u00a05, Fig.\u00a05.9. Chapters 2 3"
     assert made.p.get_text() == bound
     assert made.pre.get_text() == "95 %, chapter 5"
+    made = page("<p>Let z = 0 at log q = −0.5: x = y, a log of p, and log p(x) > 3, %</p>")
+    reading.keep_numbers_together(made)
+    bound = "Let z~=~0 at log~q~=~−0.5: x = y, a log of p, and log~p(x) >~3,~%"
+    assert made.p.get_text() == bound.replace("~", "\u00a0")
 
 
 def test_a_log_det_is_not_torn_apart_in_a_heading():
