@@ -29,7 +29,7 @@ BOUND = re.compile(
     r"([\d,](?=\s%)|\b(?:[Cc]hapter|[Ss]ection|[Tt]able|[Ff]ig\.)(?=\s\d)|\blog(?=\s[pq]\b)"
     r"|\w(?=\s[=<>≈≤≥]\s[-−]?\d)|[=<>≈≤≥](?=\s[-−]?\d))\s"
 )
-LOG_DET = re.compile(r"(log-dets?\b)")
+HYPHENED = re.compile(r"(\b\w{1,6}-\w{1,11}\b)")
 OPENING = re.compile(r"(?<!\S)[(\[“‘]+$")
 FIGURE = re.compile(r"Fig\.\s*([\d.]+\d|\d+)")
 
@@ -194,14 +194,16 @@ def keep_numbers_together(soup: BeautifulSoup) -> None:
                 text.replace_with(NavigableString(BOUND.sub("\\1\u00a0", str(text))))
 
 
-def keep_log_dets_together(soup: BeautifulSoup) -> None:
-    """Let no line of a heading end with the hyphen of "log-det"."""
-    for text in soup.find_all(string=LOG_DET):
-        if type(text) is NavigableString and text.find_parent(["h1", "h2", "h3"]):
-            for part in filter(None, LOG_DET.split(str(text))):
+def keep_hyphens_together(soup: BeautifulSoup) -> None:
+    """Let no line of a heading, a table or a quiz end with the hyphen of a word like "log-det"."""
+    for text in soup.find_all(string=HYPHENED):
+        inside = text.find_parent(["h1", "h2", "h3", "td", "th"])
+        inside = inside or text.find_parent(class_="quiz-question")
+        if type(text) is NavigableString and inside and not text.find_parent("pre"):
+            for part in filter(None, HYPHENED.split(str(text))):
                 new = NavigableString(part)
                 text.insert_before(new)
-                if LOG_DET.fullmatch(part):
+                if HYPHENED.fullmatch(part):
                     new.wrap(unbroken(soup))
             text.extract()
 
@@ -310,6 +312,6 @@ def ease_reading(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSou
     lead_citations_home(page, soup, pages)
     keep_marks_together(soup)
     keep_numbers_together(soup)
-    keep_log_dets_together(soup)
+    keep_hyphens_together(soup)
     guess_heights(soup)
     mark_tables_of_prose(soup)
