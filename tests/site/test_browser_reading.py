@@ -70,6 +70,10 @@ class TestEachChapter:
         for extra in chapter.locator(".citation-list .backrefs, .citation-list .label").all():
             assert not extra.is_visible()
 
+    def test_there_is_room_between_two_works(self, chapter):
+        for work in chapter.locator(".citation-list .citation:not(:last-child)").all():
+            assert work.evaluate(STYLE, "marginBottom") != "0px"
+
     def test_folded_solutions_are_one_line_high(self, chapter):
         heights = """[...document.querySelectorAll(".solution.toggle-hidden")].map((part) =>
             [part, part.querySelector(".admonition-title")].map((p) => p.offsetHeight))"""
