@@ -22,8 +22,9 @@ PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
 LANDING, CHAPTERS = PAGES[0], [name for name in PAGES if name.startswith("chapters/")]
 # Where any chapter will do, not always the first. (An edition may have few.)
 FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH = islice(cycle(CHAPTERS), 6)
-TRAINING, CURVES, PLANE = (
-    f"chapters/{name}" for name in ("5_training", "2_transforms_1d", "3_transforms_2d")
+TRAINING, CURVES, PLANE, CONDITIONAL = (
+    f"chapters/{name}"
+    for name in ("5_training", "2_transforms_1d", "3_transforms_2d", "6_conditional")
 )
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 STYLE = "(part, name) => getComputedStyle(part)[name]"
@@ -240,6 +241,17 @@ class TestText:
         fold, code = (tab.locator(f"article div.cell:has(> {part}):has(+ p)").first
                       for part in ("details.fold", ".cell_input"))  # fmt: skip
         assert fold.evaluate(room) >= code.evaluate(room) - 1 > 8
+
+    @needs_page(CONDITIONAL)
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_a_new_line_of_code_is_green_and_the_old_one_red(self, open_page, scheme):
+        tab = open_page(f"{CONDITIONAL}.html", color_scheme=scheme)
+        colours = [
+            [int(part) for part in re.findall(r"\d+", line.first.evaluate(STYLE, "color"))]
+            for line in (tab.locator(f".highlight-diff .{kind}") for kind in ("gd", "gi"))
+        ]
+        (red, green, _), (less_red, more_green, _) = colours
+        assert red > green and more_green > less_red
 
     def test_an_equation_stands_midway_between_two_paragraphs(self, open_page):
         tab = open_page(f"{FIRST}.html")
