@@ -383,7 +383,7 @@ REASONS = {
     "training is recorded and replayed; `log_prob` and `sample` run as they are written. Of a call "
     "with 4,096 points, starting the operations takes {density} %.",
     "`log_prob`, slowest": "A thousand points are too few to hide what each operation costs before "
-    "it begins: a call with 8 of them takes {few} ms, one with 4,096 {many} ms.",
+    "it begins: a call with 8 of them takes {few} ms, one with 4,096 takes {many} ms.",
     "mean gap with the radius": "The longest training had {radius_steps} steps; after "
     "{radius_short} the gap was {radius_gap}, so it still falls.",
 }

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 from sphinx_external_toc.parsing import parse_toc_yaml  # noqa: E402
 
 from benchmarks.field_page import table  # noqa: E402
-from classroom.exercise import Exercise  # noqa: E402
+from classroom.exercise import Exercise, Level  # noqa: E402
 from classroom.exercises import chapters  # noqa: E402
 from classroom.variants import cost  # noqa: E402
 from experiments.sheets import POINTS, RUBRIC, SHEETS  # noqa: E402
@@ -126,7 +126,7 @@ def book() -> str:
         specs = chapter.exercises
         own = [chapter.minutes, len(specs), sum(e.minutes for e in specs),
                sum(e.points for e in specs), sum(bool(e.checks) for e in specs)]  # fmt: skip
-        levels = ", ".join(dict.fromkeys(e.level.value for e in specs))
+        levels = ", ".join(level for level in Level if any(e.level == level for e in specs))
         rows.append([chapter.link, *own, levels])
         totals = [a + b for a, b in zip(totals, own, strict=True)]
     head = ["chapter", "minutes to read", "exercises", "their minutes", "points",
@@ -225,16 +225,26 @@ def exercises() -> str:
     return "\n".join(texts).rstrip("\n")
 
 
+def in_minutes(seconds: float) -> str:
+    """Say how many minutes something took.
+
+    Example:
+        >>> in_minutes(90), in_minutes(2)
+        ('1.5', 'under 0.1')
+    """
+    return f"{seconds / 60:.1f}" if seconds >= 6 else "under 0.1"
+
+
 def walk() -> str:
     """What the whole way from a roster to the LMS's table took, as it was measured."""
     if not WALK.exists():
         return "(not measured yet)"
     found = json.loads(WALK.read_text(encoding="utf-8"))
     rows = [
-        [f"`{step['command']}`", f"{step['seconds'] / 60:.1f}", f"{step['cpu_seconds']:.0f}"]
+        [f"`{step['command']}`", in_minutes(step["seconds"]), f"{step['cpu_seconds']:.0f}"]
         for step in found["steps"]
     ]
-    rows.append(["together", f"{sum(s['seconds'] for s in found['steps']) / 60:.1f}",
+    rows.append(["together", in_minutes(sum(s["seconds"] for s in found["steps"])),
                  f"{sum(s['cpu_seconds'] for s in found['steps']):.0f}"])  # fmt: skip
     says = (
         f"Measured by `benchmarks/classroom.py` for a roster of {found['students']} and the sheet "

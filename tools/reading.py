@@ -23,9 +23,13 @@ LONG_CELL = 160  # characters: what fills more than three lines of a phone is a 
 MANY_COLUMNS, SENTENCE = 6, 50  # columns; characters of a cell
 SET_UP = "Set-up (run this first in Colab)"
 MARKS = re.compile(r"^[.,;:!?)’”\]]+")
-# What a space follows in which no line may end: the number of a unit, the name of a number.
-BOUND = re.compile(r"(\d(?=\s%)|\b(?:[Cc]hapter|[Ss]ection|[Tt]able|[Ff]ig\.)(?=\s\d))\s")
-LOG_DET = re.compile(r"(log-dets?\b)")
+# What a space follows in which no line may end: the number of a unit, the name of a number, and
+# what stands on either side of a sign before a number.
+BOUND = re.compile(
+    r"([\d,](?=\s%)|\b(?:[Cc]hapter|[Ss]ection|[Tt]able|[Ff]ig\.)(?=\s\d)|\blog(?=\s[pq]\b)"
+    r"|\w(?=\s[=<>≈≤≥]\s[-−]?\d)|[=<>≈≤≥](?=\s[-−]?\d))\s"
+)
+HYPHENED = re.compile(r"(\b\w{1,6}-\w{1,11}\b)")
 OPENING = re.compile(r"(?<!\S)[(\[“‘]+$")
 FIGURE = re.compile(r"Fig\.\s*([\d.]+\d|\d+)")
 
@@ -183,21 +187,23 @@ def keep_marks_together(soup: BeautifulSoup) -> None:
 
 
 def keep_numbers_together(soup: BeautifulSoup) -> None:
-    """Let no line end between a number and its unit (95 %), or its name (chapter 5)."""
+    """Let no line end between a number and its unit (95 %), or its name (chapter 5, x = 5)."""
     for article in soup.select("article"):
         for text in article.find_all(string=BOUND):
             if type(text) is NavigableString and not text.find_parent(["pre", "code", "script"]):
                 text.replace_with(NavigableString(BOUND.sub("\\1\u00a0", str(text))))
 
 
-def keep_log_dets_together(soup: BeautifulSoup) -> None:
-    """Let no line of a heading end with the hyphen of "log-det"."""
-    for text in soup.find_all(string=LOG_DET):
-        if type(text) is NavigableString and text.find_parent(["h1", "h2", "h3"]):
-            for part in filter(None, LOG_DET.split(str(text))):
+def keep_hyphens_together(soup: BeautifulSoup) -> None:
+    """Let no line of a heading, a table or a quiz end with the hyphen of a word like "log-det"."""
+    for text in soup.find_all(string=HYPHENED):
+        inside = text.find_parent(["h1", "h2", "h3", "td", "th"])
+        inside = inside or text.find_parent(class_="quiz-question")
+        if type(text) is NavigableString and inside and not text.find_parent("pre"):
+            for part in filter(None, HYPHENED.split(str(text))):
                 new = NavigableString(part)
                 text.insert_before(new)
-                if LOG_DET.fullmatch(part):
+                if HYPHENED.fullmatch(part):
                     new.wrap(unbroken(soup))
             text.extract()
 
@@ -306,6 +312,6 @@ def ease_reading(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSou
     lead_citations_home(page, soup, pages)
     keep_marks_together(soup)
     keep_numbers_together(soup)
-    keep_log_dets_together(soup)
+    keep_hyphens_together(soup)
     guess_heights(soup)
     mark_tables_of_prose(soup)

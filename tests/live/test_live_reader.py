@@ -725,6 +725,19 @@ def test_a_mesh_has_no_seams_and_adds_up_where_it_folds(bench, folded):
     assert (inner == (1.0 if folded else 0.5)).all(), "each pixel once for each sheet"
 
 
+def test_what_is_said_below_a_single_panel_begins_where_the_controls_do(saved, visit):
+    """The panel is not as wide as the figure."""
+    page = visit(saved["kinds"])
+    alive(page)
+    panel, said, controls = (
+        page.locator(part).bounding_box()
+        for part in (".live-single > .live-panel", ".live-readout", ".live-controls")
+    )
+    assert panel["width"] < controls["width"]
+    for side in ("x", "width"):
+        assert abs(said[side] - controls[side]) < 1
+
+
 def test_what_was_sought_is_found_and_said(saved, visit):
     """In words, for all, politely; gone when it no longer holds; and nothing moves meanwhile."""
     page = visit(saved["sought"])

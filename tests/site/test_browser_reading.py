@@ -22,8 +22,9 @@ PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
 LANDING, CHAPTERS = PAGES[0], [name for name in PAGES if name.startswith("chapters/")]
 # Where any chapter will do, not always the first. (An edition may have few.)
 FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH = islice(cycle(CHAPTERS), 6)
-TRAINING, CURVES, PLANE = (
-    f"chapters/{name}" for name in ("5_training", "2_transforms_1d", "3_transforms_2d")
+TRAINING, CURVES, PLANE, CONDITIONAL = (
+    f"chapters/{name}"
+    for name in ("5_training", "2_transforms_1d", "3_transforms_2d", "6_conditional")
 )
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 STYLE = "(part, name) => getComputedStyle(part)[name]"
@@ -70,12 +71,25 @@ class TestEachChapter:
         for extra in chapter.locator(".citation-list .backrefs, .citation-list .label").all():
             assert not extra.is_visible()
 
+    def test_there_is_room_between_two_works(self, chapter):
+        for work in chapter.locator(".citation-list .citation:not(:last-child)").all():
+            assert work.evaluate(STYLE, "marginBottom") != "0px"
+
     def test_folded_solutions_are_one_line_high(self, chapter):
         heights = """[...document.querySelectorAll(".solution.toggle-hidden")].map((part) =>
             [part, part.querySelector(".admonition-title")].map((p) => p.offsetHeight))"""
         folded = chapter.evaluate(heights)
         assert len(folded) == chapter.locator(".solution.toggle-hidden").count()
         assert all(whole <= title + 4 for whole, title in folded)
+
+    def test_code_is_framed_whole(self, chapter):
+        """Round below as above; in a sentence, on both lines."""
+        before = chapter.locator("article div.cell:has(> .cell_output) > .cell_input").first
+        corners = [f"border{side}Radius" for side in ("TopRight", "BottomRight", "BottomLeft")]
+        assert len({before.evaluate(STYLE, corner) for corner in corners}) == 1
+        assert before.evaluate(STYLE, corners[0]) != "0px"
+        inline = chapter.locator("article p > code").first
+        assert inline.evaluate(STYLE, "boxDecorationBreak") == "clone"
 
     def test_the_scrollbar_tells_the_truth(self, chapter):
         """At once about, and exactly when the reader has begun to move; at a desk, on a phone."""
@@ -227,6 +241,46 @@ class TestText:
         fold, code = (tab.locator(f"article div.cell:has(> {part}):has(+ p)").first
                       for part in ("details.fold", ".cell_input"))  # fmt: skip
         assert fold.evaluate(room) >= code.evaluate(room) - 1 > 8
+
+    @needs_page(CONDITIONAL)
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_a_new_line_of_code_is_green_and_the_old_one_red(self, open_page, scheme):
+        tab = open_page(f"{CONDITIONAL}.html", color_scheme=scheme)
+        colours = [
+            [int(part) for part in re.findall(r"\d+", line.first.evaluate(STYLE, "color"))]
+            for line in (tab.locator(f".highlight-diff .{kind}") for kind in ("gd", "gi"))
+        ]
+        (red, green, _), (less_red, more_green, _) = colours
+        assert red > green and more_green > less_red
+
+    def test_an_equation_stands_midway_between_two_paragraphs(self, open_page):
+        tab = open_page(f"{FIRST}.html")
+        formula = tab.locator("article p + div.math:has(+ p) > mjx-container").first
+        above, below = formula.evaluate("""(formula) => {
+            const box = (part) => part.getBoundingClientRect();
+            const [before, after] = ["previous", "next"].map((side) =>
+                formula.parentElement[`${side}ElementSibling`]);
+            const drawn = box(formula.querySelector("mjx-math"));
+            return [drawn.top - box(before).bottom, box(after).top - drawn.bottom];
+        }""")
+        assert 15 < above < 45 and abs(above - below) < 8
+
+    def test_the_parts_of_an_equation_stand_together_in_its_middle(self, open_page):
+        tab = open_page(f"{FIRST}.html")
+        parts = tab.locator("article div.math > .formula-parts").first
+        left, right, gap, em = parts.evaluate("""(parts) => {
+            const around = parts.getBoundingClientRect();
+            const drawn = [...parts.querySelectorAll(":scope > *")].map((part) => {
+                const signs = [...part.querySelectorAll("mjx-math")];
+                const boxes = signs.map((sign) => sign.getBoundingClientRect());
+                return [boxes[0].left, boxes.at(-1).right];
+            });
+            const size = parseFloat(getComputedStyle(parts).fontSize);
+            const [first, second] = drawn;
+            const [left, right] = [first[0] - around.left, around.right - drawn.at(-1)[1]];
+            return [left, right, second[0] - first[1], size];
+        }""")
+        assert abs(left - right) < 3 and 1.5 * em < gap < 3 * em
 
     def test_what_goes_on_fades_out(self, open_page):
         tab = open_page(f"{FIFTH}.html", viewport={"width": 240, "height": 500})

@@ -186,21 +186,29 @@ def test_a_number_stays_with_its_unit_and_its_name():
     bound = "With 95\u00a0% or 5\u00a0% of a %, see chapter\u00a05, Fig.\u00a05.9. Chapters 2 3"
     assert made.p.get_text() == bound
     assert made.pre.get_text() == "95 %, chapter 5"
+    made = page("<p>Let z = 0 at log q = −0.5: x = y, a log of p, and log p(x) > 3, %</p>")
+    reading.keep_numbers_together(made)
+    bound = "Let z~=~0 at log~q~=~−0.5: x = y, a log of p, and log~p(x) >~3,~%"
+    assert made.p.get_text() == bound.replace("~", "\u00a0")
 
 
-def test_a_log_det_is_not_torn_apart_in_a_heading():
+def test_a_short_word_is_not_torn_apart_at_its_hyphen_in_a_narrow_place():
     made = page(
         "<h2>A <i>sum</i> of log-dets, or a log-det: <code>log-det</code></h2><p>log-det</p>"
+        "<table><td>warm-up, counter-clockwise<pre>warm-up</pre></td></table>"
+        '<div class="quiz-question"><p>What is the log-determinant?</p></div>'
     )
     before = made.get_text()
-    reading.keep_log_dets_together(made)
+    reading.keep_hyphens_together(made)
     assert made.get_text() == before
     assert [tag.get_text() for tag in made.select(".with-mark")] == [
         "log-dets",
         "log-det",
         "log-det",
+        "warm-up",
+        "log-determinant",
     ]
-    assert not made.select("p .with-mark")
+    assert not made.select(":not(.quiz-question) > p .with-mark")
 
 
 def test_a_solutions_title_leads_nowhere():

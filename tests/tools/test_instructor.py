@@ -78,6 +78,12 @@ def test_every_slip_that_is_tested_stands_on_the_page(page):
                 assert slip in part.partition("\n### ")[0], f"{exercise.name}: {slip}"
 
 
+def test_levels_stand_in_the_order_of_their_hardness():
+    for row in instructor.book().splitlines()[2:-1]:
+        levels = row.split("|")[-2].strip().split(", ")
+        assert levels == [level for level in instructor.Level if level in levels]
+
+
 def test_what_an_edition_leaves_out_is_left_out_of_its_tables(monkeypatch):
     """A chapter, the answers that name the slips, the measurement of the whole way."""
     chapters = instructor.the_chapters()
