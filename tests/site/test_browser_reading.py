@@ -572,6 +572,7 @@ class TestSearch:
         assert section in first, first
         excerpts = tab.locator("#search-results li .context").all_text_contents()
         assert excerpts and not any("..." in text or "… …" in text[:4] for text in excerpts)
+        assert all(re.search(r"(\W| …)$", text) for text in excerpts), "no word is cut"
         assert "import " not in tab.locator("#search-results").inner_text()
         if not server:
             tab.close()
