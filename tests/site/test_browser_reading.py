@@ -696,7 +696,7 @@ class TestPaper:
             assert inside.evaluate(STYLE, "breakInside") == "auto"
             assert inside.evaluate(STYLE, "display") in ("block", "none"), "else it moves whole"
         assert tab.locator(f"{long} pre").first.evaluate(STYLE, "boxDecorationBreak") == "clone"
-        for part in (".toggle-button", "details.fold", "details.rest > summary", ".copybtn"):
+        for part in (".toggle-button", "details.fold", "summary", ".copybtn"):
             for found_part in tab.locator(part).all():
                 assert not found_part.is_visible(), part
         rest = tab.locator("details.rest:visible").first
