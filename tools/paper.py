@@ -36,8 +36,8 @@ article + article { break-before: page; }
 article { padding: 0 !important; }
 article :is(h1, h2, h3) { text-wrap: wrap !important; } /* bookmarks lose the space at a break */
 article h1 { display: block !important; font-size: 1.75rem !important; }
-.contents { break-inside: avoid; }
-.contents ul { list-style: none; padding: 0; }
+.all-pages { break-inside: avoid; }
+.all-pages ul { columns: 2; list-style: none; padding: 0; }
 [data-lab] { min-height: 0 !important; } /* what would come there */
 """
 FOOT = (
@@ -100,7 +100,7 @@ def contents(titles: dict[str, str]) -> str:
         f'<li><a href="#{prefixed(page, "page")}">{escape(title)}</a></li>'
         for page, title in titles.items()
     )
-    return f'<nav class="contents"><h2>Contents</h2><ul>{lines}</ul></nav>'
+    return f'<nav class="all-pages"><h2>Contents</h2><ul>{lines}</ul></nav>'
 
 
 def whole_book(site: Path, pages: list[str]) -> str:
