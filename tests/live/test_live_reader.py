@@ -2,7 +2,9 @@
 phone; and that its numbers can be read."""
 
 import re
+from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 from browser import serve_folder, wait_until
@@ -16,6 +18,7 @@ from live.figure.template import number
 from live.page import bundle
 from live.page.site import check_states, heights
 
+ROOT = Path(__file__).resolve().parents[2]
 VALUE = "(name) => document.querySelector(`[data-param=${name}]`).value"
 INSIDE = """(figure) => {
   const { top, bottom } = figure.getBoundingClientRect();
@@ -605,6 +608,36 @@ def test_rows_have_names_beside_them_and_words_in_a_panel_a_rim(bench):
     assert [d["text"] for d in sorted(beside, key=lambda d: d["top"])] == ["three", "two", "one"]
     assert all(d["left"] >= 0 for d in beside)
     assert [d["text"] for d in done["drawn"] if d["rim"]] == ["here"]
+
+
+def test_the_words_of_the_coupling_stay_in_their_boxes(bench):
+    """Chapter 4's first figure, on a phone, at the ends of its sliders."""
+    chapter = nbformat.read(ROOT / "chapters" / "4_realnvp.ipynb", as_version=4)
+    (boxes,) = [c.source for c in chapter.cells if "def box(x, y" in c.source]
+    space = {"torch": torch, "line": line}
+    exec(boxes, space)
+    states = chapter.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    made = states["4_realnvp-fig-1"]["state"]["spec"]["panels"][0]
+    made |= {"marks": [mark for mark in made["marks"] if mark["kind"] == "text"]}
+    (x0, x1), (y0, y1) = made["xlim"], made["ylim"]
+    for back, far in ((0, -3.0), (1, -3.0)):
+        values = {"back_now": back, "a": far, "b": far, "s": -0.7, "t": -1.3, "out": -8.66,
+                  "middle": -6.04}  # fmt: skip
+        done = bench.evaluate(LETTERS, [made, values, 346])
+        box, seen = done["box"], 0
+        for outline in [*space["kept"], *space["moved"]]:
+            x = box["x"] + (outline[:, 0] - x0) * box["w"] / (x1 - x0)
+            y = box["y"] + (y1 - outline[:, 1]) * box["h"] / (y1 - y0)
+            for d in done["drawn"]:
+                if (
+                    x.min() < (d["left"] + d["right"]) / 2 < x.max()
+                    and y.min() < d["top"] < y.max()
+                ):
+                    # (A rim of 2 pixels is around the words; the words are 9 above their line.)
+                    assert x.min() + 3 <= d["left"] and d["right"] <= x.max() - 3, d
+                    assert y.min() + 11 <= d["top"] <= y.max() - 3, d
+                    seen += 1
+        assert seen == 7, "each box has its words"
 
 
 NAMES = ["KL(p || model)", "KL(model || p)"]
