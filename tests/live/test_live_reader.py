@@ -780,6 +780,26 @@ def test_what_was_sought_is_found_and_said(saved, visit):
                          found.element_handle()).startswith('"✓"')  # fmt: skip
 
 
+PHONE = {"width": 390, "height": 844}
+
+
+def test_on_a_phone_sliders_stand_in_pairs_also_in_a_fold(saved, visit):
+    """The first of two in a fold had half a row, and the second a whole one."""
+    page = visit(saved["choice"], viewport=PHONE)
+    alive(page)
+    rows = {p: page.locator(f".live-control:has([data-param={p}])").bounding_box()
+            for p in ("mode", "layer", "px", "py")}  # fmt: skip
+    for one, other in (("mode", "layer"), ("px", "py")):
+        assert abs(rows[one]["y"] - rows[other]["y"]) < 5, (one, other)
+        assert rows[one]["width"] == rows[other]["width"]
+    page = visit(saved["knots"], viewport=PHONE)
+    alive(page)
+    page.evaluate("document.querySelector('.live-fold').open = true")
+    page.locator("[data-param=kind]").select_option("mine")
+    a, b, c = (page.locator(f".live-control:has([data-param={p}])").bounding_box() for p in "abc")
+    assert a["y"] == b["y"] and c["width"] > a["width"] + b["width"], "the last has the whole row"
+
+
 def test_room_is_kept_for_what_is_found():
     spec = {"panels": [{"width": 1.0, "equal": True}] * 2, "params": [{}], "readout": "x"}
     desk, phone = heights(spec)
