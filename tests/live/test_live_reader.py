@@ -32,7 +32,7 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved")
     figures = {"tanh": examples.tanh(), "trained": trained(), "six": examples.six(),
                "radial": examples.radial(500), "choice": choice(), "knots": knots(),
-               "kinds": kinds(), "sought": sought()}  # fmt: skip
+               "kinds": kinds(), "sought": sought(), "wordy": wordy()}  # fmt: skip
     for name, figure in figures.items():
         figure.save_html(folder / f"{name}.html")
     return {name: (folder / f"{name}.html").as_uri() for name in figures}
@@ -100,6 +100,14 @@ def visit(open_tab):
     usual = {"viewport": {"width": 1100, "height": 900}}
     yield lambda address, **properties: open_tab(address, watch, **usual | properties)
     assert problems == []
+
+
+def wordy():
+    """A readout that is now one word, now many."""
+    return live_figure(
+        lambda a: {"p": a * torch.ones(2, 2), "far": a}, panel(points("p")),
+        readout=f"{{far|near|{'far and away ' * 20}}}", a=(0.0, 1.0, 0.5, 0.0),
+    )  # fmt: skip
 
 
 def slide(page, name, value):
@@ -781,6 +789,19 @@ def test_what_was_sought_is_found_and_said(saved, visit):
 
 
 PHONE = {"width": 390, "height": 844}
+
+
+def test_a_shorter_sentence_keeps_the_room_of_a_longer_one(saved, visit):
+    """Sliders went up and down under the finger."""
+    page = visit(saved["wordy"], viewport=PHONE)
+    alive(page)
+    readout, tops = page.locator(".live-readout"), []
+    for value, words in ((0, "near"), (1, "far and"), (0, "near")):
+        slide(page, "a", value)
+        wait_until(page, lambda words=words: readout.text_content().startswith(words))
+        tops.append(page.locator(".live-controls").bounding_box()["y"])
+    assert tops[0] < tops[1] == tops[2]
+    assert "far" not in readout.inner_text()
 
 
 def test_on_a_phone_sliders_stand_in_pairs_also_in_a_fold(saved, visit):
