@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import zipfile
+from html import escape
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,6 +36,9 @@ article + article { break-before: page; }
 article { padding: 0 !important; }
 article :is(h1, h2, h3) { text-wrap: wrap !important; } /* bookmarks lose the space at a break */
 article h1 { display: block !important; font-size: 1.75rem !important; }
+.all-pages { break-inside: avoid; }
+.all-pages ul { columns: 2; list-style: none; padding: 0; }
+[data-lab] { min-height: 0 !important; } /* what would come there */
 """
 FOOT = (
     '<div style="font: 8px sans-serif; width: 100%; text-align: center; color: #555">'
@@ -82,6 +86,23 @@ def to_paper(article: Tag, page: str, pages: list[str]) -> Tag:
     return article
 
 
+def contents(titles: dict[str, str]) -> str:
+    """Return the list of the book's pages, each a link.
+
+    Args:
+        titles: page -> its title, in the book's order.
+
+    Example:
+        >>> contents({"chapters/1": "1. Flows"}).partition("<ul>")[2]
+        '<li><a href="#chapters-1--page">1. Flows</a></li></ul></nav>'
+    """
+    lines = "".join(
+        f'<li><a href="#{prefixed(page, "page")}">{escape(title)}</a></li>'
+        for page, title in titles.items()
+    )
+    return f'<nav class="all-pages"><h2>Contents</h2><ul>{lines}</ul></nav>'
+
+
 def whole_book(site: Path, pages: list[str]) -> str:
     """One HTML page with all pages of the site.
 
@@ -89,13 +110,17 @@ def whole_book(site: Path, pages: list[str]) -> str:
         site: the folder of the built site.
         pages: the pages' names, in the book's order; the first is the landing page.
     """
-    styles, articles, title = {}, [], ""
+    styles, articles, titles, title = {}, [], {}, ""
     for page in pages:
         soup = BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
         title = title or soup.select_one("meta[property='og:site_name']")["content"]
         for link in soup.select("link[rel=stylesheet]"):
             styles[os.path.normpath(os.path.join(os.path.dirname(page), link["href"]))] = None
-        articles.append(str(to_paper(soup.select_one("article"), page, pages)))
+        article = to_paper(soup.select_one("article"), page, pages)
+        articles.append(str(article))
+        if articles[1:] and article.h1:
+            titles[page] = article.h1.get_text()
+    articles[0] = articles[0].removesuffix("</article>") + contents(titles) + "</article>"
     links = "".join(f'<link rel="stylesheet" href="{href}">' for href in styles)
     return (
         f'<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8">'

@@ -2,7 +2,9 @@
 phone; and that its numbers can be read."""
 
 import re
+from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 from browser import serve_folder, wait_until
@@ -17,6 +19,7 @@ from live.figure.template import number
 from live.page import bundle
 from live.page.site import check_states, heights
 
+ROOT = Path(__file__).resolve().parents[2]
 VALUE = "(name) => document.querySelector(`[data-param=${name}]`).value"
 INSIDE = """(figure) => {
   const { top, bottom } = figure.getBoundingClientRect();
@@ -30,7 +33,7 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved")
     figures = {"tanh": examples.tanh(), "trained": trained(), "six": examples.six(),
                "radial": examples.radial(500), "choice": choice(), "knots": knots(),
-               "kinds": kinds(), "sought": sought()}  # fmt: skip
+               "kinds": kinds(), "sought": sought(), "wordy": wordy()}  # fmt: skip
     for name, figure in figures.items():
         figure.save_html(folder / f"{name}.html")
     return {name: (folder / f"{name}.html").as_uri() for name in figures}
@@ -98,6 +101,14 @@ def visit(open_tab):
     usual = {"viewport": {"width": 1100, "height": 900}}
     yield lambda address, **properties: open_tab(address, watch, **usual | properties)
     assert problems == []
+
+
+def wordy():
+    """A readout that is now one word, now many."""
+    return live_figure(
+        lambda a: {"p": a * torch.ones(2, 2), "far": a}, panel(points("p")),
+        readout=f"{{far|near|{'far and away ' * 20}}}", a=(0.0, 1.0, 0.5, 0.0),
+    )  # fmt: skip
 
 
 def slide(page, name, value):
@@ -608,6 +619,36 @@ def test_rows_have_names_beside_them_and_words_in_a_panel_a_rim(bench):
     assert [d["text"] for d in done["drawn"] if d["rim"]] == ["here"]
 
 
+def test_the_words_of_the_coupling_stay_in_their_boxes(bench):
+    """Chapter 4's first figure, on a phone, at the ends of its sliders."""
+    chapter = nbformat.read(ROOT / "chapters" / "4_realnvp.ipynb", as_version=4)
+    (boxes,) = [c.source for c in chapter.cells if "def box(x, y" in c.source]
+    space = {"torch": torch, "line": line}
+    exec(boxes, space)
+    states = chapter.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    made = states["4_realnvp-fig-1"]["state"]["spec"]["panels"][0]
+    made |= {"marks": [mark for mark in made["marks"] if mark["kind"] == "text"]}
+    (x0, x1), (y0, y1) = made["xlim"], made["ylim"]
+    for back, far in ((0, -3.0), (1, -3.0)):
+        values = {"back_now": back, "a": far, "b": far, "s": -0.7, "t": -1.3, "out": -8.66,
+                  "middle": -6.04}  # fmt: skip
+        done = bench.evaluate(LETTERS, [made, values, 346])
+        box, seen = done["box"], 0
+        for outline in [*space["kept"], *space["moved"]]:
+            x = box["x"] + (outline[:, 0] - x0) * box["w"] / (x1 - x0)
+            y = box["y"] + (y1 - outline[:, 1]) * box["h"] / (y1 - y0)
+            for d in done["drawn"]:
+                if (
+                    x.min() < (d["left"] + d["right"]) / 2 < x.max()
+                    and y.min() < d["top"] < y.max()
+                ):
+                    # (A rim of 2 pixels is around the words; the words are 9 above their line.)
+                    assert x.min() + 3 <= d["left"] and d["right"] <= x.max() - 3, d
+                    assert y.min() + 11 <= d["top"] <= y.max() - 3, d
+                    seen += 1
+        assert seen == 7, "each box has its words"
+
+
 NAMES = ["KL(p || model)", "KL(model || p)"]
 
 
@@ -759,6 +800,39 @@ def test_what_was_sought_is_found_and_said(saved, visit):
         assert page.locator(".live-controls").bounding_box()["y"] == below
     assert page.evaluate("(e) => getComputedStyle(e, '::before').content",
                          found.element_handle()).startswith('"✓"')  # fmt: skip
+
+
+PHONE = {"width": 390, "height": 844}
+
+
+def test_a_shorter_sentence_keeps_the_room_of_a_longer_one(saved, visit):
+    """Sliders went up and down under the finger."""
+    page = visit(saved["wordy"], viewport=PHONE)
+    alive(page)
+    readout, tops = page.locator(".live-readout"), []
+    for value, words in ((0, "near"), (1, "far and"), (0, "near")):
+        slide(page, "a", value)
+        wait_until(page, lambda words=words: readout.text_content().startswith(words))
+        tops.append(page.locator(".live-controls").bounding_box()["y"])
+    assert tops[0] < tops[1] == tops[2]
+    assert "far" not in readout.inner_text()
+
+
+def test_on_a_phone_sliders_stand_in_pairs_also_in_a_fold(saved, visit):
+    """The first of two in a fold had half a row, and the second a whole one."""
+    page = visit(saved["choice"], viewport=PHONE)
+    alive(page)
+    rows = {p: page.locator(f".live-control:has([data-param={p}])").bounding_box()
+            for p in ("mode", "layer", "px", "py")}  # fmt: skip
+    for one, other in (("mode", "layer"), ("px", "py")):
+        assert abs(rows[one]["y"] - rows[other]["y"]) < 5, (one, other)
+        assert rows[one]["width"] == rows[other]["width"]
+    page = visit(saved["knots"], viewport=PHONE)
+    alive(page)
+    page.evaluate("document.querySelector('.live-fold').open = true")
+    page.locator("[data-param=kind]").select_option("mine")
+    a, b, c = (page.locator(f".live-control:has([data-param={p}])").bounding_box() for p in "abc")
+    assert a["y"] == b["y"] and c["width"] > a["width"] + b["width"], "the last has the whole row"
 
 
 def test_room_is_kept_for_what_is_found():

@@ -626,6 +626,7 @@ class TestSearch:
         assert section in first, first
         excerpts = tab.locator("#search-results li .context").all_text_contents()
         assert excerpts and not any("..." in text or "… …" in text[:4] for text in excerpts)
+        assert all(re.search(r"(\W| …)$", text) for text in excerpts), "no word is cut"
         assert "import " not in tab.locator("#search-results").inner_text()
         if not server:
             tab.close()
@@ -749,7 +750,7 @@ class TestPaper:
             assert inside.evaluate(STYLE, "breakInside") == "auto"
             assert inside.evaluate(STYLE, "display") in ("block", "none"), "else it moves whole"
         assert tab.locator(f"{long} pre").first.evaluate(STYLE, "boxDecorationBreak") == "clone"
-        for part in (".toggle-button", "details.fold", "details.rest > summary", ".copybtn"):
+        for part in (".toggle-button", "details.fold", "summary", ".copybtn"):
             for found_part in tab.locator(part).all():
                 assert not found_part.is_visible(), part
         rest = tab.locator("details.rest:visible").first
@@ -774,10 +775,33 @@ class TestPaper:
         tab = open_page("how_fast.html")
         tab.emulate_media(media="print")
         tables = tab.locator("article table")
-        long = [tables.nth(k).locator("tbody > tr").count() > 7 for k in range(tables.count())]
+        long = [tables.nth(k).locator("tbody > tr").count() > 5 for k in range(tables.count())]
         broken = [tables.nth(k).evaluate(STYLE, "breakInside") for k in range(tables.count())]
         assert broken == ["auto" if one else "avoid" for one in long] and len(set(broken)) == 2
         assert tab.locator("article tr").first.evaluate(STYLE, "breakInside") == "avoid"
+        rows = tables.nth(long.index(True)).locator("tbody > tr")
+        assert rows.first.evaluate(STYLE, "breakAfter") == "avoid", "no row is alone"
+        assert rows.last.evaluate(STYLE, "breakBefore") == "avoid"
+
+    @pytest.mark.parametrize(
+        "name, parts, whole",
+        [
+            (THIRD, ".cell_output:has(.quiz), .solution", ".quiz-question, .exercise"),
+            pytest.param(
+                "instructor", ".admonition.dropdown", "article tr", marks=needs_page("instructor")
+            ),
+        ],
+    )
+    def test_what_is_long_goes_overleaf_between_its_parts(self, open_page, name, parts, whole):
+        """Kept whole, a quiz or hints left most of a sheet white."""
+        tab = open_page(f"{name}.html")
+        tab.emulate_media(media="print")
+        for found_part in tab.locator(parts).all():
+            assert found_part.evaluate(STYLE, "breakInside") == "auto"
+        for found_part in tab.locator(whole).all():
+            assert found_part.evaluate(STYLE, "breakInside") == "avoid"
+        for title in tab.locator(f":is({parts}) > .admonition-title").all():
+            assert title.evaluate(STYLE, "breakAfter") == "avoid"
 
     def test_captions_are_no_larger_than_the_text(self, open_page):
         tab = open_page(f"{FIRST}.html")

@@ -704,8 +704,9 @@ BOOK = {
              '<a href="chapters/1.html#b?alpha=2">figure</a><a href="#a">here</a>'
              '<a href="chapters/1.html">chapter</a><a href="none.html">gone</a>'
              '<a href="https://a.b/c">far</a></article>',
-    "chapters/1": '<article><details class="fold">code</details><img src="../_images/a.png">'
-                  '<figure id="b"></figure><a href="../intro.html">back</a></article>',
+    "chapters/1": '<article><h1>B &amp; C</h1><details class="fold">code</details>'
+                  '<img src="../_images/a.png"><figure id="b"></figure>'
+                  '<a href="../intro.html">back</a></article>',
 }  # fmt: skip
 
 
@@ -721,9 +722,10 @@ def test_the_book_is_one_page_whose_links_arrive(tmp_path):
     assert ids == ["intro--page", "intro--a", "chapters-1--page", "chapters-1--b"]
     assert {a.get_text(): a["href"] for a in made.select("a")} == {
         "figure": "#chapters-1--b", "here": "#intro--a", "chapter": "#chapters-1--page",
-        "far": "https://a.b/c", "back": "#intro--page",
+        "far": "https://a.b/c", "back": "#intro--page", "B & C": "#chapters-1--page",
     }  # fmt: skip
     assert "gone" in made.get_text() and not made.select("script, button, details")
+    assert made.select_one("article:first-of-type > nav:last-child h2").get_text() == "Contents"
     assert made.img["src"] == "_images/a.png" and made.img["loading"] == "eager"
     assert [link["href"] for link in made.select("link")] == ["_static/a.css"]
     assert made.title.get_text() == "The course"

@@ -100,6 +100,7 @@ function* mountInSteps(root, { spec, data, make }, model, link) {
     const text = readout && fillTemplate(spec.readout, words), there = found && +values[spec.goal.name] > 0 ? ` ${spec.goal.said}` : "";
     if (readout && text + there !== readout.textContent) { // (the same one: only the room has changed)
       write(sentence, text);
+      if (text.length > (readout.dataset.longest ?? "").length) readout.dataset.longest = text;
       if (found) write(found, there);
       clearTimeout(speak); // said once it rests, not at every step
       if (ready) speak = setTimeout(() => { write(spoken, text + there); }, 800);
