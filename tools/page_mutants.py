@@ -344,6 +344,7 @@ TABLE = {
          "void 0"),
         ("a figure speaks unasked", "if (ready) speak =", "speak ="),
         ("a figure without a name", '"aria-label", spec.alt ||', '"aria-label",'),
+        ("sliders go up and down under the finger", "readout.dataset.longest = text;", "void 0;"),
         ("a frozen readout", "      write(sentence, text);\n",
          "      if (!sentence.firstChild) write(sentence, text);\n"),
         ("menus are said as numbers",

@@ -802,12 +802,12 @@ def test_what_was_sought_is_found_and_said(saved, visit):
                          found.element_handle()).startswith('"✓"')  # fmt: skip
 
 
-PHONE = {"width": 390, "height": 844}
+NARROW = {"width": 390, "height": 844}
 
 
 def test_a_shorter_sentence_keeps_the_room_of_a_longer_one(saved, visit):
     """Sliders went up and down under the finger."""
-    page = visit(saved["wordy"], viewport=PHONE)
+    page = visit(saved["wordy"], viewport=NARROW)
     alive(page)
     readout, tops = page.locator(".live-readout"), []
     for value, words in ((0, "near"), (1, "far and"), (0, "near")):
@@ -820,14 +820,14 @@ def test_a_shorter_sentence_keeps_the_room_of_a_longer_one(saved, visit):
 
 def test_on_a_phone_sliders_stand_in_pairs_also_in_a_fold(saved, visit):
     """The first of two in a fold had half a row, and the second a whole one."""
-    page = visit(saved["choice"], viewport=PHONE)
+    page = visit(saved["choice"], viewport=NARROW)
     alive(page)
     rows = {p: page.locator(f".live-control:has([data-param={p}])").bounding_box()
             for p in ("mode", "layer", "px", "py")}  # fmt: skip
     for one, other in (("mode", "layer"), ("px", "py")):
         assert abs(rows[one]["y"] - rows[other]["y"]) < 5, (one, other)
         assert rows[one]["width"] == rows[other]["width"]
-    page = visit(saved["knots"], viewport=PHONE)
+    page = visit(saved["knots"], viewport=NARROW)
     alive(page)
     page.evaluate("document.querySelector('.live-fold').open = true")
     page.locator("[data-param=kind]").select_option("mine")
