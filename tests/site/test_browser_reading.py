@@ -157,6 +157,13 @@ class TestText:
         around = float(formula.locator("xpath=ancestor::p").evaluate(STYLE, "fontSize")[:-2])
         assert size / around == pytest.approx(1.16, abs=0.02)
 
+    @needs_page(CONDITIONAL)
+    def test_maths_is_as_large_as_the_text_of_the_list_of_contents(self, open_page):
+        formula = open_page(f"{CONDITIONAL}.html").locator(".bd-sidebar-secondary mjx-container")
+        size = float(formula.first.evaluate(STYLE, "fontSize")[:-2])
+        around = float(formula.first.locator("xpath=..").evaluate(STYLE, "fontSize")[:-2])
+        assert size / around == pytest.approx(1.16, abs=0.02)
+
     def test_headings_become_smaller(self, open_page):
         tab = open_page(f"{FIFTH}.html")
         sizes = [
