@@ -75,6 +75,12 @@ class TestEachChapter:
         for work in chapter.locator(".citation-list .citation:not(:last-child)").all():
             assert work.evaluate(STYLE, "marginBottom") != "0px"
 
+    def test_works_end_where_the_text_does(self, chapter):
+        right = "(part) => part.getBoundingClientRect().right"
+        text = chapter.locator(".bd-article section > p").first.evaluate(right)
+        for work in chapter.locator(".citation-list .citation > p").all():
+            assert abs(work.evaluate(right) - text) < 2
+
     def test_folded_solutions_are_one_line_high(self, chapter):
         heights = """[...document.querySelectorAll(".solution.toggle-hidden")].map((part) =>
             [part, part.querySelector(".admonition-title")].map((p) => p.offsetHeight))"""
