@@ -88,6 +88,12 @@ class TestEachChapter:
         assert len(folded) == chapter.locator(".solution.toggle-hidden").count()
         assert all(whole <= title + 4 for whole, title in folded)
 
+    def test_the_arrow_of_a_solution_stands_in_the_middle_of_its_title(self, chapter):
+        middles = """[...document.querySelectorAll(".solution > .admonition-title")].map((title) =>
+            [title, title.querySelector("button")].map((part) => part.getBoundingClientRect())
+                .map((box) => (box.top + box.bottom) / 2))"""
+        assert all(abs(title - arrow) < 2 for title, arrow in chapter.evaluate(middles))
+
     def test_code_is_framed_whole(self, chapter):
         """Round below as above; in a sentence, on both lines."""
         before = chapter.locator("article div.cell:has(> .cell_output) > .cell_input").first
