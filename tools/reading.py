@@ -197,10 +197,13 @@ def keep_numbers_together(soup: BeautifulSoup) -> None:
 
 
 def keep_hyphens_together(soup: BeautifulSoup) -> None:
-    """Let no line of a heading, a table or a quiz end with the hyphen of a word like "log-det"."""
+    """Let no line end with the hyphen of a word like "log-det" where lines are short.
+
+    In a heading, there and in the list of contents, in a table and in a quiz.
+    """
     for text in soup.find_all(string=HYPHENED):
         inside = text.find_parent(["h1", "h2", "h3", "td", "th"])
-        inside = inside or text.find_parent(class_="quiz-question")
+        inside = inside or text.find_parent(class_=["quiz-question", "toc-entry"])
         if type(text) is NavigableString and inside and not text.find_parent("pre"):
             for part in filter(None, HYPHENED.split(str(text))):
                 new = NavigableString(part)
