@@ -23,10 +23,12 @@ LONG_CELL = 160  # characters: what fills more than three lines of a phone is a 
 MANY_COLUMNS, SENTENCE = 6, 50  # columns; characters of a cell
 SET_UP = "Set-up (run this first in Colab)"
 MARKS = re.compile(r"^[.,;:!?)’”\]]+")
-# What a space follows in which no line may end: the number of a unit, the name of a number, and
-# what stands on either side of a sign before a number.
+# What a space follows in which no line may end: the number of a unit, the name of a number, what
+# stands on either side of a sign before a number, a function's name, the first of a pair (n, D).
 BOUND = re.compile(
     r"([\d,](?=\s%)|\b(?:[Cc]hapter|[Ss]ection|[Tt]able|[Ff]ig\.)(?=\s\d)|\blog(?=\s[pq]\b)"
+    r"|\btanh(?=\s[a-z]\b)|\([-−.\w]{1,4},(?=\s[-−.\w]{1,4}\))"
+    r"|\bat(?=\s(?:most|least)\s\d)|\b(?:most|least)(?=\s\d)"
     r"|\w(?=\s[=<>≈≤≥]\s[-−]?\d)|[=<>≈≤≥](?=\s[-−]?\d))\s"
 )
 HYPHENED = re.compile(r"(\b\w{1,6}-\w{1,11}\b)")
@@ -195,10 +197,13 @@ def keep_numbers_together(soup: BeautifulSoup) -> None:
 
 
 def keep_hyphens_together(soup: BeautifulSoup) -> None:
-    """Let no line of a heading, a table or a quiz end with the hyphen of a word like "log-det"."""
+    """Let no line end with the hyphen of a word like "log-det" where lines are short.
+
+    In a heading, there and in the list of contents, in a table and in a quiz.
+    """
     for text in soup.find_all(string=HYPHENED):
         inside = text.find_parent(["h1", "h2", "h3", "td", "th"])
-        inside = inside or text.find_parent(class_="quiz-question")
+        inside = inside or text.find_parent(class_=["quiz-question", "toc-entry"])
         if type(text) is NavigableString and inside and not text.find_parent("pre"):
             for part in filter(None, HYPHENED.split(str(text))):
                 new = NavigableString(part)

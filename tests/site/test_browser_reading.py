@@ -75,12 +75,24 @@ class TestEachChapter:
         for work in chapter.locator(".citation-list .citation:not(:last-child)").all():
             assert work.evaluate(STYLE, "marginBottom") != "0px"
 
+    def test_works_end_where_the_text_does(self, chapter):
+        right = "(part) => part.getBoundingClientRect().right"
+        text = chapter.locator(".bd-article section > p").first.evaluate(right)
+        for work in chapter.locator(".citation-list .citation > p").all():
+            assert abs(work.evaluate(right) - text) < 2
+
     def test_folded_solutions_are_one_line_high(self, chapter):
         heights = """[...document.querySelectorAll(".solution.toggle-hidden")].map((part) =>
             [part, part.querySelector(".admonition-title")].map((p) => p.offsetHeight))"""
         folded = chapter.evaluate(heights)
         assert len(folded) == chapter.locator(".solution.toggle-hidden").count()
         assert all(whole <= title + 4 for whole, title in folded)
+
+    def test_the_arrow_of_a_solution_stands_in_the_middle_of_its_title(self, chapter):
+        middles = """[...document.querySelectorAll(".solution > .admonition-title")].map((title) =>
+            [title, title.querySelector("button")].map((part) => part.getBoundingClientRect())
+                .map((box) => (box.top + box.bottom) / 2))"""
+        assert all(abs(title - arrow) < 2 for title, arrow in chapter.evaluate(middles))
 
     def test_code_is_framed_whole(self, chapter):
         """Round below as above; in a sentence, on both lines."""
@@ -155,6 +167,13 @@ class TestText:
         formula = tab.locator("article p mjx-container").first
         size = float(formula.evaluate(STYLE, "fontSize")[:-2])
         around = float(formula.locator("xpath=ancestor::p").evaluate(STYLE, "fontSize")[:-2])
+        assert size / around == pytest.approx(1.16, abs=0.02)
+
+    @needs_page(CONDITIONAL)
+    def test_maths_is_as_large_as_the_text_of_the_list_of_contents(self, open_page):
+        formula = open_page(f"{CONDITIONAL}.html").locator(".bd-sidebar-secondary mjx-container")
+        size = float(formula.first.evaluate(STYLE, "fontSize")[:-2])
+        around = float(formula.first.locator("xpath=..").evaluate(STYLE, "fontSize")[:-2])
         assert size / around == pytest.approx(1.16, abs=0.02)
 
     def test_headings_become_smaller(self, open_page):

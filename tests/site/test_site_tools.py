@@ -190,6 +190,10 @@ def test_a_number_stays_with_its_unit_and_its_name():
     reading.keep_numbers_together(made)
     bound = "Let z~=~0 at log~q~=~−0.5: x = y, a log of p, and log~p(x) >~3,~%"
     assert made.p.get_text() == bound.replace("~", "\u00a0")
+    made = page("<p>To s + tanh s, of shape (n, D) or (−0.5, 2), (so, of course) at most 0.3</p>")
+    reading.keep_numbers_together(made)
+    bound = "To s + tanh~s, of shape (n,~D) or (−0.5,~2), (so, of course) at~most~0.3"
+    assert made.p.get_text() == bound.replace("~", "\u00a0")
 
 
 def test_a_short_word_is_not_torn_apart_at_its_hyphen_in_a_narrow_place():
@@ -197,6 +201,7 @@ def test_a_short_word_is_not_torn_apart_at_its_hyphen_in_a_narrow_place():
         "<h2>A <i>sum</i> of log-dets, or a log-det: <code>log-det</code></h2><p>log-det</p>"
         "<table><td>warm-up, counter-clockwise<pre>warm-up</pre></td></table>"
         '<div class="quiz-question"><p>What is the log-determinant?</p></div>'
+        '<li class="toc-entry"><a>Composition adds log-dets</a></li>'
     )
     before = made.get_text()
     reading.keep_hyphens_together(made)
@@ -207,6 +212,7 @@ def test_a_short_word_is_not_torn_apart_at_its_hyphen_in_a_narrow_place():
         "log-det",
         "warm-up",
         "log-determinant",
+        "log-dets",
     ]
     assert not made.select(":not(.quiz-question) > p .with-mark")
 
