@@ -140,6 +140,15 @@ def test_the_list_of_sections_marks_the_one_that_is_read(open_page):
 
         wait_until(tab, agree)
     assert len(seen) > 2
+    wide = tab.evaluate("""() => [false, true].map((on) =>
+        [...document.querySelectorAll(".toc-entry > a")].map((link) => {
+            link.classList.toggle("active", on);
+            link.ariaCurrent = `${on}`;
+            const name = document.createRange();
+            name.selectNodeContents(link);
+            return [...name.getClientRects()].reduce((sum, { width }) => sum + width, 0);
+        }))""")
+    assert wide[0] == pytest.approx(wide[1], abs=0.1), "names below it stay where they are"
 
 
 class TestText:
