@@ -508,6 +508,7 @@ class Runner:
             # Compiled files are told apart by second and size: too coarse for mutants.
             own = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
             own |= {"TMPDIR": str(self.temporary), "BROWSER_PATIENCE": PATIENCE}
+            own["COURSE_TESTS"] = "all"  # those that `make test` leaves to `make test-all`, too
             note = self.notes / f"{folder.name}.txt"
             own = hardships.variables() | own
             given = str(folder), tests or self.guards, own, str(note), watched or []

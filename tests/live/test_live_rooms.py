@@ -13,6 +13,7 @@ import pytest
 import zoo
 from packaging.requirements import Requirement
 from packaging.version import Version
+from samples import takes_long
 
 ROOT = Path(__file__).resolve().parents[2]
 LIVE = ROOT / "live"
@@ -140,6 +141,7 @@ assert ".live-figure" in bundle.css() and "mountPage" in bundle.site() and site.
 """
 
 
+@takes_long
 def test_it_installs_and_works_without_the_course(tmp_path):
     """Built and installed into a folder of its own, where nothing else is but what the course
     needs from others; no network is asked."""

@@ -197,7 +197,7 @@ def by_night(tab) -> None:
 @pytest.fixture
 def thorough(page):
     """For tests that take long: a few pages stand for the rest."""
-    stands_for_others(page.name, few(PAGES, 3))
+    stands_for_others(page.name, few(PAGES))
 
 
 class TestEachPage:

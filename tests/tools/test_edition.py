@@ -9,7 +9,7 @@ import edition
 import nbformat
 import pytest
 import solutions
-from samples import needs_solutions
+from samples import needs_solutions, stands_for_others
 
 pytestmark = needs_solutions
 
@@ -21,7 +21,8 @@ def known() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, known) -> Path:
-    """An edition without solutions, searched for those that are known."""
+    """An edition without solutions. (Whoever makes one has it searched, too.)"""
+    stands_for_others("an edition", [])
     folder = tmp_path_factory.mktemp("editions") / "above" / "Übung 1"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(edition, "marks", lambda root: known)

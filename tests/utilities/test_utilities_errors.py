@@ -353,7 +353,7 @@ def test_junk_is_taken_or_refused_by_its_name(name, argument):
             assert drawn({**arguments, argument: None}) == before, label
         except Exception as error:
             raise AssertionError(f"{name}({argument}: {label}) gave {error!r}") from error
-        assert time.process_time() - start < 2, label
+        assert time.process_time() - start < 60, f"{label}: it hangs"
         plt.close("all")
 
 
