@@ -177,6 +177,7 @@ def open_page(open_tab, site):
 def axe_violations(tab, within: str = "body", colours_only: bool = False) -> list[str]:
     """What axe-core holds against the page or a part of it, by all its rules or by colours only."""
     tab.add_style_tag(content=LAY_OUT_ALL)
+    tab.evaluate("scrollTo({top: 0, behavior: 'instant'})")  # (the bar would hide half of a button)
     tab.evaluate(THIN_OUT)
     tab.evaluate(AXE)
     assert tab.evaluate(MARK_KINDS_OF_TEXT)
