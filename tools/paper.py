@@ -110,23 +110,22 @@ def whole_book(site: Path, pages: list[str]) -> str:
         site: the folder of the built site.
         pages: the pages' names, in the book's order; the first is the landing page.
     """
-    styles, articles, titles, title = {}, [], {}, ""
+    styles, articles, title = {}, [], ""
     for page in pages:
         soup = BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
         title = title or soup.select_one("meta[property='og:site_name']")["content"]
         for link in soup.select("link[rel=stylesheet]"):
             styles[os.path.normpath(os.path.join(os.path.dirname(page), link["href"]))] = None
-        article = to_paper(soup.select_one("article"), page, pages)
-        articles.append(str(article))
-        if articles[1:] and article.h1:
-            titles[page] = article.h1.get_text()
-    articles[0] = articles[0].removesuffix("</article>") + contents(titles) + "</article>"
+        articles.append(to_paper(soup.select_one("article"), page, pages))
+    others = zip(pages[1:], articles[1:], strict=True)
+    titles = {page: article.h1.get_text() for page, article in others if article.h1}
+    articles[0].append(BeautifulSoup(contents(titles), "html.parser"))
     links = "".join(f'<link rel="stylesheet" href="{href}">' for href in styles)
     return (
         f'<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8">'
         f"<title>{title}</title>{links}<style>{STYLE}</style></head>"
         f'<body><div class="bd-main"><div class="bd-content"><div class="bd-article-container">'
-        f"{''.join(articles)}</div></div></div></body></html>"
+        f"{''.join(map(str, articles))}</div></div></div></body></html>"
     )
 
 
