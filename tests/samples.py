@@ -37,10 +37,16 @@ def some_of(items, always=None) -> list:
     return [pytest.param(x, marks=[] if x in always else takes_long) for x in items]
 
 
+def in_test_all_only() -> None:
+    """Leave the test, or those that need a fixture, out here unless all are asked for."""
+    if not ALL_TESTS:
+        pytest.skip(TAKES_LONG)
+
+
 def stands_for_others(name: str, chosen: list[str]) -> None:
     """Leave the test out here unless it is one of those chosen, or all are asked for."""
-    if not ALL_TESTS and name not in chosen:
-        pytest.skip(TAKES_LONG)
+    if name not in chosen:
+        in_test_all_only()
 
 
 needs_solutions = pytest.mark.skipif(

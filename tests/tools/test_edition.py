@@ -9,7 +9,7 @@ import edition
 import nbformat
 import pytest
 import solutions
-from samples import needs_solutions, stands_for_others
+from samples import in_test_all_only, needs_solutions
 
 pytestmark = needs_solutions
 
@@ -22,7 +22,7 @@ def known() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, known) -> Path:
     """An edition without solutions. (Whoever makes one has it searched, too.)"""
-    stands_for_others("an edition", [])
+    in_test_all_only()
     folder = tmp_path_factory.mktemp("editions") / "above" / "Übung 1"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(edition, "marks", lambda root: known)
