@@ -46,8 +46,8 @@ SLOWEST_CHAPTER = 60  # seconds
 
 # As small as rounding in single or in double precision; and a 0 that may be rounding elsewhere.
 ROUNDING = {
-    "single": re.compile(r"(?<![\d.])(?:[\d.]+e-(?:0[6-9]|1[2-8])|0(?:\.0*)?e\+00)"),
-    "double": re.compile(r"(?<![\d.])(?:[\d.]+e-1[2-8]|0(?:\.0*)?e\+00)"),
+    precision: re.compile(rf"(?<![\d.])(?:[\d.]+e-(?:{powers})|0(?:\.0*)?e\+00)")
+    for precision, powers in {"single": "0[6-9]|1[2-8]", "double": "1[2-8]"}.items()
 }
 BOUND = re.compile(r"(?:≈|<|than|below) *-?$")
 
