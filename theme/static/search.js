@@ -40,9 +40,9 @@ if (typeof Search !== "undefined" && document.getElementById("search-results")) 
       where.className = "search-where";
       where.textContent = chapter;
     }
-    const text = Search._index.texts[index];
+    const text = Search._index.texts[index] ?? "", lower = text.toLowerCase();
     // Where no word stands in the text (it is in the title, or another word for it), from its start.
-    const there = [...searchTerms].filter((term) => text?.toLowerCase().includes(term.toLowerCase()));
+    const there = [...searchTerms].filter((term) => lower.includes(term.toLowerCase()));
     const excerpt = text && Search.makeSearchSummary(text, there.length ? there : [""], "");
     if (excerpt) item.appendChild(wholeWords(excerpt));
     for (const term of highlightTerms) _highlightText(item, term, "highlighted");
