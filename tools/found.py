@@ -328,7 +328,7 @@ def introduce(name: str, soup: BeautifulSoup, base: str, root: str, alts: dict, 
 
 
 def fill_cards(page: Path, soup: BeautifulSoup, out: Path, alts: dict) -> None:
-    """Give the cards that lead to chapters the chapters' pictures."""
+    """Give the cards that lead to chapters the chapters' pictures, and mark their numbers."""
     for card in soup.select(".sd-card:has(a[href])"):
         link = card.select_one("a[href]")
         target = os.path.normpath(page.parent / link["href"].split("#")[0])
@@ -347,6 +347,12 @@ def fill_cards(page: Path, soup: BeautifulSoup, out: Path, alts: dict) -> None:
             "decoding": "async",
         }
         card.insert(0, image)
+        title = card.select_one(".sd-card-title")
+        if title and (found := re.match(r"(\d+\.)\s+(.+)", title.get_text(strip=True))):
+            number = soup.new_tag("span", attrs={"class": "number"})
+            number.string = found[1]
+            title.clear()
+            title.extend([number, f" {found[2]}"])
 
 
 # -- A map, and a page for those who are lost --------------------------------------------------

@@ -480,13 +480,16 @@ def test_pages_and_cards_get_their_pictures(site, tmp_path):
     for folder, size in sizes.items():
         assert Image.open(tmp_path / "_static" / folder / "chapters-1.png").size == size
     links = ("../chapters/1.html#two", "../glossary.html")
-    card = page("".join(f'<div class="sd-card"><a href="{link}">a</a></div>' for link in links))
+    title = '<div class="sd-card-title"> 1. Two moons</div>'
+    card = page("".join(f'<div class="sd-card">{title}<a href="{a}">a</a></div>' for a in links))
     for _ in range(2):  # a second time changes nothing
         found.fill_cards(tmp_path / "deep" / "intro.html", card, tmp_path, alts)
     (image,) = card.select("img")
     assert image.find_parent(class_="sd-card").a["href"] == links[0] and not image.previous_sibling
     assert image["src"] == "../_static/thumbnails/chapters-1.png"
     assert image["alt"] == "Two moons." and (image["width"], image["height"]) == ("480", "300")
+    (number,) = card.select(".sd-card-title > .number")
+    assert number.text == "1." and number.parent.text == "1. Two moons"
 
 
 def test_a_section_says_where_a_formula_is_left_out():
