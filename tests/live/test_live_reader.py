@@ -128,7 +128,7 @@ def says(page, name, wanted):
                value_of(page, name) == wanted)  # fmt: skip
 
 
-@pytest.mark.parametrize("over", ["http", "file"])
+@pytest.mark.parametrize("over", some_of(["http", "file"]))
 def test_an_address_brings_a_figure_and_its_state(built, over, visit):  # noqa: F811
     with serve_folder(built) as server:
         start = server if over == "http" else built.as_uri()
@@ -246,8 +246,11 @@ def test_the_link_is_copied_or_shown(saved, visit):
     slider = page.locator("[data-param=beta]")
     slider.focus()
     page.keyboard.press("Home")
+    says(page, "beta", "-3")
+    settled(page)
     page.get_by_role("button", name="Copy link").click()
     page.get_by_role("button", name="Copied").wait_for()
+    page.wait_for_timeout(1000)  # the readout of the state would have been said by now
     assert page.locator(".live-spoken[aria-live=polite]").text_content().endswith("copied")
     address = page.evaluate("navigator.clipboard.readText()")
     assert address == f"{saved['radial']}#figure?alpha=1&beta=-3&cx=0.5&cy=0"

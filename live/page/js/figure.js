@@ -110,7 +110,10 @@ function* mountInSteps(root, { spec, data, make }, model, link) {
   }
   const redraw = () => { scheduled ||= requestAnimationFrame(draw); };
 
-  const say = (text) => { spoken.textContent = text; }; // (a new text is said, though it be the same)
+  const say = (text) => {
+    clearTimeout(speak); // (it would cut this short)
+    spoken.textContent = text; // (a new text is said, though it be the same)
+  };
   const buttons = addButtons(spec, model, tools, { link, say, reset: () => {
     for (const p of spec.params) model.set(p.name, p.value);
     model.save_changes();
