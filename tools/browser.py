@@ -18,6 +18,8 @@ from threading import Thread
 # Milliseconds that tests wait in a browser: to end what hangs, not to judge. (Among mutants many
 # hang: tools/mutants.py asks for fewer seconds.)
 PATIENCE = 1000 * int(os.environ.get("BROWSER_PATIENCE", 300))
+# How many times slower pages compute: what a test sees before it is there, it then sees always.
+SLOWED = float(os.environ.get("BROWSER_SLOWED", 1))
 # First those that have no window: a page in them takes a third of the computing.
 NAMES = (
     "chromium-headless-shell",
@@ -129,18 +131,30 @@ def compressed(path: str, modified: float) -> bytes:
 
 
 def patient(browser):
-    """Let all contexts and pages of playwright's `Browser` wait as long as `PATIENCE` says."""
+    """Let all contexts and pages of playwright's `Browser` wait as long as `PATIENCE` says.
 
-    def patiently(make):
-        def made(*positional, **named):
-            tab = make(*positional, **named)
+    And let their pages be as slow as `SLOWED` says.
+    """
+
+    def new_page(make):
+        def made(**named):
+            tab = make(**named)
             tab.set_default_timeout(PATIENCE)
+            if SLOWED > 1:
+                session = tab.context.new_cdp_session(tab)
+                session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWED})
             return tab
 
         return made
 
-    browser.new_context = patiently(browser.new_context)
-    browser.new_page = patiently(browser.new_page)
+    def new_context(**named):
+        context = make_context(**named)
+        context.set_default_timeout(PATIENCE)
+        context.new_page = new_page(context.new_page)
+        return context
+
+    make_context, browser.new_context = browser.new_context, new_context
+    browser.new_page = new_page(browser.new_page)
     return browser
 
 
