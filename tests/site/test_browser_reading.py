@@ -45,6 +45,22 @@ def open_page(open_tab, site):
     return lambda address, **properties: open_tab(f"{site}/{address}", **usual | properties)
 
 
+@pytest.fixture(scope="module")
+def glance(chromium, site):
+    """Opens a page for tests that only look at it: once, for all of them, without pressing any."""
+    tabs = {}
+
+    def look_at(name):
+        if name not in tabs:
+            tabs[name] = chromium.new_page(viewport=DESK, reduced_motion="reduce")
+            tabs[name].goto(f"{site}/{name}.html")
+        return tabs[name]
+
+    yield look_at
+    for tab in tabs.values():
+        tab.close()
+
+
 @pytest.fixture(scope="module", params=some_of(CHAPTERS))
 def chapter(request, chromium, site):
     """A chapter as it was opened, for the tests that only look at it.
@@ -152,7 +168,7 @@ def test_the_list_of_sections_marks_the_one_that_is_read(open_page):
 
 
 class TestText:
-    def test_a_line_has_65_to_75_characters(self, open_page):
+    def test_a_line_has_65_to_75_characters(self, open_page, glance):
         tab = open_page(f"{LANDING}.html")
         counted = tab.evaluate("""() => {
             const found = [];
@@ -166,27 +182,27 @@ class TestText:
             return found;
         }""")
         assert counted and 60 <= sorted(counted)[len(counted) // 2] <= 80
-        tab = open_page(f"{FIRST}.html")
+        tab = glance(FIRST)
         wide = tab.locator("div.cell_input:visible").first.bounding_box()["width"]
         assert wide > 1.1 * tab.locator(".bd-article section > p").first.bounding_box()["width"]
 
-    def test_maths_is_as_large_as_the_text(self, open_page):
+    def test_maths_is_as_large_as_the_text(self, glance):
         """The heights of an x: MathJax's is 0.442 em, a system's font's about 0.52."""
-        tab = open_page(f"{FIRST}.html")
+        tab = glance(FIRST)
         formula = tab.locator("article p mjx-container").first
         size = float(formula.evaluate(STYLE, "fontSize")[:-2])
         around = float(formula.locator("xpath=ancestor::p").evaluate(STYLE, "fontSize")[:-2])
         assert size / around == pytest.approx(1.16, abs=0.02)
 
     @needs_page(CONDITIONAL)
-    def test_maths_is_as_large_as_the_text_of_the_list_of_contents(self, open_page):
-        formula = open_page(f"{CONDITIONAL}.html").locator(".bd-sidebar-secondary mjx-container")
+    def test_maths_is_as_large_as_the_text_of_the_list_of_contents(self, glance):
+        formula = glance(CONDITIONAL).locator(".bd-sidebar-secondary mjx-container")
         size = float(formula.first.evaluate(STYLE, "fontSize")[:-2])
         around = float(formula.first.locator("xpath=..").evaluate(STYLE, "fontSize")[:-2])
         assert size / around == pytest.approx(1.16, abs=0.02)
 
-    def test_headings_become_smaller(self, open_page):
-        tab = open_page(f"{FIFTH}.html")
+    def test_headings_become_smaller(self, glance):
+        tab = glance(FIFTH)
         sizes = [
             float(tab.locator(f"article {kind}").first.evaluate(STYLE, "fontSize")[:-2])
             for kind in ("h1", "h2", "h3", "p")
@@ -261,9 +277,9 @@ class TestText:
         assert box.evaluate(STYLE, "maskImage") == "none", "nor fades"
 
     @needs_page(TRAINING)
-    def test_text_keeps_its_distance_from_what_is_folded(self, open_page):
+    def test_text_keeps_its_distance_from_what_is_folded(self, glance):
         """As from code that is seen: the set-up here stands before a paragraph."""
-        tab = open_page(f"{TRAINING}.html")
+        tab = glance(TRAINING)
         room = """(cell) => cell.nextElementSibling.getBoundingClientRect().top
             - cell.getBoundingClientRect().bottom"""
         fold, code = (tab.locator(f"article div.cell:has(> {part}):has(+ p)").first
@@ -281,8 +297,8 @@ class TestText:
         (red, green, _), (less_red, more_green, _) = colours
         assert red > green and more_green > less_red
 
-    def test_an_equation_stands_midway_between_two_paragraphs(self, open_page):
-        tab = open_page(f"{FIRST}.html")
+    def test_an_equation_stands_midway_between_two_paragraphs(self, glance):
+        tab = glance(FIRST)
         formula = tab.locator("article p + div.math:has(+ p) > mjx-container").first
         above, below = formula.evaluate("""(formula) => {
             const box = (part) => part.getBoundingClientRect();
@@ -293,8 +309,8 @@ class TestText:
         }""")
         assert 15 < above < 45 and abs(above - below) < 8
 
-    def test_the_parts_of_an_equation_stand_together_in_its_middle(self, open_page):
-        tab = open_page(f"{FIRST}.html")
+    def test_the_parts_of_an_equation_stand_together_in_its_middle(self, glance):
+        tab = glance(FIRST)
         parts = tab.locator("article div.math > .formula-parts").first
         left, right, gap, em = parts.evaluate("""(parts) => {
             const around = parts.getBoundingClientRect();
@@ -682,7 +698,9 @@ class TestLanding:
     def test_all_is_on_the_first_screen(self, open_page):
         tab = open_page("index.html", viewport={"width": 1366, "height": 768})
         for part in ("article h1", ".opening p", ".opening a.sd-btn", "#fig-hero .live-figure"):
-            box = tab.locator(part).first.bounding_box()
+            place = tab.locator(part).first
+            place.wait_for()  # (while a figure is made, it stands unseen below its picture)
+            box = place.bounding_box()
             assert box["y"] + box["height"] <= 768, part
         for card in tab.locator(".chapters .sd-card").all():
             for part in ("img", ".sd-card-title"):
