@@ -344,12 +344,18 @@ TRACES = {"torch.compile", "torch.export, free n"}
 TRACED_LONG = {"Planar", "Compose", "Flow", "RealNVP", "RealNVP, recipe", "SplineFlow"}
 
 
+def usual_direction(mode: str, name: str) -> str:
+    """The one that is tried outside `make test-all`: half of a row's and half of a column's."""
+    odd = (list(MODES).index(mode) + list(SUBJECTS).index(name)) % 2
+    return ("encode", "decode")[odd]
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("direction", ["encode", "decode"])
 @pytest.mark.parametrize("name", SUBJECTS)
 @pytest.mark.parametrize("mode", MODES)
 def test_it_works_or_says_clearly_that_it_does_not(mode, name, direction):
-    if name in TRACED_LONG and mode in TRACES:
+    if name in TRACED_LONG and mode in TRACES or direction != usual_direction(mode, name):
         in_test_all_only()
     expected = MATRIX[mode][name]
     if expected == WORKS:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from live_advice import CASES as ADVICE
 from live_runner import double, largest_error
+from samples import ALL_TESTS
 from torch import distributions as D
 from torch import nn
 from torch.distributions import transforms as T
@@ -240,7 +241,7 @@ def verdicts_at_other_sizes(node):
     then says so depends on whether anything was compiled by it before.)
     """
     found = {}
-    for name, (f, x, a) in CASES.items():
+    for name, (f, x, a) in [*CASES.items()][:: 1 if ALL_TESTS else 3]:
         more = torch.cat([x, x[:2].flip(0)])
         try:
             wanted = f(more, torch.tensor(a)).detach()
@@ -265,7 +266,8 @@ def test_those_for_any_number_of_points_are_right_or_refused(verdicts, verdicts_
     wrong = {n: v for n, v in found.items() if isinstance(v, str) and v != "right"}
     assert not wrong
     refused = {n for n, v in found.items() if v != "right" and verdicts[n] == "right"}
-    assert len(found) > 100 and len(refused) <= 3, {n: str(found[n]) for n in sorted(refused)}
+    assert len(refused) <= 3, {n: str(found[n]) for n in sorted(refused)}
+    assert len(found) > (100 if ALL_TESTS else 30)
 
 
 def test_most_foreign_functions_compile(verdicts):

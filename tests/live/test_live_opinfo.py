@@ -22,7 +22,7 @@ def cases():
         return pool.submit(lambda: list(samples(1))).result()
 
 
-@pytest.mark.parametrize("block", some_of(range(BLOCKS), range(0, BLOCKS, 2)))
+@pytest.mark.parametrize("block", some_of(range(BLOCKS)))
 @pytest.mark.filterwarnings("ignore")
 def test_a_sample_is_right_or_refused(cases, node, block):
     verdicts = {name: judge(node, *rest) for name, *rest in cases[block::BLOCKS]}

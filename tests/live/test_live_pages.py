@@ -310,7 +310,7 @@ def restyled(chromium, page, tmp_path, act) -> int:
     return max(e["args"]["elementCount"] for e in trace if e["name"] == "UpdateLayoutTree")
 
 
-@pytest.mark.parametrize("path", [p for p in PAGES if "3_" in p or "9_" in p])
+@pytest.mark.parametrize("path", some_of([p for p in PAGES if "3_" in p or "9_" in p]))
 def test_what_moves_has_its_figure_styled_anew_and_not_the_page(path, chromium, tmp_path):
     """Else ten thousand elements are styled: half a second on a phone. `:has()` may ask for it."""
     context = chromium.new_context(viewport={"width": 1200, "height": 900}, reduced_motion="reduce")

@@ -12,6 +12,7 @@ import torch
 from browser import serve_folder
 from live_node import SERVER, Script
 from PIL import Image
+from samples import some_of
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
 from test_live_figure import PICTURES, alive, settled, squash, trained
@@ -102,7 +103,7 @@ def test_page_holds_pictures_and_no_widget_state(built):
     assert html.count("data-scripts=") == 3, "each picture says which scripts bring it to life"
 
 
-@pytest.mark.parametrize("over", ["http", "file"])
+@pytest.mark.parametrize("over", some_of(["http", "file"]))
 def test_page_is_alive_under_the_policy(built, over, chromium):
     context = chromium.new_context()
     page, problems = context.new_page(), []

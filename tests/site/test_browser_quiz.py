@@ -114,7 +114,7 @@ def test_without_scripts_it_is_questions_with_folds(open_quiz, stem):
     assert tab.evaluate(folds) == [[len(q.answers), 1] for q in quiz(stem).questions]
 
 
-@pytest.mark.parametrize("size", [None, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("size", some_of([PHONE, None]), ids=["phone", "desk"])
 def test_an_answered_quiz_is_accessible_and_fits(open_quiz, size):
     tab = open_quiz(FIRST, color_scheme="light", **({"viewport": size} if size else {}))
     for question in quiz(FIRST).questions:

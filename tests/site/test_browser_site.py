@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from browser import wait_until
-from samples import few, needs_solutions, stands_for_others
+from samples import few, needs_solutions, some_of, stands_for_others
 from sphinx_external_toc.parsing import parse_toc_yaml
 from test_live_figure import settled
 
@@ -153,7 +153,7 @@ class Watch:
         self.troubles.append(f"{kind}: {what}")
 
 
-@pytest.fixture(scope="module", params=PAGES)
+@pytest.fixture(scope="module", params=some_of(PAGES, few(PAGES, 2)))
 def page(request, chromium, site):
     """A page with all its figures alive, for the tests that look at all of it, one after the other.
 

@@ -15,6 +15,7 @@ from fuzz import POINTS as X
 from fuzz import UTILITIES as EXAMPLES
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import some_of
 
 import gen_models_utilities as gmu
 
@@ -333,12 +334,16 @@ def drawn(arguments):
     )
 
 
+ARGUMENTS = [(name, argument) for name in EXAMPLES for argument in EXAMPLES[name]()]
+
+
 @pytest.mark.filterwarnings("ignore")  # of matplotlib, about what it can draw only in part
 @pytest.mark.parametrize(
-    ("name", "argument"), [(name, argument) for name in EXAMPLES for argument in EXAMPLES[name]()]
+    "case", some_of(ARGUMENTS, ARGUMENTS[::2]), ids=lambda case: "-".join(case)
 )
-def test_junk_is_taken_or_refused_by_its_name(name, argument):
+def test_junk_is_taken_or_refused_by_its_name(case):
     """In time, and a call that is refused has changed nothing."""
+    name, argument = case
     # (Other points than there are labels may be called a fault of the labels.)
     wanted = f"{argument}|labels" if argument in ("x", "data") else argument
     for label, make in JUNK.items():
