@@ -61,3 +61,40 @@ def test_who_is_not_root_installs_nothing(programs, monkeypatch):
     programs(apt_get=True)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert browser.from_debian() is None
+
+
+@pytest.mark.parametrize("through", ["browser", "context"])
+def test_each_page_is_as_patient_and_as_slow_as_it_is_told(monkeypatch, through):
+    """What is asked of the browser: how slow that makes it depends on the machine."""
+    monkeypatch.setattr(browser, "SLOWED", 3.0)
+    asked = []
+
+    class Context:
+        def __init__(self):
+            self.set_default_timeout = asked.append
+
+        def new_page(self):
+            return Page(self)
+
+        def new_cdp_session(self, page):
+            return self
+
+        def send(self, name, given):
+            asked.append((name, given))
+
+    class Page(Context):
+        def __init__(self, context):
+            super().__init__()
+            self.context = context
+
+    class Browser:
+        def new_context(self):
+            return Context()
+
+        def new_page(self):
+            return Page(Context())
+
+    made = browser.patient(Browser())
+    (made if through == "browser" else made.new_context()).new_page()
+    slowed = ("Emulation.setCPUThrottlingRate", {"rate": 3.0})
+    assert asked == [browser.PATIENCE] * (1 if through == "browser" else 2) + [slowed]
