@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 from claims import cells, defined, run_solution, solution, solutions
-from samples import needs_solutions
+from samples import needs_solutions, takes_long
 from test_laws import TRANSFORMS, build, log_prob, normal, planar, radial, vector
 from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -260,6 +260,7 @@ class Encode(nn.Module):
         return self.inner.encode(x)
 
 
+@takes_long
 def test_the_root_can_be_traced_compiled_and_exported():
     target, reach = torch.tensor([1.0, -0.3, 2.2]), torch.tensor(-0.7)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from lab_node import LISTEN, far_from_identity, largest, plain, torch_run, weights_of
 from live_node import Script
-from samples import ALL_TESTS
+from samples import ALL_TESTS, some_of
 from torch import nn
 
 import flows
@@ -94,7 +94,7 @@ def log_prob(z, log_det):
     return flows.standard_normal_log_prob(z).sum(dim=1) + log_det
 
 
-@pytest.fixture(scope="module", params=[1, 3, 5])
+@pytest.fixture(scope="module", params=some_of([3, 1, 5]))
 def room(request):
     """A number of coordinates, the kinds of layers, and a process that trains chains of them."""
     dim, kinds = request.param, kinds_of(request.param)

@@ -140,6 +140,7 @@ def test_a_link_opens_the_same_state_and_pictures_elsewhere(tab, chromium):
     context.close()
 
 
+@takes_long
 def test_a_film_of_the_samples(tab):
     trained_small(tab)
     lab(tab, "film = 1")  # second
@@ -545,6 +546,7 @@ def test_a_table_is_read(tab):
     wait_until(tab, lambda: lab(tab, "drawn.length") == 62)
 
 
+@takes_long
 def test_lost_workers_are_replaced(tab):
     """Of both flows: each goes on from the state kept last, and the Lab says so."""
     long = SMALL.replace("steps=500", "steps=6000").replace("batch=64", "batch=256")
@@ -564,6 +566,7 @@ def test_lost_workers_are_replaced(tab):
     tab.click("text=Pause")
 
 
+@takes_long
 @pytest.mark.parametrize("times", [1, 2])
 def test_what_is_taken_away_while_a_worker_is_lost_comes_from_the_next(tab, times):
     trained_small(tab)
@@ -608,6 +611,7 @@ def test_what_is_pressed_while_the_page_prepares_is_done(tab):
         assert tab.inner_text(".lab-main") == "Train"
 
 
+@takes_long
 def test_pause_and_train_in_one_breath_trains_on(tab):
     """The report that it paused comes late: it is not about the order to go on."""
     # (It takes ten seconds at least: it does not end meanwhile.)
@@ -649,6 +653,7 @@ def deaf_lab(open_tab, tab):
     return open_it
 
 
+@takes_long
 def test_workers_that_never_answer_are_replaced(deaf_lab):
     """The Lab says so, offers Restart, and goes on by itself if nobody presses it."""
     tab = deaf_lab(1, 3, 4, state="vs=layers&layers2=1&train")  # the second one replaces the first
@@ -673,6 +678,7 @@ def test_workers_that_never_answer_are_replaced(deaf_lab):
     wait_until(tab, lambda: not tab.is_visible("text=Restart"))
 
 
+@takes_long
 def test_restart_replaces_a_silent_worker(deaf_lab):
     tab = deaf_lab(1, 2)
     tab.evaluate(f"{LAB}.viewer.silence = 2")
@@ -686,6 +692,7 @@ def test_restart_replaces_a_silent_worker(deaf_lab):
     assert not tab.is_visible("text=Restart")
 
 
+@takes_long
 def test_workers_that_are_lost_again_and_again(deaf_lab):
     """The Lab gives up, says so, and tries once more when asked."""
     tab = deaf_lab(2, 3, 4, 5, 6, 7)
@@ -700,6 +707,7 @@ def test_workers_that_are_lost_again_and_again(deaf_lab):
     finished(tab)
 
 
+@takes_long
 def test_where_workers_do_not_start_the_page_trains(deaf_lab):
     """What was sent to them is done in its order."""
     tab = deaf_lab("fails", state="vs=layers&layers2=1&train")
@@ -754,6 +762,7 @@ def test_a_link_keeps_the_rates_of_a_training_on_its_way(tab, chromium):
     assert opened_elsewhere(chromium, link.replace("rates=7", "rates=8"), 12)[0] != weights
 
 
+@takes_long
 def test_a_rate_changed_in_full_run_counts_from_that_step_on(tab, chromium):
     """While it trains: as in a training that has these rates from the start."""
     state = f"data=moons&{SMALL}".replace("steps=500", "steps=6000&schedule=stays")
@@ -858,6 +867,7 @@ SIGHT = """([hidden, away]) => {
 }"""
 
 
+@takes_long
 def test_a_tab_that_slept_says_so(tab):
     long = SMALL.replace("steps=500", "steps=6000")
     open_lab(tab, f"data=moons&{long}", anew=True)

@@ -275,7 +275,7 @@ def test_controls_that_are_put_away_take_the_room_of_their_line_only():
     assert site_module.heights(only_then) == (desk, phone), "a line that is not there at first"
 
 
-@pytest.mark.parametrize("kind", ["html", "slides"])
+@pytest.mark.parametrize("kind", some_of(["html", "slides"]))
 def test_nbconvert_shows_the_picture_when_it_is_told_to(kind):
     """Else it takes the widget, which needs a kernel or another host: live/figure/README.md."""
     from nbconvert import HTMLExporter, SlidesExporter

@@ -12,7 +12,7 @@ import pytest
 import repository
 from browser import serve_folder, wait_until
 from PIL import Image, ImageStat
-from samples import needs_page, needs_solutions, some_of
+from samples import needs_page, needs_solutions, some_of, stands_for_others, takes_long
 from solutions import TARGET
 from sphinx_external_toc.parsing import parse_toc_yaml
 
@@ -121,6 +121,7 @@ class TestEachChapter:
 
     def test_the_scrollbar_tells_the_truth(self, chapter):
         """At once about, and exactly when the reader has begun to move; at a desk, on a phone."""
+        stands_for_others(chapter.name, CHAPTERS[:1])
         for size in (DESK, PHONE):
             chapter.set_viewport_size(size)
             chapter.goto(chapter.url)  # (a reload would go to where it was scrolled to)
@@ -454,7 +455,7 @@ class TestFigures:
         tab.emulate_media(media="print")
         assert tab.evaluate(f"{line}.content") == "none"
 
-    @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+    @pytest.mark.parametrize("size", some_of([PHONE, DESK]), ids=["phone", "desk"])
     def test_room_is_kept_for_live_figures(self, open_page, size):
         tab = open_page(f"{THIRD}.html", viewport=size)
         tops = """async () => {
@@ -579,6 +580,7 @@ class TestAfterword:
         assert button.get_attribute("aria-pressed") == "false"
         assert tab.locator(ticks).count() == 0
 
+    @takes_long
     def test_what_others_kept_by_this_name_does_no_harm(self, open_page):
         tab, troubles = open_page(f"{SECOND}.html"), []
         tab.on("pageerror", lambda error: troubles.append(str(error)))
@@ -783,6 +785,7 @@ class TestPaper:
         assert tab.evaluate("themes") == ["light"]
         wait_until(tab, lambda: tab.evaluate(theme) == "dark")
 
+    @takes_long
     def test_code_is_whole_and_nothing_wants_to_be_pressed(self, open_page):
         tab = open_page(f"{FIFTH}.html", viewport={"width": 680, "height": 900})
         tab.emulate_media(media="print")

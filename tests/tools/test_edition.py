@@ -9,7 +9,7 @@ import edition
 import nbformat
 import pytest
 import solutions
-from samples import in_test_all_only, needs_solutions
+from samples import in_test_all_only, needs_solutions, takes_long
 
 pytestmark = needs_solutions
 
@@ -31,6 +31,7 @@ def made(tmp_path_factory, known) -> Path:
     return folder
 
 
+@takes_long
 def test_every_solution_is_known_by_something_of_its_own(known):
     found = set(known.values())
     wanted = {f"the solution of {label}" for label in solutions.in_chapters()}

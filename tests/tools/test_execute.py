@@ -9,6 +9,7 @@ import nbformat
 import notebooks
 import pytest
 from nbclient.exceptions import CellExecutionError
+from samples import takes_long
 
 from classroom.exercises import chapters
 
@@ -128,6 +129,7 @@ def test_new_ids_change_nothing_else():
         assert (one.id == two.id) == same and one.source == two.source
 
 
+@takes_long
 def test_a_quiz_is_stored_without_its_widgets(tmp_path):
     """They need a kernel; the HTML beside them does not."""
     path = tmp_path / "a.ipynb"

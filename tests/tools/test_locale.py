@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from samples import takes_long
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = "Größe w·x ≤ 1"
@@ -33,6 +34,7 @@ def latin_1() -> str | None:
     return names[0] if names else None
 
 
+@takes_long
 @pytest.mark.parametrize("name", ["C", "latin-1"])
 def test_pages_and_modules_are_utf8(name, tmp_path):
     wanted = "C" if name == "C" else latin_1()

@@ -14,6 +14,7 @@ from pathlib import Path
 import mutants
 import page_mutants
 import pytest
+from samples import takes_long
 
 TOOLS = Path(mutants.__file__).parent
 ROOT = TOOLS.parent
@@ -179,6 +180,7 @@ def test_a_sample_repeats_and_another_seed_gives_another(toy, monkeypatch):
     assert tried[3] == ["min(high, x)", "max(x, high)"]
 
 
+@takes_long
 def test_a_mutant_without_end_is_ended(toy, capsys):
     code = "def count(n):\n    while n > 0:\n        n -= 3\n    return n\n"
     test = "from toy import count\ndef test():\n    assert count(3) == 0\n"
@@ -210,6 +212,7 @@ def test_a_bad_command_line_is_refused(toy, bad, capsys):
     assert refused.value.code == 2 and "usage" in capsys.readouterr().err
 
 
+@takes_long
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_an_interruption_leaves_nothing_and_loses_nothing(toy, tmp_path, temporary, kind):
     """Stopped in the midst of a test that would sleep for ever; what was found before is kept."""
@@ -242,6 +245,7 @@ def test_an_interruption_leaves_nothing_and_loses_nothing(toy, tmp_path, tempora
     assert list(known.values()) == ["failed"]
 
 
+@takes_long
 def test_a_long_name_of_the_temporary_folder_does_no_harm(toy, tmp_path):
     """In a process of its own: multiprocessing keeps the folder of its first socket."""
     long = tmp_path / ("long" * 30)
@@ -338,6 +342,7 @@ def test_a_folder_is_tried_by_the_tables_guards(toy, capsys):
     assert (toy / "count").read_text(encoding="utf-8") == "oOtT" + "ooo" + "t"
 
 
+@takes_long
 def test_quick_leaves_out_the_tests_that_do_not_run_the_line(toy, capsys):
     """Such as one that starts another process: without it the change survives, and is not held
     to be known when all tests are asked."""

@@ -136,6 +136,7 @@ def test_cells_that_ran_elsewhere_are_compared_as_nbval_compares_them():
     assert found[2]["new"] == ["NameError: x"] and found[3]["new"] == ["more"]
 
 
+@takes_long
 def test_two_threads_are_two_whatever_the_notebook_asks_for(write):
     notebook = write("threads", (PRINTS_THREADS, "1\n"))
     result = zoo.replay(notebook, zoo.SETTINGS["two-threads"])
@@ -143,6 +144,7 @@ def test_two_threads_are_two_whatever_the_notebook_asks_for(write):
     assert result.faults[0]["new"] == ["2"]
 
 
+@takes_long
 def test_a_run_that_breaks_off_is_a_fault(tmp_path):
     (tmp_path / "broken.ipynb").write_text("{", encoding="utf-8")
     result = zoo.replay(tmp_path / "broken.ipynb", zoo.SETTINGS["own"])
