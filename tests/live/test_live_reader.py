@@ -389,7 +389,8 @@ def test_only_the_probe_takes_the_thumb(saved, visit):
         touch_at("touchMove" if step else "touchStart", x + 8 * step, y)
     touch_at("touchEnd")
     across = canvas.evaluate("(c) => c.getBoundingClientRect().width") - 42  # of the axes, about
-    assert float(value_of(page, "cx")) - before == pytest.approx(32 * 8 / across, abs=0.4)
+    carried = pytest.approx(32 * 8 / across, abs=0.4)
+    wait_until(page, lambda: float(value_of(page, "cx")) - before == carried)
 
 
 def test_knots_are_dragged_and_their_sliders_are_put_away(saved, visit):
