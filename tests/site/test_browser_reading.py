@@ -12,7 +12,7 @@ import pytest
 import repository
 from browser import serve_folder, wait_until
 from PIL import Image, ImageStat
-from samples import needs_page, needs_solutions, some_of, stands_for_others, takes_long
+from samples import needs_page, needs_solutions, some_of, takes_long
 from solutions import TARGET
 from sphinx_external_toc.parsing import parse_toc_yaml
 
@@ -62,16 +62,12 @@ def glance(chromium, site):
 
 
 @pytest.fixture(scope="module", params=some_of(CHAPTERS))
-def chapter(request, chromium, site):
+def chapter(request, glance):
     """A chapter as it was opened, for the tests that only look at it.
 
     They look at what one style sheet and one script do to all chapters alike: a few will do.
     """
-    tab = chromium.new_page(viewport=DESK, reduced_motion="reduce")
-    tab.goto(f"{site}/{request.param}.html")
-    tab.name = request.param
-    yield tab
-    tab.close()
+    return glance(request.param)
 
 
 def is_set(tab, name: str) -> bool:
@@ -119,19 +115,18 @@ class TestEachChapter:
         inline = chapter.locator("article p > code").first
         assert inline.evaluate(STYLE, "boxDecorationBreak") == "clone"
 
-    def test_the_scrollbar_tells_the_truth(self, chapter):
-        """At once about, and exactly when the reader has begun to move; at a desk, on a phone."""
-        stands_for_others(chapter.name, CHAPTERS[:1])
-        for size in (DESK, PHONE):
-            chapter.set_viewport_size(size)
-            chapter.goto(chapter.url)  # (a reload would go to where it was scrolled to)
-            guessed = height(chapter)
-            chapter.evaluate("scrollTo({top: 10, behavior: 'instant'})")
-            wait_until(chapter, lambda: is_set(chapter, "laidOut"))
-            hidden = """[...document.querySelectorAll('.bd-article > section > section')]
-                .filter((s) => getComputedStyle(s).contentVisibility !== 'visible').length"""
-            assert chapter.evaluate(hidden) == 0
-            assert 0.75 < guessed / height(chapter) < 1.25
+    @pytest.mark.parametrize("name", some_of(CHAPTERS, CHAPTERS[:1]))
+    @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+    def test_the_scrollbar_tells_the_truth(self, open_page, name, size):
+        """At once about, and exactly when the reader has begun to move."""
+        tab = open_page(f"{name}.html", viewport=size)
+        guessed = height(tab)
+        tab.evaluate("scrollTo({top: 10, behavior: 'instant'})")
+        wait_until(tab, lambda: is_set(tab, "laidOut"))
+        hidden = """[...document.querySelectorAll('.bd-article > section > section')]
+            .filter((s) => getComputedStyle(s).contentVisibility !== 'visible').length"""
+        assert tab.evaluate(hidden) == 0
+        assert 0.75 < guessed / height(tab) < 1.25
 
 
 def test_the_list_of_sections_marks_the_one_that_is_read(open_page):
